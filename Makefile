@@ -1,0 +1,51 @@
+# Every target sets up what it needs by itself: a virtual environment in .venv, nothing outside this folder.
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+BIN := .venv/bin
+PYTEST_WORKERS ?= auto
+
+.PHONY: help install pilot test check format lock clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+install: .venv/installed  ## Build .venv with the fairlead command in it
+
+pilot: .venv/installed  ## Run scan, pilot and plan on sample traffic, offline, and write a report
+	@$(BIN)/fairlead demo --folder pilot-out --fresh
+
+test: .venv/ready-to-test  ## Run every test
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+check: .venv/ready-to-test  ## Format, lint, types, import contracts and the quick tests, in about a minute
+	@$(BIN)/ruff format --check src tests benchmarks typing_tests
+	@$(BIN)/ruff check src tests benchmarks typing_tests
+	@$(BIN)/mypy
+	@$(BIN)/basedpyright --level error
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not journey"
+
+format: .venv/ready-to-test  ## Put the code in the project's format
+	@$(BIN)/ruff format src tests benchmarks typing_tests
+	@$(BIN)/ruff check --fix-only src tests benchmarks typing_tests
+
+lock:  ## Renew requirements/*.txt (needs uv); releases younger than a week wait
+	requirements/lock
+
+clean:  ## Remove everything that make has made
+	rm -rf .venv pilot-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Fairlead needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Setting up .venv (once; about a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/made requirements/build.txt requirements/run.txt pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/ready-to-test: .venv/installed requirements/dev.txt
+	@echo "Adding the test tools to .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

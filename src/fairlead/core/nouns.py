@@ -1,0 +1,435 @@
+"""The nouns every part of Fairlead speaks in: frozen records, no behaviour beyond what follows from their fields.
+
+A *request* is what an application asked; an *exchange* is a request with the answer, usage and latency it got; a
+*workload* is the exchanges that do one job; a *candidate* is an open-weight model with settings that could answer
+instead of the *incumbent*; a *pair* is one request answered by both; a *grade* says how good one answer is.
+
+Rules kept here: what is not known is `None`, never zero; times are aware UTC datetimes; durations are seconds and
+say so (`_s`); token counts are disjoint (they add up); money is `Decimal` and carries its currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from fairlead.core.ids import digest
+
+JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+
+
+class Category(StrEnum):
+    """The nine kinds of work."""
+
+    CODING = "coding"
+    MULTILINGUAL = "multilingual"
+    RETRIEVAL = "retrieval"
+    REASONING = "reasoning"
+    WRITING = "writing"
+    STRUCTURED = "structured"
+    AGENTIC = "agentic"
+    MULTIMODAL = "multimodal"
+    SAFETY = "safety"
+
+
+class Dialect(StrEnum):
+    """The protocol in which a body is written."""
+
+    OPENAI_CHAT = "openai.chat"
+    OPENAI_EMBEDDINGS = "openai.embeddings"
+    ANTHROPIC_MESSAGES = "anthropic.messages"
+
+
+class Endpoint(StrEnum):
+    """What kind of call a request is, whatever its dialect."""
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+
+
+class PartKind(StrEnum):
+    """What one part of a message holds."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    DOCUMENT = "document"
+    AUDIO = "audio"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    THINKING = "thinking"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a message.
+
+    `text` is the text, the tool result as text, or for media its address or data URL. `data` keeps the part as it was
+    sent where `text` cannot hold it. For tool calls `call_id`, `name` and `arguments` (parsed JSON, or the raw string
+    when it does not parse) are set; for tool results `call_id`.
+    """
+
+    kind: PartKind
+    text: str = ""
+    call_id: str | None = None
+    name: str | None = None
+    arguments: JSON = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn: `role` is system, developer, user, assistant or tool."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined by newlines."""
+        return "\n".join(part.text for part in self.parts if part.kind is PartKind.TEXT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool the model may call; `parameters` is its JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What an application asked, independent of the provider's dialect.
+
+    `system` is the text of the leading system and developer messages or of Anthropic's `system`; `messages` are the
+    rest. `schema` is the response's JSON schema; `json_mode` is true when JSON was asked for with or without one.
+    `parameters` keeps every other top-level field of the body as sent (temperature, max_tokens, seed, …). `inputs` are
+    the texts of an embeddings request.
+    """
+
+    endpoint: Endpoint
+    model: str
+    system: str = ""
+    messages: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: JSON = None
+    schema: Mapping[str, JSON] | None = None
+    json_mode: bool = False
+    stream: bool = False
+    parameters: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A call the model made; `arguments` is parsed JSON, or the raw string where it does not parse."""
+
+    name: str
+    arguments: JSON
+    call_id: str | None = None
+
+
+class FailureKind(StrEnum):
+    """Why there is no usable answer. Each is scored 0 for the side that failed; none is dropped."""
+
+    TIMEOUT = "timeout"
+    CUT = "cut"
+    SERVER_ERROR = "server error"
+    REFUSED_REQUEST = "refused request"
+    NOT_JSON = "not JSON"
+    EMPTY = "empty"
+    TOO_LARGE = "too large"
+    NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no usable answer, in words (`detail`, one line, at most 300 characters)."""
+
+    kind: FailureKind
+    detail: str = ""
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one exchange in disjoint counts: they add up to what was billed. `None` is unknown, not zero.
+
+    `fresh` input read at full price; `cache_read`; `cache_write_5m`, `cache_write_1h`; `visible` output; `reasoning`
+    output that was billed but not shown.
+    """
+
+    fresh: int | None = None
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    visible: int | None = None
+    reasoning: int | None = None
+
+    @property
+    def input(self) -> int | None:
+        """All input tokens, cached ones included; `None` when the fresh count is unknown."""
+        if self.fresh is None:
+            return None
+        return self.fresh + (self.cache_read or 0) + (self.cache_write_5m or 0) + (self.cache_write_1h or 0)
+
+    @property
+    def output(self) -> int | None:
+        """All output tokens, reasoning included; `None` when the visible count is unknown."""
+        if self.visible is None:
+            return None
+        return self.visible + (self.reasoning or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model answered: text, tool calls, or a failure in their place.
+
+    `model` is the version the endpoint says answered; `finish` its stop reason as sent. `embeddings` is the number of
+    vectors an embeddings endpoint returned.
+    """
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    model: str | None = None
+    finish: str | None = None
+    embeddings: int = 0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request with the answer, usage and latency it got.
+
+    `id` is the log's own id, or one made from the row's content; `row_hash` is the hash of the source row, so that
+    reading a file twice adds nothing. `request_body` and `response_body` are the bodies as logged (JSON values), in
+    `dialect`. `conversation` ties exchanges that are not independent; `user` is whom they were made for.
+    """
+
+    id: str
+    row_hash: str
+    dialect: Dialect
+    request: Request
+    answer: Answer
+    request_body: JSON
+    response_body: JSON
+    usage: Usage = Usage()
+    started_at: datetime | None = None
+    latency_s: float | None = None
+    provider: str | None = None
+    conversation: str | None = None
+    user: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount in its own currency (ISO code)."""
+
+    amount: Decimal
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrice:
+    """What a million tokens cost, valid from `since` (ISO date), as `source` says."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None = None
+    currency: str = "USD"
+    since: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryGuess:
+    """Which kind of work a workload is, with the reasons in words; `others` also apply, strongest first."""
+
+    category: Category
+    confidence: float
+    reasons: tuple[str, ...] = ()
+    others: tuple[Category, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """The exchanges that do one job: the unit of decision. The id is minted once and never reused."""
+
+    id: str
+    name: str
+    guess: CategoryGuess
+    endpoint: Endpoint = Endpoint.CHAT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An open-weight model *with settings* that could answer a workload. Other settings are another candidate.
+
+    `endpoint` is a base URL (`…/v1`); `key_env` names the environment variable that holds its key. `parameters` are set
+    on every request, `drop` are removed, `rename` maps a logged parameter to the endpoint's name. `prompt_prefix` goes
+    before the logged system prompt; `prompt` replaces it. `thinking_budget` is in tokens.
+    """
+
+    endpoint: str
+    model: str
+    version: str | None = None
+    key_env: str | None = None
+    parameters: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    drop: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
+    prompt_prefix: str | None = None
+    prompt: str | None = None
+    thinking_budget: int | None = None
+    price: TokenPrice | None = None
+
+    @property
+    def id(self) -> str:
+        """Hash of endpoint, model, version and settings; price and key are not part of who answers."""
+        return "c" + digest(
+            [self.endpoint, self.model, self.version, self.parameters, self.drop, self.rename, self.prompt_prefix]
+            + [self.prompt, self.thinking_budget],
+            size=8,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """How good one answer is: `score` in 0..1 and why, in a few words."""
+
+    score: float
+    reason: str = ""
+
+
+Side: TypeAlias = Literal["incumbent", "candidate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer a pilot obtained, as measured: `latency_s` of the last attempt, `attempts` made, tokens of all of them."""
+
+    answer: Answer
+    usage: Usage = Usage()
+    latency_s: float | None = None
+    attempts: int = 1
+    response_body: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One request answered by both sides, bet on at `position` (from 1) in the order the requests were drawn.
+
+    `difference` is candidate minus incumbent, in -1..1.
+    """
+
+    position: int
+    exchange_id: str
+    incumbent: Grade
+    candidate: Grade
+
+    @property
+    def difference(self) -> float:
+        """Candidate's score minus the incumbent's."""
+        return self.candidate.score - self.incumbent.score
+
+
+class Estimand(StrEnum):
+    """What a verdict is about. The words are the ones a verdict is worded with."""
+
+    LIKE_THIS = "traffic like this"
+    WINDOW = "exactly this window"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeRow:
+    """An exchange without its bodies, as the ledger keeps it: enough to count, cost and draw.
+
+    `seq` is the ledger's own number, rising in the order of arrival. `request_key` is equal for equal requests.
+    `model` is the version that answered where the response named it, else the one asked for.
+    """
+
+    seq: int
+    id: str
+    request_key: str
+    workload_id: str | None
+    prompt_id: str | None
+    dialect: Dialect
+    endpoint: Endpoint
+    model: str
+    provider: str | None
+    usage: Usage
+    started_at: datetime | None
+    latency_s: float | None
+    failure: FailureKind | None
+    conversation: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who answers a drawn request over HTTP when it is not the candidate: the incumbent, asked again as logged."""
+
+    endpoint: str
+    dialect: Dialect
+    model: str | None = None
+    key_env: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Hash of where and as whom it is asked; the key is not part of it."""
+        return "a" + digest([self.endpoint, self.dialect, self.model], size=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotDesign:
+    """Everything a pilot decides before its first pair. Stored and hashed first; another design is other evidence.
+
+    The pilot draws from the workload's exchanges with `seq` up to `frozen_seq` (`frozen_count` of them can be graded).
+    `grader` is the grader's id, with version and settings; `labels_hash` the hash of the labels file's meaning.
+    `incumbent` is `None` when the logged answers are used. `incumbent_models` and `prompt_ids` are what the log held.
+    """
+
+    workload_id: str
+    candidate: Candidate
+    grader: str
+    labels_hash: str | None
+    margin: float
+    alpha: float
+    n_max: int
+    seed: int
+    estimand: Estimand
+    timeout_s: float
+    frozen_seq: int
+    frozen_count: int
+    incumbent: Asker | None
+    incumbent_models: tuple[str, ...]
+    prompt_ids: tuple[str, ...]
+    log_from: datetime | None
+    log_to: datetime | None
+
+    @property
+    def id(self) -> str:
+        """Hash of the whole design, so that a changed design can never be mistaken for the old one."""
+        return "p" + digest([self, self.candidate.id], size=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow:
+    """A pair as the ledger keeps it, with what both sides did: refusals, failures, latency, tokens, attempts."""
+
+    pair: Pair
+    incumbent_refused: bool
+    candidate_refused: bool
+    incumbent_failure: FailureKind | None
+    candidate_failure: FailureKind | None
+    incumbent_latency_s: float | None
+    candidate_latency_s: float | None
+    incumbent_usage: Usage
+    candidate_usage: Usage
+    candidate_attempts: int
+    candidate_model: str | None

@@ -1,0 +1,91 @@
+"""What the verbs need from outside, as protocols. Each has an adapter in `edge` and a fake in `fairlead.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from fairlead.core.nouns import (
+    JSON,
+    Answer,
+    Dialect,
+    Exchange,
+    ExchangeRow,
+    Grade,
+    PairRow,
+    PilotDesign,
+    Reply,
+    Request,
+)
+
+
+class Ask(Protocol):
+    """Sends one body to one endpoint and comes back with a `Reply`, whatever happens to the request.
+
+    A bad answer is a `Failure` in the reply. Raises `EndpointError` only when the endpoint cannot be used at all
+    (connection refused, key or model not accepted, still limiting after patient retries): then nothing was answered
+    and nothing may be scored.
+    """
+
+    async def __call__(self, body: Mapping[str, JSON]) -> Reply: ...
+
+
+class Grader(Protocol):
+    """Says how good an answer is. Pure: the same arguments give the same grade.
+
+    `id` names the grader with its version and settings; a changed id is other evidence. `needs_expected` tells whether
+    `expected` must come from a labels file.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def needs_expected(self) -> bool: ...
+
+    def grade(self, *, request: Request, answer: Answer, expected: JSON, incumbent: Answer | None) -> Grade:
+        """Grade `answer` to `request`; `incumbent` is the incumbent's answer for graders that compare with it."""
+        ...
+
+
+class PilotLedger(Protocol):
+    """What a pilot reads and writes. Every write is durable against a kill of the process once the call returns."""
+
+    def rows(self, workload_id: str) -> Sequence[ExchangeRow]: ...
+
+    def exchange(self, exchange_id: str) -> Exchange: ...
+
+    def start_pilot(self, design: PilotDesign) -> str:
+        """Store the design (before the first pair) and return its id; the same design gives the same id."""
+        ...
+
+    def draws(self, pilot_id: str) -> Sequence[str]:
+        """Exchange ids drawn so far, in order; position 1 first."""
+        ...
+
+    def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None: ...
+
+    def reply(self, asker_id: str, request_key: str) -> Reply | None:
+        """The reply kept from this asker to this request, so that nothing is asked twice."""
+        ...
+
+    def append_replies(self, replies: Sequence[tuple[str, str, Reply]]) -> None:
+        """Keep (asker_id, request_key, reply) rows; a row that is already there stays as it was."""
+        ...
+
+    def pairs(self, pilot_id: str) -> Sequence[PairRow]: ...
+
+    def append_pairs(self, pilot_id: str, pairs: Sequence[PairRow]) -> None: ...
+
+
+class ExchangeLedger(Protocol):
+    """What scanning writes and reads."""
+
+    def append_exchanges(self, exchanges: Iterable[Exchange]) -> int:
+        """Keep exchanges (skipping rows whose `row_hash` is known) and return how many were new."""
+        ...
+
+    def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]: ...
+
+
+__all__ = ["Ask", "Dialect", "ExchangeLedger", "Grader", "PilotLedger"]

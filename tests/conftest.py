@@ -1,0 +1,38 @@
+"""What every test shares: where the recorded data lies, and what to say when something is missing on this machine."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+MISSING = re.compile(r"needs (?:the )?Debian package (\S+)")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.config.stash[SKIPS] = Counter(
+        found.group(1).rstrip(".,;")
+        for report in terminalreporter.stats.get("skipped", [])
+        if (found := MISSING.search(str(report.longrepr)))
+    )
+    terminalreporter.config.stash[NO_SHARED] = sum(
+        "recorded data" in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])
+    )
+
+
+SKIPS = pytest.StashKey[Counter[str]]()
+NO_SHARED = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Make the very last line say what was left out and what would bring it back."""
+    skipped, without_data = config.stash.get(SKIPS, Counter()), config.stash.get(NO_SHARED, 0)
+    if without_data:
+        print(f"{without_data} tests were skipped: the recorded data (../shared/data) is not on this machine.")
+    if skipped:
+        print(
+            f"{sum(skipped.values())} tests were skipped for want of Debian packages: "
+            + ", ".join(f"{name} ({count})" for name, count in sorted(skipped.items()))
+        )
