@@ -8,7 +8,6 @@ from typing import Protocol
 from fairlead.core.nouns import (
     JSON,
     Answer,
-    Dialect,
     Exchange,
     ExchangeRow,
     Grade,
@@ -16,6 +15,7 @@ from fairlead.core.nouns import (
     PilotDesign,
     Reply,
     Request,
+    Workload,
 )
 
 
@@ -87,5 +87,23 @@ class ExchangeLedger(Protocol):
 
     def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]: ...
 
+    def ungrouped(self) -> Iterator[tuple[int, Exchange]]:
+        """The exchanges that belong to no workload yet, with their `seq`, in order."""
+        ...
 
-__all__ = ["Ask", "Dialect", "ExchangeLedger", "Grader", "PilotLedger"]
+    def assign(self, rows: Iterable[tuple[int, str, str | None]]) -> None:
+        """Note the workload and prompt of exchanges: (seq, workload_id, prompt_id)."""
+        ...
+
+    def workloads(self) -> Sequence[Workload]: ...
+
+    def set_workloads(self, workloads: Iterable[Workload]) -> None:
+        """Add workloads, or renew the ones that are already there; none is ever removed."""
+        ...
+
+    def state(self, key: str) -> JSON: ...
+
+    def set_state(self, key: str, value: JSON) -> None: ...
+
+
+__all__ = ["Ask", "ExchangeLedger", "Grader", "PilotLedger"]

@@ -1,0 +1,1 @@
+"""The commands, one file each: read flags, call the app, print."""

@@ -1,0 +1,104 @@
+"""`fairlead ledger`: back up, export or erase what the ledger keeps."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import msgspec
+
+from fairlead.core.nouns import Exchange
+from fairlead.core.wire.canonical import exchange_to_json
+from fairlead.edge import app
+from fairlead.edge.cli import options
+
+
+@click.group(name="ledger")
+def command() -> None:
+    """Back up, export or erase what the ledger keeps.
+
+    \b
+    fairlead ledger backup copy.db        a consistent copy, also while something writes
+    fairlead ledger export > all.jsonl    every exchange as canonical JSONL, which `fairlead scan` reads back
+    fairlead ledger forget USER           every exchange of a user or conversation, and all that came from it
+    """
+
+
+@command.command(name="backup")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@options.ledger
+@options.config
+@options.as_json
+def backup(path: Path, ledger: str | None, config: Path | None, as_json: bool) -> None:
+    """Copy the ledger to PATH, consistently, even while another process writes.
+
+    The record printed by --json: {"path", "bytes"}.
+    """
+    with app.opened(ledger=ledger, config=config, create=False) as desk:
+        desk.ledger.backup(path)
+    size = path.stat().st_size
+    if as_json:
+        options.print_json({"path": str(path), "bytes": size})
+    else:
+        click.echo(f"Copied the ledger to {path} ({size / 1e6:,.1f} MB).")
+
+
+@command.command(name="export")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (default: stdout).")
+@options.ledger
+@options.config
+@options.as_json
+def export(output: Path | None, ledger: str | None, config: Path | None, as_json: bool) -> None:
+    """Write every exchange as canonical JSONL, one object a line, which `fairlead scan` reads back.
+
+    The record printed by --json (needs --output): {"path", "exchanges"}.
+    """
+    if as_json and output is None:
+        raise click.UsageError("--json needs --output FILE, for the lines themselves go to stdout otherwise.")
+    with app.opened(ledger=ledger, config=config, create=False) as desk:
+        if output is None:
+            written = write_lines(desk, sys.stdout.buffer)
+        else:
+            with output.open("wb") as file:
+                written = write_lines(desk, file)
+    if as_json:
+        options.print_json({"path": str(output), "exchanges": written})
+    else:
+        click.echo(f"Wrote {written:,} exchanges.", err=True)
+
+
+def write_lines(desk: app.Desk, file: BinaryIO) -> int:
+    """Write the exchanges and return how many there were."""
+    written = 0
+
+    def write(exchange: Exchange) -> None:
+        nonlocal written
+        file.write(msgspec.json.encode(exchange_to_json(exchange)) + b"\n")
+        written += 1
+
+    desk.ledger.export(write)
+    return written
+
+
+@command.command(name="forget")
+@click.argument("who")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.ledger
+@options.config
+@options.as_json
+def forget(who: str, yes: bool, ledger: str | None, config: Path | None, as_json: bool) -> None:
+    """Erase every exchange of the user or conversation WHO, with its texts, answers and pairs.
+
+    Verdicts stay, for they are counts; pilots that lost pairs are named. This cannot be undone.
+    The record printed by --json: {"who", and the counts erased by kind}.
+    """
+    with app.opened(ledger=ledger, config=config, create=False) as desk:
+        if not yes and not click.confirm(f"Erase everything of {who!r}? This cannot be undone"):
+            raise click.Abort
+        counts = desk.ledger.forget(who)
+    if as_json:
+        options.print_json({"who": who, **options.plain(counts)})
+    else:
+        click.echo(f"Erased everything of {who!r}: " + ", ".join(f"{v} {k}" for k, v in options.plain(counts).items()) + ".")

@@ -1,0 +1,90 @@
+"""The `fairlead` command: finds the sub-command, and turns every error raised on purpose into one line and exit code 2.
+
+Exit codes: 0 done, 1 a verdict or a check says no, 2 the user can put it right. Anything else is a bug and shows its
+traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from fairlead import __version__
+from fairlead.core.errors import FairleadError
+
+COMMANDS = {
+    "scan": "Read logs, find the workloads, say what each is and costs.",
+    "pilot": "Ask an open model the same requests, grade both, decide.",
+    "plan": "Order the workloads: what to move first, and what it saves.",
+    "report": "Write the plan as one HTML page worth mailing.",
+    "run": "Scan, pilot, plan and report in one go.",
+    "verdict": "Judge counts you already have, or show the verdicts on file.",
+    "demo": "Run everything on a simulated organisation, offline.",
+    "doctor": "Say what is missing on this machine.",
+    "ledger": "Back up, export or erase what the ledger keeps.",
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module only when it is called, so that `fairlead --help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The commands in the order the work happens."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command called `cmd_name`."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"fairlead.edge.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands with their one sentence, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", message="fairlead %(version)s")
+def cli() -> None:
+    """Find which of your LLM workloads an open-weight model can take over, and prove it on your own traffic.
+
+    \b
+    Try it on simulated traffic:   fairlead demo
+    Then on your own:              fairlead run logs.jsonl --endpoint http://localhost:8000/v1 --model NAME
+
+    Every command takes --json for machines and --ledger for where things are kept. Exit codes: 0 done, 1 a verdict or
+    check says no, 2 something you can put right.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        code = complain(error.format_message())
+    except FairleadError as error:
+        code = complain(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped. Everything so far is kept; the same command continues.", err=True)
+        code = 128 + signal.SIGINT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def complain(message: str) -> int:
+    """Print one line and give the exit code for what a user can put right."""
+    click.echo("fairlead: " + " ".join(message.split()), err=True)
+    return 2

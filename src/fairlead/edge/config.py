@@ -1,0 +1,191 @@
+"""`fairlead.toml` to `Settings`: one committed file, no secrets in it.
+
+Rules kept here: a flag beats the file, the file beats the default; an unknown name is an error that lists the known
+ones; keys are named by the environment variable that holds them (`key_env`), never written down.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from fairlead.core.errors import InputError, UsageError
+from fairlead.core.nouns import Candidate, TokenPrice
+
+FILE_NAME = "fairlead.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotSettings:
+    """How pilots are run unless a flag says otherwise."""
+
+    margin: float = 0.03
+    alpha: float = 0.05
+    n_max: int = 5000
+    seed: int = 0
+    concurrency: int = 8
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything `fairlead.toml` can say."""
+
+    ledger: str = "fairlead.db"
+    currency: str = "USD"
+    organisation: str = ""
+    pilot: PilotSettings = PilotSettings()
+    candidates: Mapping[str, Candidate] = field(default_factory=dict[str, Candidate])
+    prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
+
+
+TOP = {"ledger", "currency", "organisation", "pilot", "candidates", "prices"}
+PILOT = {"margin", "alpha", "n_max", "seed", "concurrency", "timeout_s"}
+CANDIDATE = {
+    "endpoint", "model", "version", "key_env", "parameters", "drop", "rename",
+    "prompt_prefix", "prompt", "thinking_budget", "price",
+}  # fmt: skip
+PRICE = {"input", "output", "cache_read", "currency", "since", "source"}
+
+
+def load(path: Path | None = None) -> Settings:
+    """Settings from `path`, or from `fairlead.toml` in the working folder when there is one, or the defaults."""
+    chosen = path or Path(FILE_NAME)
+    if path is None and not chosen.exists():
+        return Settings()
+    try:
+        raw = tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{chosen} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{chosen} is not valid TOML: {error}.") from error
+    return settings(raw, where=str(chosen))
+
+
+def settings(raw: Mapping[str, Any], *, where: str) -> Settings:
+    """Settings from a parsed TOML table; `where` names the file in errors."""
+    known(raw, TOP, where)
+    pilot = table(raw, "pilot", where)
+    known(pilot, PILOT, f"{where} [pilot]")
+    return Settings(
+        ledger=text(raw, "ledger", where) or "fairlead.db",
+        currency=(text(raw, "currency", where) or "USD").upper(),
+        organisation=text(raw, "organisation", where) or "",
+        pilot=pilot_settings(pilot, f"{where} [pilot]"),
+        candidates={
+            name: candidate(entry, f"{where} [candidates.{name}]")
+            for name, entry in table(raw, "candidates", where).items()
+        },
+        prices={
+            name: token_price(entry, f'{where} [prices."{name}"]') for name, entry in table(raw, "prices", where).items()
+        },
+    )
+
+
+def pilot_settings(raw: Mapping[str, Any], where: str) -> PilotSettings:
+    """The `[pilot]` table."""
+    default = PilotSettings()
+    return PilotSettings(
+        margin=number(raw, "margin", where, default.margin),
+        alpha=number(raw, "alpha", where, default.alpha),
+        n_max=int(number(raw, "n_max", where, default.n_max)),
+        seed=int(number(raw, "seed", where, default.seed)),
+        concurrency=int(number(raw, "concurrency", where, default.concurrency)),
+        timeout_s=number(raw, "timeout_s", where, default.timeout_s),
+    )
+
+
+def candidate(raw: Any, where: str) -> Candidate:
+    """One `[candidates.NAME]` table."""
+    entry = mapping(raw, where)
+    known(entry, CANDIDATE, where)
+    for needed in ("endpoint", "model"):
+        if not text(entry, needed, where):
+            raise InputError(f"{where} needs {needed} = \"…\".")
+    drop = entry.get("drop", [])
+    if not isinstance(drop, list) or not all(isinstance(name, str) for name in drop):
+        raise InputError(f'{where}: drop must be a list of parameter names, such as ["logprobs"].')
+    return Candidate(
+        endpoint=str(entry["endpoint"]),
+        model=str(entry["model"]),
+        version=text(entry, "version", where),
+        key_env=text(entry, "key_env", where),
+        parameters=mapping(entry.get("parameters", {}), f"{where} parameters"),
+        drop=tuple(drop),
+        rename={str(k): str(v) for k, v in mapping(entry.get("rename", {}), f"{where} rename").items()},
+        prompt_prefix=text(entry, "prompt_prefix", where),
+        prompt=text(entry, "prompt", where),
+        thinking_budget=int(number(entry, "thinking_budget", where, 0)) if "thinking_budget" in entry else None,
+        price=token_price(entry["price"], f"{where} price") if "price" in entry else None,
+    )
+
+
+def token_price(raw: Any, where: str) -> TokenPrice:
+    """A price per million tokens: `{ input = 0.1, output = 0.3, cache_read = 0.05, currency = "USD", since = "2026-11-01" }`."""
+    entry = mapping(raw, where)
+    known(entry, PRICE, where)
+    return TokenPrice(
+        input=amount(entry, "input", where),
+        output=amount(entry, "output", where),
+        cache_read=amount(entry, "cache_read", where) if "cache_read" in entry else None,
+        currency=(text(entry, "currency", where) or "USD").upper(),
+        since=str(entry.get("since", "")),
+        source=text(entry, "source", where) or "fairlead.toml",
+    )
+
+
+def known(raw: Mapping[str, Any], names: set[str], where: str) -> None:
+    """Refuse a name nobody reads, so that a typing slip never goes unnoticed."""
+    for name in raw:
+        if name not in names:
+            raise InputError(f"{where} has an unknown name {name!r}; known are {', '.join(sorted(names))}.")
+
+
+def table(raw: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    """The sub-table `name`, empty when absent."""
+    return mapping(raw.get(name, {}), f"{where} [{name}]")
+
+
+def mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """`value` as a table."""
+    if not isinstance(value, dict):
+        raise InputError(f"{where} must be a table, not {value!r}.")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def text(raw: Mapping[str, Any], name: str, where: str) -> str | None:
+    """A text setting, `None` when absent."""
+    value = raw.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"{where}: {name} must be text, not {value!r}.")
+    return value
+
+
+def number(raw: Mapping[str, Any], name: str, where: str, default: float) -> float:
+    """A number setting."""
+    value = raw.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{where}: {name} must be a number, not {value!r}.")
+    return value
+
+
+def amount(raw: Mapping[str, Any], name: str, where: str) -> Decimal:
+    """A price, exact: written as a number or as text."""
+    try:
+        value = Decimal(str(raw[name]))
+    except (KeyError, InvalidOperation) as error:
+        raise InputError(f"{where} needs {name} = PRICE per million tokens, such as 0.25.") from error
+    if not value.is_finite() or value < 0:
+        raise InputError(f"{where}: {name} must be zero or more, not {raw[name]!r}.")
+    return value
+
+
+def share(value: float, *, name: str) -> float:
+    """A share strictly between 0 and 1, such as a margin."""
+    if not 0 < value < 1:
+        raise UsageError(f"{name} = {value:g} cannot be used; set it to a share between 0 and 1, such as 0.03.")
+    return value

@@ -1,0 +1,93 @@
+"""Exchanges from a source into the ledger: in batches, so that a log of any size needs the same memory.
+
+A line that cannot be read is counted, kept with its number and reason, and skipped; nothing else is lost. A row that
+is already in the ledger adds nothing, so a scan may be killed and run again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from fairlead.core.nouns import Exchange
+from fairlead.core.ports import ExchangeLedger
+
+KEPT_SKIPS = 1000
+BATCH = 500
+
+Item = TypeVar("Item")
+
+
+class Skip(Protocol):
+    """A line that could not be read, as a source reports it."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def line(self) -> int | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedLine:
+    """Where a line that could not be read stands, and why; `line` counts from 1, `None` for a whole file."""
+
+    source: str
+    line: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """What a scan read: `exchanges` readable rows, of which `new` were not in the ledger; `skipped` unreadable ones.
+
+    `skipped_lines` holds the first thousand; `reasons` counts all of them by reason.
+    """
+
+    exchanges: int
+    new: int
+    skipped: int
+    skipped_lines: tuple[SkippedLine, ...] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+def take_in(
+    items: Iterable[Exchange | Skip], *, ledger: ExchangeLedger, on_progress: Callable[[int, int], None] | None = None
+) -> TakenIn:
+    """Keep every exchange of `items` in the ledger; `on_progress` gets exchanges and skipped lines so far."""
+    skips: list[SkippedLine] = []
+    reasons: Counter[str] = Counter()
+    read = new = 0
+
+    def exchanges() -> Iterator[Exchange]:
+        for item in items:
+            if isinstance(item, Exchange):
+                yield item
+                continue
+            reasons[item.reason] += 1
+            if len(skips) < KEPT_SKIPS:
+                skips.append(SkippedLine(source=item.source, line=item.line, reason=item.reason))
+
+    for batch in batches(exchanges(), size=BATCH):
+        new += ledger.append_exchanges(batch)
+        read += len(batch)
+        if on_progress is not None:
+            on_progress(read, reasons.total())
+    return TakenIn(
+        exchanges=read, new=new, skipped=reasons.total(), skipped_lines=tuple(skips), reasons=dict(reasons.most_common(50))
+    )
+
+
+def batches(items: Iterable[Item], *, size: int) -> Iterator[list[Item]]:
+    """`items` in lists of at most `size`."""
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
