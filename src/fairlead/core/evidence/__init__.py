@@ -1,0 +1,34 @@
+"""What pairs are worth: intervals that may be watched, verdicts, forecasts, many hypotheses, judges and canaries.
+
+Pure functions of values. The procedure is explained for a sceptical reader in `docs/verdicts.md`.
+
+>>> evidence = Evidence(margin=0.05).after([1.0] * 30 + [0.0] * 240 + [-1.0] * 30)
+>>> judged = evidence.judge()
+>>> print(judged.verdict, f"{judged.low:+.5f} {judged.high:+.5f}")
+undecided -0.08085 +0.08085
+"""
+
+from fairlead.core.evidence.forecast import Forecast, fixed_size, forecast
+from fairlead.core.evidence.histogram import Histogram
+from fairlead.core.evidence.many import e_bh
+from fairlead.core.evidence.sequence import Evidence, Interval
+from fairlead.core.evidence.settings import N_MAX, N_MIN
+from fairlead.core.evidence.verdict import Claim, Judgement, VerdictKind, stop
+from fairlead.core.evidence.watch import Watch
+
+__all__ = [
+    "N_MAX",
+    "N_MIN",
+    "Claim",
+    "Evidence",
+    "Forecast",
+    "Histogram",
+    "Interval",
+    "Judgement",
+    "VerdictKind",
+    "Watch",
+    "e_bh",
+    "fixed_size",
+    "forecast",
+    "stop",
+]
