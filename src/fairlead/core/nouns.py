@@ -67,9 +67,9 @@ class PartKind(StrEnum):
 class Part:
     """One part of a message.
 
-    `text` is the text, the tool result as text, or for media its address or data URL. `data` keeps the part as it was
-    sent where `text` cannot hold it. For tool calls `call_id`, `name` and `arguments` (parsed JSON, or the raw string
-    when it does not parse) are set; for tool results `call_id`.
+    `text` is the text, the tool result as text, or for media its address or data URL (empty when the log does not hold
+    it). For tool calls `call_id`, `name` and `arguments` (parsed JSON, or the raw string when it does not parse to an
+    object or a list) are set; for tool results `call_id`; for media `arguments` holds what was sent beside it.
     """
 
     kind: PartKind
@@ -95,11 +95,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool the model may call; `parameters` is its JSON schema."""
+    """A tool the model may call; `parameters` is its JSON schema.
+
+    `kind` is "function", or the vendor's own word for a tool that runs at the vendor (web search, code) and that no
+    other endpoint can offer.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    kind: str = "function"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,13 +207,24 @@ class Answer:
     failure: Failure | None = None
 
 
+class Fidelity(StrEnum):
+    """What a log has lost of an exchange, so that it cannot be asked again as it was. Counted, never guessed."""
+
+    TRUNCATED = "truncated"
+    MEDIA_DROPPED = "media dropped"
+    TOOLS_MISSING = "tools missing"
+    PROMPT_ABSENT = "prompt absent"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """A request with the answer, usage and latency it got.
 
     `id` is the log's own id, or one made from the row's content; `row_hash` is the hash of the source row, so that
     reading a file twice adds nothing. `request_body` and `response_body` are the bodies as logged (JSON values), in
-    `dialect`. `conversation` ties exchanges that are not independent; `user` is whom they were made for.
+    `dialect`. `conversation` ties exchanges that are not independent (an agent's trajectory, a chat), `step` counts them
+    from 1 where the log says; `user` is whom they were made for. `first_token_s` is the time to the first token.
+    `fidelity` names what cannot be asked again as it was.
     """
 
     id: str
@@ -226,6 +242,9 @@ class Exchange:
     user: str | None = None
     metadata: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     source: str = ""
+    first_token_s: float | None = None
+    step: int | None = None
+    fidelity: tuple[Fidelity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +257,10 @@ class Money:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice:
-    """What a million tokens cost, valid from `since` (ISO date), as `source` says."""
+    """What a million tokens cost, valid from `since` (ISO date), as `source` says.
+
+    A cache price that is `None` means those tokens are billed as fresh input; `cache_write_1h` falls back on `cache_write`.
+    """
 
     input: Decimal
     output: Decimal
@@ -246,6 +268,8 @@ class TokenPrice:
     currency: str = "USD"
     since: str = ""
     source: str = ""
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

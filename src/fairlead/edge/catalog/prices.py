@@ -1,0 +1,313 @@
+"""What an exchange cost, at the price of its own date, from a borrowed price list and dated rows of our own.
+
+The list is `genai-prices` (bundled, read offline). Rules kept here: our rows and the user's rule over it; an unknown model,
+provider or token count makes a cost unknown, with the reason, never zero; a free or empty entry of the list is not a
+price; a model that many providers serve has no price until its provider is known.
+
+A price is looked up once for each model, provider and day (each minute where it depends on the time of day), and its
+rates are asked from the list itself with probe requests, one set for each context tier. The sum for one exchange is
+then a handful of exact decimal products.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+from genai_prices import Usage as ListedUsage
+from genai_prices import calc_price
+from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, Provider, TieredPrices, TimeOfDateConstraint
+
+from fairlead.core.money import MILLION, cost
+from fairlead.core.nouns import Money, TokenPrice, Usage
+from fairlead.edge.catalog.overlay import Overlay, OverlayRow, bundled, from_prices
+
+_SOLD_BY_ONE: Sequence[tuple[re.Pattern[str], str]] = [
+    (re.compile(r"(ft:)?gpt-(?!oss)|chatgpt-|o\d|text-embedding-(3|ada)|text-davinci|davinci|codex-"), "openai"),
+    (re.compile(r"claude-"), "anthropic"),
+    (re.compile(r"gemini-"), "google"),
+    (re.compile(r"grok-"), "x-ai"),
+    (re.compile(r"voyage-"), "voyageai"),
+    (re.compile(r"command-|embed-v|embed-(english|multilingual)"), "cohere"),
+    (re.compile(r"(mistral-(large|medium|small|tiny)-|codestral-|magistral-)(latest|\d{4}$)|mistral-embed"), "mistral"),
+    (re.compile(r"deepseek-(chat|reasoner)$"), "deepseek"),
+    (re.compile(r"sonar"), "perplexity"),
+]
+"""Model names that one provider alone sells, so that a log without a provider can still be priced."""
+
+_OTHER_HOSTS: Mapping[str, str] = {
+    "api.deepinfra.com": "deepinfra",
+    "api.studio.nebius.com": "nebius",
+    "api.tokenfactory.nebius.com": "nebius",
+    "api.jina.ai": "jina",
+    "api.together.ai": "together",
+}
+_SAME: Mapping[str, str] = {"together_ai": "together", "fireworks_ai": "fireworks", "jina_ai": "jina", "xai": "x-ai"}
+
+_EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+_LONGEST_NAME = 200
+_MEMORY = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """What an exchange cost, or why that is not known; `assumed_date` when it was priced at another day than its own."""
+
+    money: Money | None
+    reason: str = ""
+    assumed_date: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Money per token of each kind, for inputs of at most `limit` tokens (`None`: any), and per request."""
+
+    fresh: Decimal
+    cache_read: Decimal
+    cache_write_5m: Decimal
+    cache_write_1h: Decimal
+    visible: Decimal | None
+    reasoning: Decimal | None
+    request: Decimal
+    limit: int | None
+
+    def cost(self, usage: Usage) -> Decimal:
+        """The bill for `usage`, whose counts are known to be there."""
+        return (
+            self.request
+            + (usage.fresh or 0) * self.fresh
+            + (usage.cache_read or 0) * self.cache_read
+            + (usage.cache_write_5m or 0) * self.cache_write_5m
+            + (usage.cache_write_1h or 0) * self.cache_write_1h
+            + (usage.visible or 0) * (self.visible or 0)
+            + (usage.reasoning or 0) * (self.reasoning or 0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of one model at one moment: a price of ours, or the list's rates by tier, or why there is none."""
+
+    ours: TokenPrice | None = None
+    tiers: tuple[_Rates, ...] = ()
+    since: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seller:
+    """Who is paid for a model: the provider's id, and its entry and the model's in the list where it has them."""
+
+    id: str | None
+    model: str
+    provider: Provider | None = None
+    listed: ModelInfo | None = None
+    reason: str = ""
+    by_the_minute: bool = False
+
+
+class Prices:
+    """Prices by date; `overlay` holds the user's own prices by model name, `today` prices what has no date."""
+
+    def __init__(
+        self,
+        overlay: Mapping[str, Sequence[TokenPrice]] | None = None,
+        *,
+        today: datetime | None = None,
+        rows: Sequence[OverlayRow] | None = None,
+    ) -> None:
+        ours = bundled() if rows is None else tuple(rows)
+        self._overlay = Overlay((*ours, *from_prices(overlay or {})))
+        self._today = datetime.now(UTC) if today is None else today.astimezone(UTC)
+        self._sellers: dict[tuple[str, str | None], _Seller] = {}
+        self._found: dict[tuple[str, str | None, object], _Found] = {}
+
+    def cost_of(self, model: str, provider: str | None, usage: Usage, at: datetime | None) -> Priced:
+        """What an exchange of `model` cost at its own date, or why that is not known."""
+        moment, assumed = self._moment(at)
+        found = self._find(model, provider, moment)
+        if found.reason:
+            return Priced(money=None, reason=found.reason, assumed_date=assumed)
+        money, reason = _cost_of_usage(found, usage)
+        return Priced(money=money, reason=reason, assumed_date=assumed)
+
+    def price_of(self, model: str, provider: str | None, at: datetime | None) -> TokenPrice | None:
+        """Per million tokens at a date, for inputs in the lowest context tier; `None` when not known."""
+        moment, _ = self._moment(at)
+        found = self._find(model, provider, moment)
+        if found.ours is not None:
+            return found.ours
+        if not found.tiers:
+            return None
+        rates = found.tiers[0]
+        return TokenPrice(
+            input=_per_million(rates.fresh),
+            output=_per_million(rates.visible or Decimal(0)),
+            cache_read=_per_million(rates.cache_read),
+            cache_write=_per_million(rates.cache_write_5m),
+            cache_write_1h=_per_million(rates.cache_write_1h),
+            since=found.since,
+            source=f"genai-prices, as of {moment:%Y-%m-%d}",
+        )
+
+    def price_at(self, endpoint: str, model: str, at: datetime | None) -> TokenPrice | None:
+        """The price of `model` at the endpoint with this base URL; never guessed for an endpoint we do not know."""
+        own = self._overlay.find(model, None, self._moment(at)[0])
+        provider = self.provider_at(endpoint)
+        return own if own is not None or provider is None else self.price_of(model, provider, at)
+
+    def provider_at(self, endpoint: str) -> str | None:
+        """Which provider answers at a base URL, or `None` when it is not one we know."""
+        host = re.sub(r"^https?://([^/:]+).*$", r"\1", endpoint.lower())
+        if host in _OTHER_HOSTS:
+            return _OTHER_HOSTS[host]
+        for provider in get_snapshot().providers:
+            match = re.match(provider.api_pattern, endpoint)
+            if match and (endpoint[match.end() : match.end() + 1] in {"", "/", ":"} or match.group().endswith(("/", "."))):
+                return str(provider.id)
+        return None
+
+    def _moment(self, at: datetime | None) -> tuple[datetime, bool]:
+        """The date to price at, and whether it had to be assumed: none given, or one that no API call can have."""
+        if at is None:
+            return self._today, True
+        moment = at.astimezone(UTC)
+        if not _EARLIEST <= moment <= self._today + timedelta(days=1):
+            return self._today, True
+        return moment, False
+
+    def _find(self, model: str, provider: str | None, at: datetime) -> _Found:
+        seller = self._seller(model, provider)
+        when: object = at.replace(second=0, microsecond=0) if seller.by_the_minute else at.date()
+        key = (model, provider, when)
+        if key not in self._found:
+            if len(self._found) >= _MEMORY:
+                self._found.clear()
+            self._found[key] = self._look_up(seller, at)
+        return self._found[key]
+
+    def _look_up(self, seller: _Seller, at: datetime) -> _Found:
+        ours = self._overlay.find(seller.model, seller.id, at)
+        if ours is not None:
+            return _Found(ours=ours)
+        if seller.provider is None or seller.listed is None:
+            return _Found(reason=seller.reason)
+        price = seller.listed.get_prices(at)
+        if not isinstance(price.input_mtok, Decimal | TieredPrices):
+            return _Found(reason=f"no token price for {seller.model!r} in the price list")
+        return _Found(tiers=_tiers(seller, price, at), since=_since(seller.listed, at))
+
+    def _seller(self, model: str, provider: str | None) -> _Seller:
+        key = (model, provider)
+        if key not in self._sellers:
+            if len(self._sellers) >= _MEMORY:
+                self._sellers.clear()
+            seller = self._find_seller(model.strip(), provider)
+            by_the_minute = _by_the_minute(seller.listed) or self._overlay.by_the_minute(seller.model)
+            self._sellers[key] = replace(seller, by_the_minute=by_the_minute)
+        return self._sellers[key]
+
+    def _find_seller(self, model: str, provider: str | None) -> _Seller:
+        if not model or len(model) > _LONGEST_NAME:
+            return _Seller(id=None, model=model[:_LONGEST_NAME], reason="unknown model")
+        named = provider.strip().lower() if provider else ""
+        if named:
+            return self._sold_by(_SAME.get(named, named), model)
+        prefix, slash, rest = model.partition("/")
+        if slash and prefix.lower() in _known_prefixes(self._overlay.providers):
+            return self._sold_by(_SAME.get(prefix.lower(), prefix.lower()), rest)
+        sole = next((seller for pattern, seller in _SOLD_BY_ONE if pattern.match(model.lower())), None)
+        if sole is None:
+            return _Seller(id=None, model=model, reason=f"unknown model {model!r}")
+        return self._sold_by(sole, model)
+
+    def _sold_by(self, provider: str, model: str) -> _Seller:
+        entry = find_provider_by_id(get_snapshot().providers, provider)
+        if entry is None:
+            known = self._overlay.knows(model, provider) or provider in self._overlay.providers
+            reason = f"unknown model {model!r} at {provider!r}" if known else f"unknown provider {provider!r}"
+            return _Seller(id=provider, model=model, reason=reason)
+        listed = entry.find_model(model, all_providers=get_snapshot().providers)
+        return _Seller(
+            id=entry.id, model=model, provider=entry, listed=listed, reason=f"unknown model {model!r} at {entry.id!r}"
+        )
+
+
+def _cost_of_usage(found: _Found, usage: Usage) -> tuple[Money | None, str]:
+    if found.ours is not None:
+        money = cost(usage, found.ours)
+        return money, "" if money else "usage not recorded"
+    tokens = usage.input
+    if tokens is None:
+        return None, "usage not recorded"
+    rates = next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
+    if usage.visible is None and rates.visible is not None:
+        return None, "usage not recorded"
+    if usage.output and rates.visible is None:
+        return None, "no price for output tokens"
+    return Money(amount=rates.cost(usage)), ""
+
+
+def _known_prefixes(ours: frozenset[str]) -> frozenset[str]:
+    return ours | {provider.id for provider in get_snapshot().providers} | set(_SAME)
+
+
+def _by_the_minute(listed: ModelInfo | None) -> bool:
+    if listed is None or isinstance(listed.prices, ModelPrice):
+        return False
+    return any(isinstance(price.constraint, TimeOfDateConstraint) for price in listed.prices)
+
+
+def _since(listed: ModelInfo, at: datetime) -> str:
+    if isinstance(listed.prices, ModelPrice):
+        return ""
+    starts = [getattr(price.constraint, "start_date", None) for price in listed.prices]
+    begun = [start for start in starts if start is not None and start <= at.date()]
+    return max(begun).isoformat() if begun else ""
+
+
+def _tiers(seller: _Seller, price: ModelPrice, at: datetime) -> tuple[_Rates, ...]:
+    """One set of rates for each context tier, smallest inputs first."""
+    starts = {tier.start for value in vars(price).values() if isinstance(value, TieredPrices) for tier in value.tiers}
+    bounds: list[int | None] = [0, *sorted(starts), None]
+    return tuple(_probe(seller, price, at, low or 0, high) for low, high in pairwise(bounds))
+
+
+def _probe(seller: _Seller, price: ModelPrice, at: datetime, low: int, high: int | None) -> _Rates:
+    """The rates for inputs of more than `low` tokens, by asking the list for requests that differ in one count."""
+    tokens = low + 1
+
+    def bill(**counts: int) -> Decimal:
+        return _listed_cost(seller, at, ListedUsage(**counts)).total_price
+
+    request = bill(input_tokens=0, output_tokens=0)
+    fresh = bill(input_tokens=tokens)
+    output = (bill(input_tokens=tokens, output_tokens=1) - fresh) if price.output_mtok is not None else None
+    reasoning = output
+    if output is not None and price.output_reasoning_mtok is not None:
+        reasoning = bill(input_tokens=tokens, output_tokens=1, output_reasoning_tokens=1) - fresh
+    write = {"input_tokens": tokens, "cache_write_tokens": tokens}
+    return _Rates(
+        fresh=(fresh - request) / tokens,
+        cache_read=(bill(input_tokens=tokens, cache_read_tokens=tokens) - request) / tokens,
+        cache_write_5m=(bill(**write, cache_write_5m_tokens=tokens) - request) / tokens,
+        cache_write_1h=(bill(**write, cache_write_1h_tokens=tokens) - request) / tokens,
+        visible=output,
+        reasoning=reasoning,
+        request=request,
+        limit=high,
+    )
+
+
+def _listed_cost(seller: _Seller, at: datetime, usage: ListedUsage) -> PriceCalculation:
+    assert seller.provider is not None
+    return calc_price(usage, seller.model, provider_id=seller.provider.id, genai_request_timestamp=at)
+
+
+def _per_million(rate: Decimal) -> Decimal:
+    return (rate * MILLION).normalize() + 0

@@ -1,0 +1,175 @@
+"""From a pilot's stored rows to the facts a plan needs: what each side did, what it cost, how the interval closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fairlead.core.evidence import Evidence, Forecast, Watch
+from fairlead.core.money import Spend, cost
+from fairlead.core.moves import PilotFacts, SideFacts, Step
+from fairlead.core.nouns import FailureKind, Money, PairRow, PilotDesign, TokenPrice, Usage
+
+STEPS = 80
+"""Points of the evidence chart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reply:
+    """One side of one pair, with its cost."""
+
+    score: float
+    refused: bool
+    failure: FailureKind | None
+    latency_s: float | None
+    usage: Usage
+    attempts: int | None
+    cost: Money | None
+
+
+def pilot_facts(
+    design: PilotDesign,
+    rows: Sequence[PairRow],
+    *,
+    price: TokenPrice | None,
+    incumbent_costs: Sequence[Money | None] = (),
+    forecast: Forecast | None = None,
+    distinct_left: int | None = None,
+    out_of_date: tuple[str, ...] = (),
+) -> PilotFacts:
+    """What a plan needs to know of a pilot; `incumbent_costs` go with `rows`, one each, where they are known."""
+    watch = Watch(design.margin, design.alpha)
+    decided_at = _decided_at(watch, rows)
+    candidate = design.candidate
+    return PilotFacts(
+        pilot_id=design.id,
+        workload_id=design.workload_id,
+        candidate_id=candidate.id,
+        candidate=candidate.model if candidate.version is None else f"{candidate.model} ({candidate.version})",
+        host=urlsplit(candidate.endpoint).netloc.rpartition("@")[2],
+        settings=_settings(design),
+        margin=design.margin,
+        alpha=design.alpha,
+        n_max=design.n_max,
+        seed=design.seed,
+        estimand=design.estimand,
+        grader=design.grader,
+        labels_hash=design.labels_hash,
+        reasked=design.incumbent is not None,
+        judgement=watch.judgement() if rows else None,
+        forecast=forecast,
+        incumbent_side=_incumbent(rows, incumbent_costs) if rows else None,
+        candidate_side=_candidate(rows, price) if rows else None,
+        steps=evidence_steps([row.pair.difference for row in rows], margin=design.margin, alpha=design.alpha),
+        decided_at=decided_at,
+        price=price,
+        incumbent_models=design.incumbent_models,
+        candidate_models=tuple(sorted({row.candidate_model for row in rows if row.candidate_model})),
+        prompt_ids=design.prompt_ids,
+        log_from=design.log_from,
+        log_to=design.log_to,
+        distinct_left=distinct_left,
+        out_of_date=out_of_date,
+    )
+
+
+def evidence_steps(differences: Sequence[float], *, margin: float, alpha: float, points: int = STEPS) -> tuple[Step, ...]:
+    """The interval at up to `points` places along the pairs, for the chart; the last place is the last pair."""
+    count = len(differences)
+    places = sorted({max(1, round(count * place / points)) for place in range(1, points + 1)}) if count else []
+    evidence, seen, steps = Evidence(margin=margin, alpha=alpha), 0, list[Step]()
+    for place in places:
+        evidence = evidence.after(differences[seen:place])
+        seen = place
+        interval = evidence.interval()
+        steps.append(Step(n=place, low=interval.low, mean=evidence.counts.mean or 0.0, high=interval.high))
+    return tuple(steps)
+
+
+def _decided_at(watch: Watch, rows: Sequence[PairRow]) -> int | None:
+    """Feed every pair in the order drawn; the pair at which the margin was decided, if it was."""
+    decided: int | None = None
+    for row in rows:
+        watch.add(row.pair.difference)
+        if decided is None and watch.decided:
+            decided = watch.n
+    return decided
+
+
+def _settings(design: PilotDesign) -> str:
+    """The candidate's settings in words; prompts themselves are not repeated."""
+    candidate = design.candidate
+    words = [f"{name} = {value}" for name, value in sorted(candidate.parameters.items())]
+    words += [f"without {name}" for name in candidate.drop]
+    words += [f"{old} sent as {new}" for old, new in sorted(candidate.rename.items())]
+    words += ["with a prompt prefix"] if candidate.prompt_prefix else []
+    words += ["with another prompt"] if candidate.prompt else []
+    words += [f"thinking budget {candidate.thinking_budget:,}"] if candidate.thinking_budget is not None else []
+    return ", ".join(words)
+
+
+def _incumbent(rows: Sequence[PairRow], costs: Sequence[Money | None]) -> SideFacts:
+    known = list(costs) if len(costs) == len(rows) else [None] * len(rows)
+    return _side(
+        _Reply(
+            score=row.pair.incumbent.score,
+            refused=row.incumbent_refused,
+            failure=row.incumbent_failure,
+            latency_s=row.incumbent_latency_s,
+            usage=row.incumbent_usage,
+            attempts=None,
+            cost=money,
+        )
+        for row, money in zip(rows, known, strict=True)
+    )
+
+
+def _candidate(rows: Sequence[PairRow], price: TokenPrice | None) -> SideFacts:
+    return _side(
+        _Reply(
+            score=row.pair.candidate.score,
+            refused=row.candidate_refused,
+            failure=row.candidate_failure,
+            latency_s=row.candidate_latency_s,
+            usage=row.candidate_usage,
+            attempts=row.candidate_attempts,
+            cost=None if price is None else cost(row.candidate_usage, price),
+        )
+        for row in rows
+    )
+
+
+def _side(replies: Iterable[_Reply]) -> SideFacts:
+    rows = list(replies)
+    latencies = sorted(row.latency_s for row in rows if row.latency_s is not None)
+    spend = Spend()
+    for row in rows:
+        spend.add(row.cost)
+    return SideFacts(
+        answers=len(rows),
+        score=_mean([row.score for row in rows]),
+        latency_p50_s=quantile(latencies, 0.5),
+        latency_p95_s=quantile(latencies, 0.95),
+        input_tokens=_mean([row.usage.input for row in rows if row.usage.input is not None]),
+        output_tokens=_mean([row.usage.output for row in rows if row.usage.output is not None]),
+        failures=sum(row.failure is not None for row in rows),
+        refusals=sum(row.refused for row in rows),
+        attempts=_mean([row.attempts for row in rows if row.attempts is not None]),
+        costs=spend.summaries(),
+        unknown_costs=spend.unknown,
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The value below which `share` of the ordered values lie, between neighbours in proportion; `None` without any."""
+    if not ordered:
+        return None
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
