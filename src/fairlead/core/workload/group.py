@@ -1,0 +1,303 @@
+"""Exchanges into workloads, without tags: learn what repeats, grow a tree from it, then place each request in it.
+
+    grouper = Grouper()
+    for request in log: grouper.learn(request, at=time)   # counts, nothing else
+    grouper.link()                                        # grows the tree, finds versions, mints ids
+    grouper.assign(request)                               # constant time; every request has a workload
+
+Rules kept: an id is minted once, from what the prompt says, and stays valid for ever; when two prompts turn out to be
+versions of one, the younger id becomes an alias of the older; memory is bounded whatever the traffic; nothing depends on
+the order of arrival, on a clock or on Python's salted hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Final
+
+from fairlead.core.ids import digest
+from fairlead.core.nouns import JSON, Endpoint, Request
+from fairlead.core.workload.grow import grow
+from fairlead.core.workload.link import SHARED, versions
+from fairlead.core.workload.mask import Masker, literal_words
+from fairlead.core.workload.memo import Memo
+from fairlead.core.workload.naming import clean, names
+from fairlead.core.workload.sample import Sample
+from fairlead.core.workload.shape import Frame, anchors_of, first_user, frame_of, mark_of
+from fairlead.core.workload.tree import By, Leaf, Node, leaves, node_from_json, node_to_json, walk
+
+_STATE: Final = 1
+_AD_HOC: Final = "ad hoc"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Where a request belongs: its workload, and the version of the workload's prompt."""
+
+    workload_id: str
+    prompt_id: str
+
+
+class Grouper:
+    """Groups requests into workloads."""
+
+    def __init__(self) -> None:
+        self._masker = Masker()
+        self._sample = Sample()
+        self._tree = Node(By.FAMILY)
+        self._leaves: dict[str, Leaf] = {}
+        self._aliases: dict[str, str] = {}
+        self._born: dict[str, int] = {}
+        self._links = 0
+        self._names: dict[str, str] = {}
+        self._landed: Memo[tuple[Frame, str], Assignment] = Memo(20_000)
+        self._plain: Memo[Frame, Leaf] = Memo(20_000)
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Workload ids that turned out to be another workload's, with that one's id."""
+        return MappingProxyType({old: self.resolve(new) for old, new in self._aliases.items()})
+
+    def resolve(self, workload_id: str) -> str:
+        """The id that a workload goes by today."""
+        while (now := self._aliases.get(workload_id)) is not None:
+            workload_id = now
+        return workload_id
+
+    def learn(self, request: Request, *, at: datetime | None = None) -> None:
+        """Count one request; `at` is when it was made, where the log says."""
+        frame = frame_of(request, self._masker)
+        cell = self._sample.cell(frame, at.timestamp() if at is not None else None)
+        if cell is None or request.endpoint is Endpoint.EMBEDDINGS:
+            return
+        text = first_user(request)
+        mark = mark_of(text)
+        if cell.wants(mark):
+            self._sample.opening(cell, anchors_of(text, self._masker), mark)
+
+    def assign(self, request: Request) -> Assignment:
+        """Where a request belongs; what fits nowhere belongs to the ad hoc workload."""
+        frame = frame_of(request, self._masker)
+        leaf = self._leaf_of(frame, request)
+        return self._assignment(frame, leaf if leaf is not None else self._ad_hoc(frame.family))
+
+    def arrive(self, request: Request, *, at: datetime | None = None) -> Assignment | None:
+        """Learn from a request as it arrives and place it; `None` while it is not certain where it belongs."""
+        self.learn(request, at=at)
+        frame = frame_of(request, self._masker)
+        leaf = self._leaf_of(frame, request)
+        if leaf is None or leaf.ad_hoc or _overlap(leaf, frame) < SHARED:
+            return None
+        return self._assignment(frame, leaf)
+
+    def _leaf_of(self, frame: Frame, request: Request) -> Leaf | None:
+        leaf = self._plain.get(frame)
+        if leaf is not None:
+            return leaf
+        asked = False
+
+        def anchors() -> tuple[str, ...]:
+            nonlocal asked
+            asked = True
+            return anchors_of(first_user(request), self._masker)
+
+        leaf = walk(self._tree, frame, anchors)
+        if leaf is not None and not asked:
+            self._plain.put(frame, leaf)
+        return leaf
+
+    def _assignment(self, frame: Frame, leaf: Leaf) -> Assignment:
+        known = self._landed.get((frame, leaf.id))
+        if known is None:
+            known = Assignment(self.resolve(_workload_of(leaf.id)), _version(leaf, frame))
+            self._landed.put((frame, leaf.id), known)
+        return known
+
+    def _ad_hoc(self, family: str) -> Leaf:
+        id_ = "p" + digest([_AD_HOC, family], size=6)
+        return self._leaves.setdefault(id_, Leaf(id_, family, ad_hoc=True))
+
+    def link(self) -> None:
+        """Grow the tree from everything learned, carry ids over, mint new ones, and join versions of one prompt."""
+        before = self._tree
+        self._tree = grow(self._sample)
+        self._links += 1
+        grown = list(leaves(self._tree))
+        for leaf in grown:
+            if leaf.ad_hoc:
+                leaf.id = self._ad_hoc(leaf.family).id
+        fresh = [leaf for leaf in grown if not leaf.ad_hoc]
+        gone = self._inherit(before)
+        groups = [[fresh[i] for i in group] for group in versions(fresh)]
+        self._mint(groups)
+        for group in groups:
+            self._join(group)
+        for leaf in fresh:
+            self._leaves[leaf.id] = leaf
+        for old, new in gone.items():
+            self._alias(_workload_of(old), _workload_of(new.id))
+        self._landed.clear()
+        self._plain.clear()
+        self._name()
+
+    def _inherit(self, before: Node) -> dict[str, Leaf]:
+        """Give each leaf the id under which most of it was known; ids that no leaf took, with the leaf they went to."""
+        votes: dict[tuple[str, int], int] = {}
+        by_number: dict[int, Leaf] = {}
+        for cell in self._sample.cells.values():
+            openings = cell.openings.items() if cell.openings else [((), None)]
+            for segments, opening in openings:
+                old = walk(before, cell.frame, lambda found=segments: found)
+                new = walk(self._tree, cell.frame, lambda found=segments: found)
+                if old is None or new is None or old.ad_hoc or new.ad_hoc:
+                    continue
+                by_number[id(new)] = new
+                weight = opening.weight if opening is not None else cell.weight
+                votes[old.id, id(new)] = votes.get((old.id, id(new)), 0) + weight
+        gone: dict[str, Leaf] = {}
+        for (old_id, number), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0][0])):
+            leaf = by_number[number]
+            if not leaf.id and old_id not in gone:
+                leaf.id = old_id
+                gone[old_id] = leaf
+            gone.setdefault(old_id, leaf)
+        return {old: leaf for old, leaf in gone.items() if leaf.id != old}
+
+    def _mint(self, groups: list[list[Leaf]]) -> None:
+        """Ids from content: the line of a prompt that fewest prompts share, with its tools and schema."""
+        shared: dict[str, int] = {}
+        for group in groups:
+            for line in {line for leaf in group for line in (*leaf.lines, *leaf.anchors)}:
+                shared[line] = shared.get(line, 0) + 1
+        waiting = [leaf for group in groups for leaf in group if not leaf.id]
+        for leaf in sorted(waiting, key=_age):
+            lines = sorted((*leaf.lines, *leaf.anchors), key=lambda line: (shared[line], _hash(line)))
+            short: list[JSON] = [leaf.family, *lines[:1], [*leaf.tools], [*leaf.format]]
+            content: list[JSON] = [leaf.family, [*leaf.lines], [*leaf.anchors], [*leaf.tools], [*leaf.format]]
+            id_ = "p" + digest(short, size=6)
+            number = 0
+            while id_ in self._born:
+                id_ = "p" + digest([content, number], size=6)
+                number += 1
+            leaf.id = id_
+            self._born[id_] = self._links
+
+    def _join(self, group: list[Leaf]) -> None:
+        roots = {self.resolve(_workload_of(leaf.id)) for leaf in group}
+        if len(roots) < 2:
+            return
+        eldest = min(group, key=lambda leaf: (self._born.get(leaf.id, 0), *_age(leaf), leaf.id))
+        home = self.resolve(_workload_of(eldest.id))
+        for root in roots:
+            self._alias(root, home)
+
+    def _alias(self, old: str, new: str) -> None:
+        old, new = self.resolve(old), self.resolve(new)
+        if old != new:
+            self._aliases[old] = new
+
+    def _name(self) -> None:
+        heads: dict[str, Leaf] = {}
+        for leaf in sorted(self._leaves.values(), key=lambda leaf: (-leaf.count, leaf.id)):
+            heads.setdefault(self.resolve(_workload_of(leaf.id)), leaf)
+        self._names = names(heads, taken={id_: name for id_, name in self._names.items() if id_ in heads})
+
+    def name(self, workload_id: str) -> str:
+        """A short name for people; unique, and kept once given."""
+        return self._names.get(self.resolve(workload_id)) or clean(f"Workload {workload_id}")
+
+    def to_json(self) -> JSON:
+        """The whole state as JSON."""
+        return {
+            "version": _STATE,
+            "links": self._links,
+            "sample": self._sample.to_json(),
+            "tree": node_to_json(self._tree),
+            "leaves": [_leaf_to_json(leaf) for leaf in self._leaves.values()],
+            "aliases": dict(self._aliases),
+            "born": dict(self._born),
+            "names": dict(self._names),
+        }
+
+    @classmethod
+    def from_json(cls, state: JSON) -> Grouper:
+        """The grouper that `to_json` wrote."""
+        assert isinstance(state, dict)
+        grouper = cls()
+        grouper._sample = Sample.from_json(state["sample"])
+        for row in _rows(state["leaves"]):
+            leaf = _leaf_from_json(row)
+            grouper._leaves[leaf.id] = leaf
+        grouper._tree = node_from_json(state["tree"], grouper._leaves.__getitem__)
+        grouper._aliases = {old: str(new) for old, new in _mapping(state["aliases"]).items()}
+        grouper._born = {id_: int(str(born)) for id_, born in _mapping(state["born"]).items()}
+        grouper._names = {id_: str(name) for id_, name in _mapping(state["names"]).items()}
+        grouper._links = int(str(state["links"]))
+        return grouper
+
+
+def _workload_of(leaf_id: str) -> str:
+    return "w" + leaf_id[1:]
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _age(leaf: Leaf) -> tuple[float, int, tuple[str, ...], tuple[str, ...]]:
+    """Oldest first; where the log has no times, the most used first."""
+    return (float("inf") if leaf.first is None else leaf.first, -leaf.count, leaf.lines, leaf.anchors)
+
+
+def _overlap(leaf: Leaf, frame: Frame) -> float:
+    """How much of the leaf's own wording a frame holds, by words."""
+    if not leaf.lines:
+        return 1.0
+    held = set(frame.lines)
+    return sum(literal_words(line) for line in leaf.lines if line in held) / sum(map(literal_words, leaf.lines))
+
+
+def _version(leaf: Leaf, frame: Frame) -> str:
+    """The leaf's id, with a mark where lines are missing that the prompt has had so far."""
+    held = set(frame.lines)
+    missing: list[JSON] = [line for line in leaf.always if line not in held]
+    return f"{leaf.id}-{digest(missing, size=2)}" if missing else leaf.id
+
+
+def _leaf_to_json(leaf: Leaf) -> JSON:
+    lists: list[Iterable[str]] = [leaf.lines, leaf.tools, leaf.format, leaf.anchors, leaf.always]
+    texts: list[JSON] = [[*texts] for texts in lists]
+    return [leaf.id, leaf.family, texts, leaf.count, leaf.first, leaf.last, leaf.ad_hoc]
+
+
+def _leaf_from_json(row: JSON) -> Leaf:
+    assert isinstance(row, list)
+    id_, family, texts, count, first, last, ad_hoc = row
+    lines, tools, paths, anchors, always = (tuple(map(str, _rows(part))) for part in _rows(texts))
+    return Leaf(
+        id=str(id_),
+        family=str(family),
+        lines=lines,
+        tools=tools,
+        format=paths,
+        anchors=anchors,
+        always=always,
+        count=int(str(count)),
+        first=None if first is None else float(str(first)),
+        last=None if last is None else float(str(last)),
+        ad_hoc=bool(ad_hoc),
+    )
+
+
+def _rows(value: JSON) -> list[JSON]:
+    assert isinstance(value, list)
+    return value
+
+
+def _mapping(value: JSON) -> dict[str, JSON]:
+    assert isinstance(value, dict)
+    return value

@@ -1,0 +1,435 @@
+"""Growing the tree of workloads from a sample: which lines are templates, and which only look like it.
+
+A line splits a group of requests when it is common enough, and when the lines that split it divide *most* of the group
+cleanly: a popular document or a greeting is common too, but what stands beside it is scattered. The result depends on
+what is in the sample, never on the order in which it came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fairlead.core.workload.mask import literal_words
+from fairlead.core.workload.sample import Cell, Opening, Sample
+from fairlead.core.workload.tree import ALIKE, By, Leaf, Node, affixes, features, likeness
+
+_COMMON: Final = 0.9
+_CORE: Final = 0.8
+_SHARE: Final = 0.01
+_COVER: Final = 0.6
+_CLEAN: Final = 0.9
+_MANY: Final = 4
+_VARIANTS: Final = 4
+_ONE_LINE: Final = 0.6
+_INSTRUCTIVE: Final = 0.35
+_MAX_DEPTH: Final = 24
+_MAX_KIDS: Final = 2_000
+_LONG_FRAME: Final = 25
+_ANCHOR_SHARE: Final = 0.05
+_ANCHOR_COVER: Final = 0.8
+_AFFIX_WORDS: Final = 4
+_SHORT_FRAME: Final = 12
+_FIXED_SHARE: Final = 0.005
+_TELLING: Final = 12
+
+_INSTRUCTS: Final = re.compile(
+    r"\b(?:you|your|must|never|always|only|should|do not|don't|please|ensure|avoid|keep|return|respond|reply|answer"
+    r"|output|write|rewrite|draft|summari[sz]e|classify|categori[sz]e|label|extract|translate|identify|explain|list"
+    r"|generate|create|produce|provide|give|decide|determine|evaluate|rate|score|check|convert|format|use|include"
+    r"|describe|compare|analy[sz]e|review|find|solve|compute|calculate|detect|flag|rank|select|choose|suggest|help"
+    r"|act|assist|task|act as|make|turn|read|fix|implement|refactor|plan|call)\b"
+)
+
+
+@dataclass(slots=True)
+class Item:
+    """One thing to place: a cell (by its lines), or an opening of a cell (by its anchors)."""
+
+    held: tuple[str, ...]
+    weight: int
+    cell: Cell
+    opening: Opening | None = None
+
+
+@dataclass(slots=True)
+class Block:
+    """The items that hold one feature, or one of several that are one line with a slot in it."""
+
+    features: list[str]
+    items: list[Item]
+    weight: int
+
+
+def threshold(weight: int) -> int:
+    """How many requests make a group: few in a newcomer's first log, never more than five.
+
+    >>> [threshold(n) for n in (10, 300, 1_000, 20_000)]
+    [2, 3, 4, 5]
+    """
+    return 2 if weight < 60 else 3 if weight < 600 else 4 if weight < 3_000 else 5
+
+
+def grow(sample: Sample) -> Node:
+    """The tree of everything in the sample; leaves carry no ids yet."""
+    root = Node(By.FAMILY)
+    families: dict[str, list[Cell]] = {}
+    for cell in sample.cells.values():
+        families.setdefault(cell.frame.family, []).append(cell)
+    for family in sorted(families):
+        cells = sorted(families[family], key=lambda cell: cell.frame.lines + cell.frame.tools + cell.frame.format)
+        root.add((family,), _Grower(family, cells).tree())
+    return root
+
+
+class _Grower:
+    """Grows the tree of one family."""
+
+    def __init__(self, family: str, cells: list[Cell]) -> None:
+        self._family = family
+        self._cells = cells
+        self._k = threshold(sum(cell.weight for cell in cells))
+
+    def tree(self) -> Node:
+        if self._family.startswith("embeddings"):
+            return Node(By.LEAF, leaf=Leaf("", self._family, count=_weight_of(self._cells)))
+        items = [Item(cell.frame.lines, cell.weight, cell) for cell in self._cells]
+        return self._lines(items, depth=0)
+
+    def _lines(self, items: list[Item], depth: int) -> Node:
+        """Split by lines of the system prompt while they divide the group."""
+        blocks = [] if depth > _MAX_DEPTH else self._line_blocks(items, top=depth == 0)
+        if not blocks:
+            return self._tools([item.cell for item in items])
+        node = Node(By.LINES)
+        placed: set[int] = set()
+        for block in blocks:
+            node.add(tuple(block.features), self._lines(block.items, depth + 1))
+            placed.update(map(id, block.items))
+        left = [item for item in items if id(item) not in placed]
+        if _total(left) >= (1 if depth == 0 else self._k):
+            node.rest = self._tools([item.cell for item in left])
+        return node
+
+    def _line_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
+        total = _total(items)
+        least = self._k if top else max(self._k, round(_SHARE * total))
+        blocks = _blocks(items, least=least, clean=not top, fits=_has_words)
+        if top:
+            return blocks
+        if sum(block.weight for block in blocks) < _COVER * total or _is_whole(blocks, total):
+            return []
+        return [] if _is_slot(blocks, items) else blocks
+
+    def _tools(self, cells: list[Cell]) -> Node:
+        """Split by the set of tools, unless tools are chosen request by request."""
+        return self._sets(cells, By.TOOLS, lambda cell: cell.frame.tools, self._formats)
+
+    def _formats(self, cells: list[Cell]) -> Node:
+        """Split by the outline of the response schema."""
+        return self._sets(cells, By.FORMAT, lambda cell: cell.frame.format, self._users)
+
+    def _sets(
+        self,
+        cells: list[Cell],
+        by: By,
+        names_of: Callable[[Cell], tuple[str, ...]],
+        grow_below: Callable[[list[Cell]], Node],
+    ) -> Node:
+        groups = _alike(cells, names_of)
+        if len(groups) == 1:
+            return grow_below(cells)
+        heavy = [group for group in groups if _weight_of(group[1]) >= self._k]
+        with_names = sum(_weight_of(group) for names, group in groups if names)
+        heavy_names = sum(_weight_of(group) for names, group in heavy if names)
+        if heavy_names < _COVER * with_names:
+            # Chosen request by request: all that matters is whether there are any.
+            heavy = [group for group in heavy if not group[0]]
+        node = Node(by)
+        for names, group in heavy:
+            node.add(names, grow_below(group))
+        placed = {id(cell) for _, group in heavy for cell in group}
+        left = [cell for cell in cells if id(cell) not in placed]
+        if left and (_weight_of(left) >= self._k or not node.kids):
+            node.rest = grow_below(left)
+        return node.rest if node.rest is not None and not node.kids else node
+
+    def _users(self, cells: list[Cell]) -> Node:
+        """Split by fixed wording of the user's message; what has none stays one group."""
+        items = [
+            Item(segments, opening.weight, cell, opening)
+            for cell in cells
+            for segments, opening in sorted(cell.openings.items())
+        ]
+        return self._anchors(items, cells, depth=0, framed=_framed(cells))
+
+    def _anchors(self, items: list[Item], cells: list[Cell], *, depth: int, framed: int) -> Node:
+        blocks = [] if depth > _MAX_DEPTH else self._anchor_blocks(items, depth=depth, framed=framed)
+        if not blocks:
+            return Node(By.LEAF, leaf=_leaf(self._family, cells, items, k=self._k))
+        node = Node(By.USER)
+        placed: set[int] = set()
+        for block in blocks:
+            node.add(tuple(block.features), self._anchors(block.items, _cells_of(block.items), depth=depth + 1, framed=framed))
+            placed.update(map(id, block.items))
+        left = [item for item in items if id(item) not in placed]
+        if depth == 0 or _total(left) >= self._k:
+            node.rest = Node(By.LEAF, leaf=_leaf(self._family, _cells_of(left) or cells, left, k=self._k))
+        return node
+
+    def _anchor_blocks(self, items: list[Item], *, depth: int, framed: int) -> list[Block]:
+        total = _total(items)
+        top = depth == 0
+        share = _ANCHOR_SHARE if framed else 0.0
+        least = max(self._k, round((share if top else max(share, _SHARE)) * total))
+        distinct = min(8, self._k + 3) if framed else min(8, self._k)
+
+        def fits(feature: str, holders: Sequence[Item]) -> bool:
+            if not _is_wording(feature, framed):
+                return False
+            return _different_messages(holders) >= distinct or (not framed and _is_repeated(feature, holders, total))
+
+        blocks = _blocks(items, least=least, clean=not top, fits=fits)
+        cover = sum(block.weight for block in blocks)
+        if framed >= _LONG_FRAME and (len(blocks) < 2 or cover < _ANCHOR_COVER * total):
+            return []
+        if not top and (cover < _COVER * total or _is_whole(blocks, total)):
+            return []
+        return blocks
+
+
+def _total(items: Iterable[Item]) -> int:
+    return sum(item.weight for item in items)
+
+
+def _weight_of(cells: Iterable[Cell]) -> int:
+    return sum(cell.weight for cell in cells)
+
+
+def _cells_of(items: Iterable[Item]) -> list[Cell]:
+    return list({id(item.cell): item.cell for item in items}.values())
+
+
+def _blocks(
+    items: list[Item],
+    *,
+    least: int,
+    clean: bool,
+    fits: Callable[[str, Sequence[Item]], bool],
+) -> list[Block]:
+    """Features that each gather at least `least`, the most telling first; an item goes with the first it holds.
+
+    With `clean`, a feature whose holders mostly went with another one divides nothing and is passed over.
+    """
+    where = _holders(items, least=least)
+    total = _total(items)
+    weights = {feature: _total(holders) for feature, holders in where.items()}
+    able = [f for f, weight in weights.items() if least <= weight < _COMMON * total]
+    able.sort(key=lambda f: (-weights[f] * min(_TELLING, literal_words(f)), f))
+    taken: set[int] = set()
+    found: list[Block] = []
+    for feature in able:
+        free = [item for item in where[feature] if id(item) not in taken]
+        weight = _total(free)
+        if weight < max(least, _CLEAN * weights[feature] if clean else 0) or not fits(feature, free):
+            continue
+        taken.update(map(id, free))
+        found.append(Block([feature], free, weight))
+        if len(found) == _MAX_KIDS:
+            break
+    return _slots_closed(found)
+
+
+def _slots_closed(blocks: list[Block]) -> list[Block]:
+    """Blocks whose features are one line with a slot in it, joined: one product's name is not another job."""
+    by_start: dict[str, list[Block]] = {}
+    for block in blocks:
+        by_start.setdefault(" ".join(block.features[0].split(" ")[:2]), []).append(block)
+    closed: list[Block] = []
+    for group in by_start.values():
+        closed += _joined(group) if len(group) >= _VARIANTS else group
+    return sorted(closed, key=lambda block: (-block.weight, block.features[0]))
+
+
+def _joined(group: list[Block]) -> list[Block]:
+    rows: list[list[Block]] = []
+    for block in group:
+        words = block.features[0].split(" ")
+        row = next((r for r in rows if likeness(words, r[0].features[0].split(" ")) >= _ONE_LINE), None)
+        if row is None:
+            rows.append([block])
+        else:
+            row.append(block)
+    return [block for row in rows for block in (_union(row) if len(row) >= _VARIANTS else row)]
+
+
+def _union(row: list[Block]) -> list[Block]:
+    items = [item for block in row for item in block.items]
+    return [Block([block.features[0] for block in row], items, _total(items))]
+
+
+def _holders(items: list[Item], *, least: int) -> dict[str, list[Item]]:
+    """Who holds which feature: segments as they stand, and the ends of segments too rare to count as they stand."""
+    where: dict[str, list[Item]] = {}
+    for item in items:
+        for segment in item.held:
+            where.setdefault(segment, []).append(item)
+    for affix, holders in _ends(where, least=least).items():
+        where[affix] = holders
+    return where
+
+
+def _ends(where: dict[str, list[Item]], *, least: int) -> dict[str, list[Item]]:
+    """The ends that several different segments share, where no one segment has most of them."""
+    sharing: dict[str, list[str]] = {}
+    for segment in where:
+        for affix in affixes(segment):
+            sharing.setdefault(affix, []).append(segment)
+    ends: dict[str, list[Item]] = {}
+    for affix, segments in sharing.items():
+        if len(segments) < 2 or literal_words(affix) < _AFFIX_WORDS:
+            continue
+        holders = {id(item): item for segment in segments for item in where[segment]}
+        weight = _total(holders.values())
+        if weight >= least and weight > 2 * max(_total(where[segment]) for segment in segments):
+            ends[affix] = list(holders.values())
+    return ends
+
+
+def _has_words(feature: str, _: Sequence[Item]) -> bool:
+    return literal_words(feature) >= 2
+
+
+def _is_wording(feature: str, framed: int) -> bool:
+    """Whether a feature of a user's message can be a template's.
+
+    Where the system prompt already says what to do, only a lead-in ("The ticket to answer:") can be; where it says
+    little, an instruction can; where there is none, any wording long enough, or a heading.
+    """
+    words = literal_words(feature)
+    if feature.startswith(("^ ", "$ ")):
+        return not framed and words >= _AFFIX_WORDS
+    if framed:
+        leads_in = feature.endswith(":") or (framed < _SHORT_FRAME and _INSTRUCTS.search(feature) is not None)
+        return words >= 4 and leads_in
+    return words >= 2 or (words == 1 and feature.endswith(":"))
+
+
+def _is_repeated(feature: str, items: Sequence[Item], total: int) -> bool:
+    """Whether one fixed message is sent so often that a program must be sending it."""
+    return literal_words(feature) >= 4 and _total(items) >= max(20, _FIXED_SHARE * total)
+
+
+def _different_messages(items: Sequence[Item]) -> int:
+    marks: set[int] = set()
+    for item in items:
+        if item.opening is not None:
+            marks |= item.opening.marks
+        if len(marks) >= 8:
+            break
+    return len(marks)
+
+
+def _common(items: Sequence[Item], share: float) -> list[str]:
+    """The segments that at least `share` of the items hold, in the order of the heaviest item that holds most."""
+    total = _total(items)
+    held: Counter[str] = Counter()
+    for item in items:
+        for segment in item.held:
+            held[segment] += item.weight
+    common = {segment for segment, weight in held.items() if weight >= share * total}
+    ordered: dict[str, None] = {}
+    for item in sorted(items, key=lambda i: (-i.weight, i.held))[:50]:
+        ordered.update((segment, None) for segment in item.held if segment in common)
+    return [*ordered, *sorted(common - ordered.keys())]
+
+
+def _framed(cells: Sequence[Cell]) -> int:
+    """How many words say what to do before the user speaks; tools and a schema say as much as a long prompt."""
+    items = [Item(cell.frame.lines, cell.weight, cell) for cell in cells]
+    words = sum(map(literal_words, _common(items, _CORE)))
+    return words + _SHORT_FRAME if cells and (cells[0].frame.tools or cells[0].frame.format) else words
+
+
+def _is_whole(blocks: Sequence[Block], total: int) -> bool:
+    """Whether one block is nearly all there is, which splits nothing."""
+    return len(blocks) == 1 and blocks[0].weight >= _COMMON * total
+
+
+def _is_slot(blocks: Sequence[Block], items: Sequence[Item]) -> bool:
+    """Whether many blocks differ only in what they say, not in what they ask for: a pool of documents in one slot."""
+    if len(blocks) < _MANY:
+        return False
+    shared = set(_common(items, _COMMON))
+    total = sum(block.weight for block in blocks)
+    asks = sum(block.weight for block in blocks if _asks(block, shared))
+    return asks < _INSTRUCTIVE * total
+
+
+def _asks(block: Block, shared: set[str]) -> bool:
+    own = [segment for segment in _common(block.items, _COMMON) if segment not in shared]
+    return any(_INSTRUCTS.search(segment) for segment in own or block.features)
+
+
+def _alike(
+    cells: Sequence[Cell], names_of: Callable[[Cell], tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], list[Cell]]]:
+    """Cells by their set of names, sets that are alike together, the heaviest set first."""
+    by_set: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in cells:
+        by_set.setdefault(names_of(cell), []).append(cell)
+    groups: list[tuple[tuple[str, ...], list[Cell]]] = []
+    for names, group in sorted(by_set.items(), key=lambda entry: (-_weight_of(entry[1]), entry[0])):
+        home = _home(groups[:200], names)
+        if home is None:
+            groups.append((names, list(group)))
+        else:
+            home.extend(group)
+    return groups
+
+
+def _home(groups: Sequence[tuple[tuple[str, ...], list[Cell]]], names: tuple[str, ...]) -> list[Cell] | None:
+    if not names:
+        return None
+    scored = [(likeness(core, names), -at) for at, (core, _) in enumerate(groups) if core]
+    best = max(scored, default=(0.0, 0))
+    return groups[-best[1]][1] if best[0] >= ALIKE else None
+
+
+def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int) -> Leaf:
+    """A leaf for these cells and messages: what they share, when they were seen."""
+    frames = [Item(cell.frame.lines, cell.weight, cell) for cell in cells]
+    lines = tuple(_common(frames, _CORE))
+    leaf = Leaf(
+        id="",
+        family=family,
+        lines=lines,
+        tools=_shared_names([(cell.frame.tools, cell.weight) for cell in cells]),
+        format=_shared_names([(cell.frame.format, cell.weight) for cell in cells]),
+        anchors=tuple(_common(items, _CORE)) if _different(items) else (),
+        always=tuple(_common(frames, 1.0)) if frames else (),
+        count=_total(items),
+        first=min((cell.first for cell in cells if cell.first is not None), default=None),
+        last=max((cell.last for cell in cells if cell.last is not None), default=None),
+    )
+    named = leaf.lines or leaf.tools or leaf.format or leaf.anchors or any(cell.frame.tools for cell in cells)
+    leaf.ad_hoc = not named or leaf.count < k
+    return leaf
+
+
+def _different(items: Sequence[Item]) -> bool:
+    return _different_messages(items) > 1
+
+
+def _shared_names(rows: Sequence[tuple[tuple[str, ...], int]]) -> tuple[str, ...]:
+    total = sum(weight for _, weight in rows)
+    held: Counter[str] = Counter()
+    for names, weight in rows:
+        held.update(dict.fromkeys(names, weight))
+    return tuple(sorted(name for name, weight in held.items() if weight >= _CORE * total))
+
+
+__all__ = ["features", "grow", "threshold"]

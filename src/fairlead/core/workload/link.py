@@ -1,0 +1,112 @@
+"""Which leaves are versions of one prompt: the same tools and schema, most of the wording, and a harmless difference.
+
+Harmless is a line added or taken away, a line reworded, or one prompt following the other in time. A line *replaced*
+while both prompts are in use is taken for another task behind the same preamble.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Final
+
+from fairlead.core.workload.mask import literal_words
+from fairlead.core.workload.tree import ALIKE, Leaf, likeness
+
+SHARED: Final = 0.6
+_OVERLAP: Final = 0.25
+_REWORDED: Final = 0.6
+_KEPT: Final = 0.3
+_CROWD: Final = 60
+
+
+def versions(leaves: Sequence[Leaf]) -> list[list[int]]:
+    """The leaves by number, grouped into prompts; every leaf is in one group."""
+    parent = list(range(len(leaves)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for a, b in _candidates(leaves):
+        if root(a) != root(b) and are_versions(leaves[a], leaves[b]):
+            parent[max(root(a), root(b))] = min(root(a), root(b))
+    groups: dict[int, list[int]] = {}
+    for i in range(len(leaves)):
+        groups.setdefault(root(i), []).append(i)
+    return list(groups.values())
+
+
+def _candidates(leaves: Sequence[Leaf]) -> Iterator[tuple[int, int]]:
+    """Pairs of leaves that share a line, those that share most first."""
+    holders: dict[str, list[int]] = {}
+    for i, leaf in enumerate(leaves):
+        if not leaf.ad_hoc:
+            for line in leaf.lines or leaf.anchors:
+                holders.setdefault(line, []).append(i)
+    shared: Counter[tuple[int, int]] = Counter()
+    for line, group in holders.items():
+        if len(group) <= _CROWD:
+            words = literal_words(line)
+            shared.update({pair: words for pair in combinations(group, 2)})
+    return (pair for pair, _ in sorted(shared.items(), key=lambda entry: (-entry[1], entry[0])))
+
+
+def are_versions(a: Leaf, b: Leaf) -> bool:
+    """Whether two leaves are versions of one prompt."""
+    if a.family != b.family or likeness(a.tools, b.tools) < ALIKE or likeness(a.format, b.format) < ALIKE:
+        return False
+    if bool(a.lines) != bool(b.lines):
+        return False
+    succeed = _succeed(a, b)
+    if not a.lines:
+        return _alike(a.anchors, b.anchors, succeed=succeed)
+    if bool(a.anchors) != bool(b.anchors):
+        return False
+    return _alike(a.lines, b.lines, succeed=succeed) and (
+        not a.anchors or set(a.anchors) == set(b.anchors) or _alike(a.anchors, b.anchors, succeed=succeed)
+    )
+
+
+def _alike(a: Sequence[str], b: Sequence[str], *, succeed: bool) -> bool:
+    both = set(a) & set(b)
+    only_a = [line for line in a if line not in both]
+    only_b = [line for line in b if line not in both]
+    larger = max(_words(a), _words(b))
+    partners = _reworded(only_a, only_b)
+    shared = _words(both) + sum(min(literal_words(x), literal_words(y)) for x, y in partners)
+    if shared < SHARED * larger:
+        return False
+    if partners and _words(both) < _KEPT * larger:
+        return False
+    return succeed or min(len(only_a), len(only_b)) == len(partners)
+
+
+def _words(lines: Sequence[str] | set[str]) -> int:
+    return sum(map(literal_words, lines))
+
+
+def _reworded(only_a: Sequence[str], only_b: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of lines that say nearly the same and begin with the same word: another verb is another task."""
+    left = list(only_b[:32])
+    pairs: list[tuple[str, str]] = []
+    for line in only_a[:32]:
+        words = line.split(" ")
+        close = [other for other in left if other.split(" ", 1)[0] == words[0]]
+        best = max(close, key=lambda other: likeness(words, other.split(" ")), default=None)
+        if best is not None and likeness(words, best.split(" ")) >= _REWORDED:
+            left.remove(best)
+            pairs.append((line, best))
+    return pairs
+
+
+def _succeed(a: Leaf, b: Leaf) -> bool:
+    """Whether one was in use before the other, by event time; unknown times tell nothing."""
+    if a.first is None or b.first is None or a.last is None or b.last is None:
+        return False
+    overlap = min(a.last, b.last) - max(a.first, b.first)
+    shorter = min(a.last - a.first, b.last - b.first)
+    return overlap <= 0 < max(a.last - a.first, b.last - b.first) or (shorter > 0 and overlap < _OVERLAP * shorter)

@@ -1,0 +1,277 @@
+"""A bounded sample of the shapes seen so far, from which the tree of workloads is grown.
+
+What repeats is counted exactly; what is seen once is sampled by content hash, so that neither the order of arrival nor
+the process that saw it matters, and samples of several processes can be merged. However different the prompts are, the
+sample stays within its budget: when it is full, half of the rarest shapes go and the others stand for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fairlead.core.nouns import JSON
+from fairlead.core.workload.memo import Memo
+from fairlead.core.workload.shape import Frame, mark_of
+
+MARKS: Final = 8
+MAX_FRAMES: Final = 4_000
+MAX_OPENINGS: Final = 16_000
+_CELL_OPENINGS: Final = 2_000
+_FRAME_BYTES: Final = 24_000_000
+_OPENING_BYTES: Final = 24_000_000
+_ADMITTED_AT: Final = 3
+
+
+def bytes_of(segments: Sequence[str]) -> int:
+    """Roughly what the segments take in memory."""
+    return 80 + sum(64 + (len(s) if s.isascii() else 4 * len(s)) for s in segments)
+
+
+@dataclass(slots=True)
+class Opening:
+    """One masked user message: how often it was seen, and up to eight hashes of the whole messages behind it."""
+
+    count: int
+    mark: int
+    scale: int = 1
+    marks: set[int] = field(default_factory=set[int])
+
+    @property
+    def weight(self) -> int:
+        """How many messages it stands for."""
+        return self.count + self.scale - 1
+
+
+@dataclass(slots=True)
+class Cell:
+    """One frame: how often and between which moments it was seen, and what users wrote into it."""
+
+    frame: Frame
+    mark: int
+    count: int = 0
+    scale: int = 1
+    first: float | None = None
+    last: float | None = None
+    level: int = 0
+    openings: dict[tuple[str, ...], Opening] = field(default_factory=dict[tuple[str, ...], Opening])
+
+    @property
+    def weight(self) -> int:
+        """How many requests it stands for."""
+        return self.count + self.scale - 1
+
+    def seen(self, *, count: int, first: float | None, last: float | None) -> None:
+        """Count more requests, seen between two moments."""
+        self.count += count
+        if first is not None and (self.first is None or first < self.first):
+            self.first = first
+        if last is not None and (self.last is None or last > self.last):
+            self.last = last
+
+    def wants(self, mark: int) -> bool:
+        """Whether a user message with this hash belongs into the sample."""
+        return not mark & ((1 << self.level) - 1)
+
+
+class Sample:
+    """Frames and openings, within a budget."""
+
+    def __init__(self) -> None:
+        self.cells: dict[Frame, Cell] = {}
+        self._level = 0
+        self._frame_bytes = 0
+        self._opening_bytes = 0
+        self._openings = 0
+        self._waiting: Memo[int, int] = Memo(60_000)
+
+    @property
+    def weight(self) -> int:
+        """How many requests the sample stands for."""
+        return sum(cell.weight for cell in self.cells.values())
+
+    def cell(self, frame: Frame, at: float | None) -> Cell | None:
+        """Count one request with this frame; `None` when the frame is left out of the sample."""
+        found = self.cells.get(frame)
+        if found is None and (found := self._admit(frame)) is None:
+            return None
+        found.seen(count=1, first=at, last=at)
+        return found
+
+    def _admit(self, frame: Frame) -> Cell | None:
+        mark = mark_of("\n".join((frame.family, *frame.lines, *frame.tools, *frame.format)))
+        scale = 1
+        count = 0
+        if mark & ((1 << self._level) - 1):
+            count = self._waiting.get(mark) or 0
+            if count + 1 < _ADMITTED_AT:
+                self._waiting.put(mark, count + 1)
+                return None
+        else:
+            scale = 1 << self._level
+        return self._insert(Cell(frame=frame, mark=mark, count=count, scale=scale))
+
+    def _insert(self, cell: Cell) -> Cell:
+        self.cells[cell.frame] = cell
+        self._frame_bytes += bytes_of(cell.frame.lines) + bytes_of(cell.frame.tools) + bytes_of(cell.frame.format)
+        if len(self.cells) > MAX_FRAMES or self._frame_bytes > _FRAME_BYTES:
+            self._thin_frames(keep=cell)
+        return cell
+
+    def opening(self, cell: Cell, segments: tuple[str, ...], mark: int) -> None:
+        """Count one user message in a frame."""
+        found = cell.openings.get(segments)
+        if found is None:
+            found = Opening(0, mark, 1 << cell.level)
+            cell.openings[segments] = found
+            self._openings += 1
+            self._opening_bytes += bytes_of(segments)
+        found.count += 1
+        if len(found.marks) < MARKS:
+            found.marks.add(mark)
+        if len(cell.openings) > _CELL_OPENINGS:
+            self._thin_openings(cell)
+        elif self._openings > MAX_OPENINGS or self._opening_bytes > _OPENING_BYTES:
+            self._thin_openings(max(self.cells.values(), key=lambda c: len(c.openings)))
+
+    def _thin_openings(self, cell: Cell) -> None:
+        """Drop half of the messages seen only once; the rest stand for them."""
+        cell.level += 1
+        bit = 1 << (cell.level - 1)
+        rare = 1
+        while len(cell.openings) > _CELL_OPENINGS // 2 and rare < 1 << 20:
+            for segments, opening in list(cell.openings.items()):
+                if opening.count > rare:
+                    continue
+                if opening.mark & bit:
+                    del cell.openings[segments]
+                    self._openings -= 1
+                    self._opening_bytes -= bytes_of(segments)
+                else:
+                    opening.scale *= 2
+            rare *= 4
+            if len(cell.openings) > _CELL_OPENINGS // 2:
+                cell.level += 1
+                bit <<= 1
+
+    def _thin_frames(self, keep: Cell) -> None:
+        """Drop half of the rarest frames, the rarest first, until a quarter of the room is free."""
+        rare = 1
+        while (len(self.cells) > 0.75 * MAX_FRAMES or self._frame_bytes > 0.75 * _FRAME_BYTES) and rare < 1 << 40:
+            bit = 1 << self._level
+            self._level += 1
+            for cell in list(self.cells.values()):
+                if cell.count > rare or cell is keep:
+                    continue
+                if cell.mark & bit:
+                    self._forget(cell)
+                else:
+                    cell.scale *= 2
+            rare *= 2
+
+    def _forget(self, cell: Cell) -> None:
+        del self.cells[cell.frame]
+        self._frame_bytes -= bytes_of(cell.frame.lines) + bytes_of(cell.frame.tools) + bytes_of(cell.frame.format)
+        self._openings -= len(cell.openings)
+        self._opening_bytes -= sum(bytes_of(segments) for segments in cell.openings)
+
+    def absorb(self, other: Sample) -> None:
+        """Add what another sample saw; the order in which samples are added makes no difference to what repeats."""
+        for theirs in other.cells.values():
+            mine = self.cells.get(theirs.frame)
+            if mine is None:
+                mine = self._insert(Cell(frame=theirs.frame, mark=theirs.mark, scale=theirs.scale, level=theirs.level))
+            mine.scale = max(mine.scale, theirs.scale)
+            mine.seen(count=theirs.count, first=theirs.first, last=theirs.last)
+            for segments, opening in theirs.openings.items():
+                self._add_opening(mine, segments, opening)
+        self._level = max(self._level, other._level)
+
+    def _add_opening(self, cell: Cell, segments: tuple[str, ...], opening: Opening) -> None:
+        for mark in opening.marks:
+            self.opening(cell, segments, mark)
+        if (kept := cell.openings.get(segments)) is not None:
+            kept.count += opening.count - len(opening.marks)
+            kept.scale = max(kept.scale, opening.scale)
+
+    def to_json(self) -> JSON:
+        """The sample as JSON; every text stands in it once."""
+        table = _Table()
+        return {
+            "level": self._level,
+            "cells": [_cell_to_json(cell, table) for cell in self.cells.values()],
+            "texts": [*table.texts],
+        }
+
+    @classmethod
+    def from_json(cls, state: JSON) -> Sample:
+        """The sample that `to_json` wrote."""
+        assert isinstance(state, dict)
+        texts = [str(text) for text in _list(state["texts"])]
+        sample = cls()
+        sample._level = _int(state["level"])
+        for row in _list(state["cells"]):
+            cell = _cell_from_json(_list(row), texts)
+            sample.cells[cell.frame] = cell
+            frame = cell.frame
+            sample._frame_bytes += bytes_of(frame.lines) + bytes_of(frame.tools) + bytes_of(frame.format)
+            sample._openings += len(cell.openings)
+            sample._opening_bytes += sum(bytes_of(segments) for segments in cell.openings)
+        return sample
+
+
+class _Table:
+    """Texts by number."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, int] = {}
+
+    def numbers(self, texts: Iterable[str]) -> list[JSON]:
+        return [self.texts.setdefault(text, len(self.texts)) for text in texts]
+
+
+def _cell_to_json(cell: Cell, table: _Table) -> JSON:
+    frame = cell.frame
+    openings: list[JSON] = [
+        [table.numbers(segments), o.count, str(o.mark), o.scale, [str(mark) for mark in sorted(o.marks)]]
+        for segments, o in cell.openings.items()
+    ]
+    texts: list[JSON] = [*map(table.numbers, ((frame.family,), frame.lines, frame.tools, frame.format))]
+    return [texts, str(cell.mark), cell.count, cell.scale, cell.first, cell.last, cell.level, openings]
+
+
+def _cell_from_json(row: Sequence[JSON], texts: Sequence[str]) -> Cell:
+    family, lines, tools, paths = (tuple(texts[i] for i in _ints(part)) for part in _list(row[0]))
+    cell = Cell(
+        frame=Frame(family[0], lines, tools, paths),
+        mark=_int(row[1]),
+        count=_int(row[2]),
+        scale=_int(row[3]),
+        first=_float(row[4]),
+        last=_float(row[5]),
+        level=_int(row[6]),
+    )
+    for entry in map(_list, _list(row[7])):
+        opening = Opening(_int(entry[1]), _int(entry[2]), _int(entry[3]), set(_ints(entry[4])))
+        cell.openings[tuple(texts[i] for i in _ints(entry[0]))] = opening
+    return cell
+
+
+def _list(value: JSON) -> list[JSON]:
+    assert isinstance(value, list)
+    return value
+
+
+def _int(value: JSON) -> int:
+    # 64-bit marks are written as text: other readers of JSON would round them.
+    assert isinstance(value, (int, str))
+    return int(value)
+
+
+def _ints(value: JSON) -> Iterator[int]:
+    return map(_int, _list(value))
+
+
+def _float(value: JSON) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
