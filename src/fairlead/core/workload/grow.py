@@ -169,7 +169,7 @@ class _Grower:
     def _anchors(self, items: list[Item], cells: list[Cell], *, depth: int, framed: int) -> Node:
         blocks = [] if depth > _MAX_DEPTH else self._anchor_blocks(items, depth=depth, framed=framed)
         if not blocks:
-            return Node(By.LEAF, leaf=_leaf(self._family, cells, items, k=self._k))
+            return Node(By.LEAF, leaf=_leaf(self._family, cells, items, k=self._k, anchored=depth > 0))
         node = Node(By.USER)
         placed: set[int] = set()
         for block in blocks:
@@ -188,7 +188,7 @@ class _Grower:
         distinct = min(8, self._k + 3) if framed else min(8, self._k)
 
         def fits(feature: str, holders: Sequence[Item]) -> bool:
-            if not _is_wording(feature, framed):
+            if not _is_wording(feature, framed) or not _is_placed(feature, holders):
                 return False
             return _different_messages(holders) >= distinct or (not framed and _is_repeated(feature, holders, total))
 
@@ -318,6 +318,22 @@ def _is_wording(feature: str, framed: int) -> bool:
     return words >= 2 or (words == 1 and feature.endswith(":"))
 
 
+def _is_placed(feature: str, items: Sequence[Item]) -> bool:
+    """Whether it stands at the same end of the message (almost) always; what people say wanders about."""
+    total = _total(items)
+    opens = sum(item.weight for item in items if _is_at(feature, _worded(item.held)[:1]))
+    closes = sum(item.weight for item in items if _is_at(feature, item.held[-1:]))
+    return max(opens, closes) >= _COMMON * total
+
+
+def _is_at(feature: str, place: tuple[str, ...]) -> bool:
+    return bool(place) and (feature == place[0] or feature in affixes(place[0]))
+
+
+def _worded(segments: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(segment for segment in segments if not segment.endswith(" attached :"))
+
+
 def _is_repeated(feature: str, items: Sequence[Item], total: int) -> bool:
     """Whether one fixed message is sent so often that a program must be sending it."""
     return literal_words(feature) >= 4 and _total(items) >= max(20, _FIXED_SHARE * total)
@@ -333,18 +349,28 @@ def _different_messages(items: Sequence[Item]) -> int:
     return len(marks)
 
 
-def _common(items: Sequence[Item], share: float) -> list[str]:
-    """The segments that at least `share` of the items hold, in the order of the heaviest item that holds most."""
+def _common(items: Sequence[Item], share: float, *, ends: bool = False) -> list[str]:
+    """The segments (or their ends) that at least `share` of the items hold, in the order of the heaviest items."""
     total = _total(items)
     held: Counter[str] = Counter()
-    for item in items:
-        for segment in item.held:
-            held[segment] += item.weight
+    rows = [(item, _ends_of(item.held) if ends else item.held) for item in items]
+    for item, row in rows:
+        held.update(dict.fromkeys(row, item.weight))
     common = {segment for segment, weight in held.items() if weight >= share * total}
     ordered: dict[str, None] = {}
-    for item in sorted(items, key=lambda i: (-i.weight, i.held))[:50]:
-        ordered.update((segment, None) for segment in item.held if segment in common)
+    for _, row in sorted(rows, key=lambda r: (-r[0].weight, r[0].held))[:50]:
+        ordered.update((segment, None) for segment in row if segment in common)
     return [*ordered, *sorted(common - ordered.keys())]
+
+
+def _ends_of(segments: Sequence[str]) -> tuple[str, ...]:
+    found = [affix for segment in segments for affix in affixes(segment) if literal_words(affix) >= _AFFIX_WORDS]
+    return tuple(dict.fromkeys(found))
+
+
+def _core(items: Sequence[Item]) -> tuple[str, ...]:
+    """What (almost) all items share: whole segments, or where there are none, the ends of segments with slots."""
+    return tuple(_common(items, _CORE) or _common(items, _CORE, ends=True))
 
 
 def _framed(cells: Sequence[Cell]) -> int:
@@ -399,24 +425,24 @@ def _home(groups: Sequence[tuple[tuple[str, ...], list[Cell]]], names: tuple[str
     return groups[-best[1]][1] if best[0] >= ALIKE else None
 
 
-def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int) -> Leaf:
+def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int, anchored: bool = False) -> Leaf:
     """A leaf for these cells and messages: what they share, when they were seen."""
     frames = [Item(cell.frame.lines, cell.weight, cell) for cell in cells]
-    lines = tuple(_common(frames, _CORE))
+    lines = _core(frames)
     leaf = Leaf(
         id="",
         family=family,
         lines=lines,
         tools=_shared_names([(cell.frame.tools, cell.weight) for cell in cells]),
         format=_shared_names([(cell.frame.format, cell.weight) for cell in cells]),
-        anchors=tuple(_common(items, _CORE)) if _different(items) else (),
+        anchors=_core(items) if _different(items) else (),
         always=tuple(_common(frames, 1.0)) if frames else (),
         count=_total(items),
         first=min((cell.first for cell in cells if cell.first is not None), default=None),
         last=max((cell.last for cell in cells if cell.last is not None), default=None),
     )
     named = leaf.lines or leaf.tools or leaf.format or leaf.anchors or any(cell.frame.tools for cell in cells)
-    leaf.ad_hoc = not named or leaf.count < k
+    leaf.ad_hoc = not (named or anchored) or leaf.count < k
     return leaf
 
 
