@@ -33,6 +33,7 @@ _ANCHOR_SHARE: Final = 0.05
 _ANCHOR_COVER: Final = 0.8
 _AFFIX_WORDS: Final = 4
 _SHORT_FRAME: Final = 12
+_ECHO: Final = 0.2
 _FIXED_SHARE: Final = 0.005
 _TELLING: Final = 12
 
@@ -190,6 +191,8 @@ class _Grower:
         def fits(feature: str, holders: Sequence[Item]) -> bool:
             if not _is_wording(feature, framed) or not _is_placed(feature, holders):
                 return False
+            if not framed and not _leads(feature) and _echoes(holders) > _ECHO:
+                return False
             return _different_messages(holders) >= distinct or (not framed and _is_repeated(feature, holders, total))
 
         blocks = _blocks(items, least=least, clean=not top, fits=fits)
@@ -313,9 +316,19 @@ def _is_wording(feature: str, framed: int) -> bool:
     if feature.startswith(("^ ", "$ ")):
         return not framed and words >= _AFFIX_WORDS
     if framed:
-        leads_in = feature.endswith(":") or (framed < _SHORT_FRAME and _INSTRUCTS.search(feature) is not None)
-        return words >= 4 and leads_in
+        return words >= 4 and (feature.endswith(":") or (framed < _SHORT_FRAME and _leads(feature)))
     return words >= 2 or (words == 1 and feature.endswith(":"))
+
+
+def _leads(feature: str) -> bool:
+    """Whether it introduces something or tells somebody to do something."""
+    return feature.endswith(":") or _INSTRUCTS.search(feature) is not None
+
+
+def _echoes(items: Sequence[Item]) -> float:
+    """The share of messages that repeat another word for word, as people's popular questions do."""
+    repeated = sum(i.weight for i in items if i.opening and i.opening.count > 1 and len(i.opening.marks) == 1)
+    return repeated / max(1, _total(items))
 
 
 def _is_placed(feature: str, items: Sequence[Item]) -> bool:

@@ -87,12 +87,17 @@ _UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\
 _TOKEN: Final = re.compile(rf"<\w{{1,20}}>|[{_UNSPACED}]|[^\W{_UNSPACED}]{{1,40}}(?:['’][^\W\d]{{1,3}})?|[^\w\s]")
 _SLOTS: Final = re.compile(r"<x>(?:(?: ?[,&/+;'’()\[\]-]| and| or| to)* ?<x>)+")
 _LITERAL: Final = re.compile(rf"(?<![<\w])[^\W\d_]{{2,}}|[{_UNSPACED}]")
+_UNSPACED_LETTER: Final = re.compile(rf"[{_UNSPACED}]")
 _LISTED: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.)]|[a-zA-Z][.)])\s+")
 
 
 def literal_words(segment: str) -> int:
     """How many words of a masked segment are the template's own."""
-    return len(_LITERAL.findall(segment))
+    found = len(_LITERAL.findall(segment))
+    if segment.isascii():
+        return found
+    letters = len(_UNSPACED_LETTER.findall(segment))
+    return found - letters + -(-letters // 3)
 
 
 def _mask_sentence(text: str) -> str:

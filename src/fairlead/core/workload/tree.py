@@ -75,7 +75,9 @@ def affixes(segment: str) -> tuple[str, ...]:
     tokens = segment.split(" ")
     if len(tokens) < _SHORTEST_WITH_AFFIX:
         return ()
-    return "^ " + " ".join(tokens[:_AFFIX]), "$ " + " ".join(tokens[-_AFFIX:])
+    # Scripts without spaces are cut into letters, about three to a word.
+    size = _AFFIX if segment.isascii() or len(tokens[0]) > 1 or len(tokens[1]) > 1 else 3 * _AFFIX
+    return "^ " + " ".join(tokens[:size]), "$ " + " ".join(tokens[-size:])
 
 
 def features(segments: Iterable[str]) -> set[str]:
