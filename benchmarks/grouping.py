@@ -5,6 +5,9 @@ a scan of a quarter agrees with the whole scan; microseconds per exchange, besid
 memory when every prompt is different.
 """
 
+# The generator of traffic lives with the tests, so the path is set before it is imported.
+# ruff: noqa: E402, PLC0415
+
 from __future__ import annotations
 
 import argparse
@@ -68,7 +71,9 @@ def report(title: str, sent: list[Sent], *, show: bool) -> None:
     grouper, found = scanned(sent)
     h, c, v = score(sent, found)
     keys = len({one.key for one in sent} - {"noise"})
-    print(f"{title:<28} {len(sent):>7,} requests {keys:>3} jobs {len(set(found)):>4} workloads  homogeneity {h:.3f}  completeness {c:.3f}  V {v:.4f}")
+    print(
+        f"{title:<28} {len(sent):>7,} requests {keys:>3} jobs {len(set(found)):>4} workloads  homogeneity {h:.3f}  completeness {c:.3f}  V {v:.4f}"
+    )
     if show:
         errors(grouper, sent, found)
 
@@ -81,7 +86,9 @@ def stability(specs: list, size: int) -> None:
     for name, part in quarters.items():
         _, found = scanned(part)
         same = sum(a == b for a, b in zip(found, places[name], strict=True)) / len(part)
-        print(f"  {name:<14} alone against the whole scan: same id for {same:.4f}, V of the two groupings {v_measure(places[name], found)[2]:.4f}")
+        print(
+            f"  {name:<14} alone against the whole scan: same id for {same:.4f}, V of the two groupings {v_measure(places[name], found)[2]:.4f}"
+        )
 
 
 def speed(size: int) -> None:
@@ -96,7 +103,9 @@ def speed(size: int) -> None:
     for one in sent:
         grouper.assign(one.request)
     done = time.process_time()
-    print(f"  learn {(learned - began) / size * 1e6:.1f} µs, assign {(done - linked) / size * 1e6:.1f} µs per exchange; link {linked - learned:.2f} s once")
+    print(
+        f"  learn {(learned - began) / size * 1e6:.1f} µs, assign {(done - linked) / size * 1e6:.1f} µs per exchange; link {linked - learned:.2f} s once"
+    )
 
 
 def main() -> None:

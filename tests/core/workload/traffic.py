@@ -53,7 +53,11 @@ class Sent:
 
 
 def tool(name: str, /, *fields: str) -> Tool:
-    return Tool(name=name, description=f"{name} tool", parameters={"type": "object", "properties": {f: {"type": "string"} for f in fields}})
+    return Tool(
+        name=name,
+        description=f"{name} tool",
+        parameters={"type": "object", "properties": {f: {"type": "string"} for f in fields}},
+    )
 
 
 def schema(*fields: str) -> dict:
@@ -90,7 +94,9 @@ def filled(template: str, fill: Fill) -> str:
 
 def exchanges(spec: Spec, fill: Fill, moment: float, at: datetime) -> Iterator[Sent]:
     """The requests of one use of the template: one, a chat's turns, or an agent's steps."""
-    system = spec.versions[min(int(moment * len(spec.versions)), len(spec.versions) - 1)] if spec.versions else spec.system
+    system = (
+        spec.versions[min(int(moment * len(spec.versions)), len(spec.versions) - 1)] if spec.versions else spec.system
+    )
     system, user = filled(system, fill), filled(spec.user, fill)
     if spec.endpoint == "embeddings":
         request = Request(endpoint=Endpoint.EMBEDDINGS, model=spec.model, inputs=(user,))
@@ -98,7 +104,11 @@ def exchanges(spec: Spec, fill: Fill, moment: float, at: datetime) -> Iterator[S
         return
     parts = [Part(kind=PartKind.TEXT, text=user)] + ([spec.media(fill.code())] if spec.media else [])
     messages = [Message(role="user", parts=tuple(parts))]
-    rounds = fill.random.randint(max(1, spec.steps // 2), spec.steps) if spec.steps else fill.random.randint(1, spec.turns or 1)
+    rounds = (
+        fill.random.randint(max(1, spec.steps // 2), spec.steps)
+        if spec.steps
+        else fill.random.randint(1, spec.turns or 1)
+    )
     for number in range(rounds):
         last = number == rounds - 1
         answer = _answer(spec, fill, last=last)
@@ -126,17 +136,28 @@ def _turn(spec: Spec, fill: Fill, answer: Answer, number: int) -> list[Message]:
         result = Part(kind=PartKind.TOOL_RESULT, call_id=f"c{number}", text=json.dumps({"result": fill.text(1, 3)}))
         return [Message(role="assistant", parts=(asked,)), Message(role="tool", parts=(result,))]
     said = Part(kind=PartKind.TEXT, text=answer.text)
-    return [Message(role="assistant", parts=(said,)), Message(role="user", parts=(Part(kind=PartKind.TEXT, text=fill.chatter()),))]
+    return [
+        Message(role="assistant", parts=(said,)),
+        Message(role="user", parts=(Part(kind=PartKind.TEXT, text=fill.chatter()),)),
+    ]
 
 
 def noise(fill: Fill, at: datetime) -> Sent:
     """A prompt that nobody sends twice."""
     system = "" if fill.random.random() < 0.5 else fill.text(1, 3)
     message = Message(role="user", parts=(Part(kind=PartKind.TEXT, text=fill.text(1, 4)),))
-    return Sent("noise", "writing", Request(endpoint=Endpoint.CHAT, model="gpt-4o", system=system, messages=(message,)), Answer(text=fill.text(1, 3)), at)
+    return Sent(
+        "noise",
+        "writing",
+        Request(endpoint=Endpoint.CHAT, model="gpt-4o", system=system, messages=(message,)),
+        Answer(text=fill.text(1, 3)),
+        at,
+    )
 
 
-def traffic(specs: list[Spec], *, size: int, seed: int = 7, noise_share: float = 0.03, shuffled: bool = True) -> list[Sent]:
+def traffic(
+    specs: list[Spec], *, size: int, seed: int = 7, noise_share: float = 0.03, shuffled: bool = True
+) -> list[Sent]:
     """About `size` requests over ninety days, in random order unless told otherwise."""
     random = Random(seed)
     fill = Fill(random)

@@ -1,5 +1,7 @@
 """Which requests do one job, and what kind of job it is."""
 
+from fairlead.core.workload.category import CategoryTally
 from fairlead.core.workload.group import Assignment, Grouper
+from fairlead.core.workload.language import LanguageOf, language
 
-__all__ = ["Assignment", "Grouper"]
+__all__ = ["Assignment", "CategoryTally", "Grouper", "LanguageOf", "language"]

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
@@ -151,8 +152,8 @@ class Grouper:
         for cell in self._sample.cells.values():
             openings = cell.openings.items() if cell.openings else [((), None)]
             for segments, opening in openings:
-                old = walk(before, cell.frame, lambda found=segments: found)
-                new = walk(self._tree, cell.frame, lambda found=segments: found)
+                anchors = partial(tuple[str, ...], segments)
+                old, new = walk(before, cell.frame, anchors), walk(self._tree, cell.frame, anchors)
                 if old is None or new is None or old.ad_hoc or new.ad_hoc:
                     continue
                 by_number[id(new)] = new

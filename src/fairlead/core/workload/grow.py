@@ -174,7 +174,10 @@ class _Grower:
         node = Node(By.USER)
         placed: set[int] = set()
         for block in blocks:
-            node.add(tuple(block.features), self._anchors(block.items, _cells_of(block.items), depth=depth + 1, framed=framed))
+            node.add(
+                tuple(block.features),
+                self._anchors(block.items, _cells_of(block.items), depth=depth + 1, framed=framed),
+            )
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
         if depth == 0 or _total(left) >= self._k:
@@ -280,9 +283,7 @@ def _holders(items: list[Item], *, least: int) -> dict[str, list[Item]]:
     for item in items:
         for segment in item.held:
             where.setdefault(segment, []).append(item)
-    for affix, holders in _ends(where, least=least).items():
-        where[affix] = holders
-    return where
+    return where | _ends(where, least=least)
 
 
 def _ends(where: dict[str, list[Item]], *, least: int) -> dict[str, list[Item]]:

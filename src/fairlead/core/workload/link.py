@@ -51,7 +51,7 @@ def _candidates(leaves: Sequence[Leaf]) -> Iterator[tuple[int, int]]:
     for line, group in holders.items():
         if len(group) <= _CROWD:
             words = literal_words(line)
-            shared.update({pair: words for pair in combinations(group, 2)})
+            shared.update(dict.fromkeys(combinations(group, 2), words))
     return (pair for pair, _ in sorted(shared.items(), key=lambda entry: (-entry[1], entry[0])))
 
 

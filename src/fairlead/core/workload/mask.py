@@ -38,17 +38,54 @@ _DATA_HEADING: Final = re.compile(
     r"[\W_]{0,6}$",
     re.IGNORECASE,
 )
-_HEADING: Final = re.compile(r"^(?:#{1,6}\s.{1,80}|.{1,60}:|={2,}.{1,60}={2,}|\*\*[^*\n]{1,60}\*\*:?|\[[A-Z /]{2,40}\])$")
+_HEADING: Final = re.compile(
+    r"^(?:#{1,6}\s.{1,80}|.{1,60}:|={2,}.{1,60}={2,}|\*\*[^*\n]{1,60}\*\*:?|\[[A-Z /]{2,40}\])$"
+)
 _RULER: Final = re.compile(r"^[\W_]*$")
 _KEY: Final = re.compile(
     r"^[\s>*•+-]{0,8}(?:\*\*)?([^\W\d_][\w /()'’-]{0,38}?)(?:\*\*)?\s?(?:[:=]|：)(?:\*\*)?\s*(\S.*)$", re.DOTALL
 )
 _DIRECTIVE: Final = frozenset(
-    (
-        "task instruction instructions rule rules role format goal output objective important note warning remember "
-        "constraint constraints requirement requirements response answer style job purpose system persona guideline "
-        "guidelines step first then finally never always do don't if otherwise example"
-    ).split()
+    [
+        "task",
+        "instruction",
+        "instructions",
+        "rule",
+        "rules",
+        "role",
+        "format",
+        "goal",
+        "output",
+        "objective",
+        "important",
+        "note",
+        "warning",
+        "remember",
+        "constraint",
+        "constraints",
+        "requirement",
+        "requirements",
+        "response",
+        "answer",
+        "style",
+        "job",
+        "purpose",
+        "system",
+        "persona",
+        "guideline",
+        "guidelines",
+        "step",
+        "first",
+        "then",
+        "finally",
+        "never",
+        "always",
+        "do",
+        "don't",
+        "if",
+        "otherwise",
+        "example",
+    ]
 )
 _LANGUAGES: Final = (
     "English|French|German|Spanish|Italian|Portuguese|Dutch|Polish|Czech|Slovak|Hungarian|Romanian|Bulgarian|Greek"
@@ -64,9 +101,7 @@ _ADDRESS: Final = re.compile(
     r"https?://\S{1,400}|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w[\w.]{0,62}\b|(?<![\w<])/?[\w.-]{1,64}(?:/[\w.-]{1,64}){2,20}"
 )
 _NUMBER: Final = re.compile(r"[$€£₹¥#]?\b(?:\w+[-_])*\w*\d\w*(?:[.,:/-]\w+)*%?")
-_CALENDAR: Final = re.compile(
-    rf"\b(?:(?:{_MONTHS})\b\.?|(?:{_DAYS})s?\b|(?:{_LANGUAGES})\b)"
-)
+_CALENDAR: Final = re.compile(rf"\b(?:(?:{_MONTHS})\b\.?|(?:{_DAYS})s?\b|(?:{_LANGUAGES})\b)")
 _SOME_CAPITAL: Final = re.compile(r"(?<=. )[A-Z]")
 _COMMON_CAPITALS: Final = (
     "JSON|API|SQL|HTML|XML|CSV|YAML|PDF|URL|ID|FAQ|AI|NOT|MUST|NEVER|ONLY|ALWAYS|DO|ALL|YES|NO|OR|AND|I|You|Your|If|The"

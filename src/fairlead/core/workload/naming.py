@@ -33,15 +33,63 @@ _QUALITIES: Final = re.compile(
     r"(?:and\s+)?)+(?=\w+ \w)"
 )
 _TAIL: Final = frozenset(
-    "a an the of to for in on at by with and or from into that which who is are be as using based your you it its this "
-    "these those their his her our my if when then than about per via not no only any all".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "to",
+        "for",
+        "in",
+        "on",
+        "at",
+        "by",
+        "with",
+        "and",
+        "or",
+        "from",
+        "into",
+        "that",
+        "which",
+        "who",
+        "is",
+        "are",
+        "be",
+        "as",
+        "using",
+        "based",
+        "your",
+        "you",
+        "it",
+        "its",
+        "this",
+        "these",
+        "those",
+        "their",
+        "his",
+        "her",
+        "our",
+        "my",
+        "if",
+        "when",
+        "then",
+        "than",
+        "about",
+        "per",
+        "via",
+        "not",
+        "no",
+        "only",
+        "any",
+        "all",
+    ]
 )
 _BREAK: Final = re.compile(r"\s*(?:<x>|[.:;!?()\[\]{}|\"“”«»]| - |, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b)")
 _KEPT: Final = frozenset("-'’&/+,.()#%")
 
 
 def clean(text: str, limit: int = MAX_NAME) -> str:
-    """The text without control, format or odd characters, in one line of at most `limit` characters.
+    r"""The text without control, format or odd characters, in one line of at most `limit` characters.
 
     >>> clean("Ticket\\x1b[31m <b>triage</b>\\u202e")
     'Ticket 31m b triage /b'
