@@ -301,7 +301,9 @@ def plan_from_json(values: Mapping[str, Any]) -> Plan:
     """A plan from its stored record."""
     stored = values.get("format")
     if stored != FORMAT:
-        raise InputError(f"The stored plan has format {stored!r}, this Fairlead reads {FORMAT}; run `fairlead plan` again.")
+        raise InputError(
+            f"The stored plan has format {stored!r}, this Fairlead reads {FORMAT}; run `fairlead plan` again."
+        )
     try:
         return msgspec.convert(values, Plan)
     except msgspec.ValidationError as problem:

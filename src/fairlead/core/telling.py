@@ -115,7 +115,11 @@ def _gaps(plan: Plan) -> Iterator[str]:
 def _nothing_to_move(plan: Plan) -> str:
     tally = plan.tally
     if tally.stay == tally.all:
-        return "Keep your one workload where it is." if tally.all == 1 else f"Keep all {tally.all} workloads where they are."
+        return (
+            "Keep your one workload where it is."
+            if tally.all == 1
+            else f"Keep all {tally.all} workloads where they are."
+        )
     if tally.wait == tally.all:
         who = "your one workload needs" if tally.all == 1 else f"all {tally.all} workloads need"
         return f"Move nothing yet: {who} more evidence."

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from currency_converter import CurrencyConverter
 
@@ -20,9 +21,7 @@ OLDEST_DAYS = 90
 """A rate older than this is used with a warning."""
 
 
-def rates(
-    to: str, currencies: Iterable[str], *, today: date, pinned: Mapping[str, Decimal] | None = None
-) -> Rates:
+def rates(to: str, currencies: Iterable[str], *, today: date, pinned: Mapping[str, Decimal] | None = None) -> Rates:
     """What one unit of each of `currencies` is worth in `to`; `pinned` rates are the user's own and come first."""
     to = to.upper()
     per = {code.upper(): rate for code, rate in (pinned or {}).items()}
@@ -38,7 +37,9 @@ def rates(
         per=per | {code: rate for code, (_, rate) in last.items()},
         day=day.isoformat(),
         source="European Central Bank reference rates" + (", others pinned by you" if per else ""),
-        warning=f"The exchange rate is {age} days old; update CurrencyConverter or pin one." if age > OLDEST_DAYS else "",
+        warning=f"The exchange rate is {age} days old; update CurrencyConverter or pin one."
+        if age > OLDEST_DAYS
+        else "",
     )
 
 
@@ -46,10 +47,14 @@ def _check(to: str, wanted: set[str]) -> None:
     if len(to) != 3 or not to.isalpha():
         raise UsageError(f"currency = {to[:20]!r} cannot be used; give a code of three letters, such as GBP.")
     if wanted and to not in _history().currencies:
-        raise UsageError(f"currency = {to!r} cannot be used; no exchange rate is known. Known are USD, GBP, EUR and others.")
+        raise UsageError(
+            f"currency = {to!r} cannot be used; no exchange rate is known. Known are USD, GBP, EUR and others."
+        )
     for code in sorted(wanted):
         if code not in _history().currencies:
-            raise UsageError(f"No exchange rate from {code!r} to {to!r} is known; pin one or give prices in another currency.")
+            raise UsageError(
+                f"No exchange rate from {code!r} to {to!r} is known; pin one or give prices in another currency."
+            )
 
 
 def _last(code: str, to: str) -> tuple[date, Decimal]:
@@ -59,5 +64,6 @@ def _last(code: str, to: str) -> tuple[date, Decimal]:
 
 
 @cache
-def _history() -> CurrencyConverter:
+def _history() -> Any:
+    """The converter; its package carries no types."""
     return CurrencyConverter(decimal=True, fallback_on_missing_rate=True)

@@ -102,9 +102,7 @@ def calls_a_day(workload: WorkloadFacts, span: LogSpan | None) -> float | None:
     return None if span is None or span_problem(span) else workload.calls / span.days
 
 
-def forecasted(
-    workload: WorkloadFacts, pilot: PilotFacts | None, *, span: LogSpan | None, rates: Rates
-) -> Forecasted:
+def forecasted(workload: WorkloadFacts, pilot: PilotFacts | None, *, span: LogSpan | None, rates: Rates) -> Forecasted:
     """Today, after and saving a month for one workload and one candidate (`None`: only today)."""
     problem = span_problem(span)
     if span is None or problem:

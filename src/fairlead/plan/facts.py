@@ -74,7 +74,9 @@ def pilot_facts(
     )
 
 
-def evidence_steps(differences: Sequence[float], *, margin: float, alpha: float, points: int = STEPS) -> tuple[Step, ...]:
+def evidence_steps(
+    differences: Sequence[float], *, margin: float, alpha: float, points: int = STEPS
+) -> tuple[Step, ...]:
     """The interval at up to `points` places along the pairs, for the chart; the last place is the last pair."""
     count = len(differences)
     places = sorted({max(1, round(count * place / points)) for place in range(1, points + 1)}) if count else []

@@ -168,7 +168,9 @@ class Prices:
             return _OTHER_HOSTS[host]
         for provider in get_snapshot().providers:
             match = re.match(provider.api_pattern, endpoint)
-            if match and (endpoint[match.end() : match.end() + 1] in {"", "/", ":"} or match.group().endswith(("/", "."))):
+            if match and (
+                endpoint[match.end() : match.end() + 1] in {"", "/", ":"} or match.group().endswith(("/", "."))
+            ):
                 return str(provider.id)
         return None
 
@@ -287,7 +289,8 @@ def _probe(seller: _Seller, price: ModelPrice, at: datetime, low: int, high: int
 
     request = bill(input_tokens=0, output_tokens=0)
     fresh = bill(input_tokens=tokens)
-    output = (bill(input_tokens=tokens, output_tokens=1) - fresh) if price.output_mtok is not None else None
+    answers = price.output_mtok is not None and "embed" not in seller.model.lower()
+    output = bill(input_tokens=tokens, output_tokens=1) - fresh if answers else None
     reasoning = output
     if output is not None and price.output_reasoning_mtok is not None:
         reasoning = bill(input_tokens=tokens, output_tokens=1, output_reasoning_tokens=1) - fresh

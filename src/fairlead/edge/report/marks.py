@@ -16,7 +16,7 @@ _NARROWEST = 0.08
 
 def reach(ends: Iterable[float]) -> float:
     """How far from zero a shared scale should go to show these ends, between 8 and 30 points."""
-    return min(_WIDEST, max(_NARROWEST, 1.08 * max((abs(end) for end in ends), default=_NARROWEST)))
+    return min(_WIDEST, max(_NARROWEST, 1.08 * max((abs(end) for end in ends), default=0.0)))
 
 
 def interval(low: float, mean: float, high: float, *, margin: float, reach: float) -> Markup:
@@ -36,11 +36,11 @@ def interval(low: float, mean: float, high: float, *, margin: float, reach: floa
         l=x(max(low, -reach)),
         h=x(min(high, reach)),
         c=x(min(max(mean, -reach), reach)),
-        ends=_ends(low < -reach, high > reach),
+        ends=_ends(left=low < -reach, right=high > reach),
     )
 
 
-def _ends(left: bool, right: bool) -> Markup:
+def _ends(*, left: bool, right: bool) -> Markup:
     """Arrow heads where the interval goes on beyond the scale."""
     arrows = Markup('<path class="range" d="M9 7 4 11l5 4"/>') if left else Markup("")
     return arrows + (Markup('<path class="range" d="m171 7 5 4-5 4"/>') if right else Markup(""))
@@ -112,7 +112,7 @@ def _across(top: float, y: Callable[[float], float]) -> Markup:
 def _along(last: int, x: Callable[[float], float]) -> Markup:
     """Counts of pairs below the chart."""
     step = max(1, int(nice(last / 5)))
-    places = [place for place in range(0, last + 1, step)]
+    places = range(0, last + 1, step)
     tick = Markup('<text class="tick" x="{x:.1f}" y="{y}" text-anchor="middle">{n}</text>')
     return Markup("").join(tick.format(x=x(place), y=_HEIGHT - 10, n=f"{place:,}") for place in places)
 

@@ -206,7 +206,9 @@ def _says(best: Option, judged: Judgement) -> Iterator[str]:
     pilot = best.pilot
     if pilot.decided_at is not None:
         more = judged.n - pilot.decided_at
-        yield f"After {pilot.decided_at:,} pairs the margin was decided" + (f"; {more:,} more were counted." if more else ".")
+        yield f"After {pilot.decided_at:,} pairs the margin was decided" + (
+            f"; {more:,} more were counted." if more else "."
+        )
     sure = f"{1 - pilot.alpha:.0%}".replace("%", " %")
     yield (
         f"On {pilot.estimand} the candidate scores {signed(judged.mean or 0.0)} points against the incumbent, with {sure} "
@@ -319,15 +321,22 @@ def _dates(pilot: PilotFacts) -> str:
 
 def decided(plan: Plan) -> list[str]:
     """How the list was chosen, in paragraphs."""
+    questions = "1 declared question" if plan.declared == 1 else f"all {plan.declared} declared questions"
+    share = f"{plan.alpha:.0%}".replace("%", " %")
     return [
-        "Each request drawn from a workload was answered by both models and both answers were graded in the same way. "
-        "The interval is a confidence sequence: it holds at every look at once, so a pilot may stop the moment it is decided.",
-        f"“Move” lists the workloads chosen together from all {plan.declared} declared "
-        f"workload and candidate question{'' if plan.declared == 1 else 's'} by e-BH at {plan.alpha:.0%}: "
-        f"of everything listed, at most {plan.alpha:.0%} is expected to be wrong, however many questions were asked. "
-        "A verdict about a single workload stands by its own interval.",
-        "A verdict is about the requests, the grader, the model versions and the settings named in its section; when one of "
-        "them changes it is out of date.",
+        (
+            "Each request drawn from a workload was answered by both models and both answers were graded in the same way. "
+            "The interval is a confidence sequence: it holds at every look at once, so a pilot may stop when it is decided."
+        ),
+        (
+            f"“Move” lists the workloads chosen together from {questions} (a workload and a candidate each) by e-BH at "
+            f"{share}: of everything listed, at most {share} is expected to be wrong, however many questions were asked. "
+            "A verdict about a single workload stands by its own interval."
+        ),
+        (
+            "A verdict is about the requests, the grader, the model versions and the settings named in its section; "
+            "when one of them changes it is out of date."
+        ),
     ]
 
 
