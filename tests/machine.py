@@ -24,7 +24,7 @@ def missing(package: str) -> NoReturn:
 
 def program(name: str, *, package: str, elsewhere: str = "") -> str:
     """Path of a program that a Debian package brings, or a skip that names the package."""
-    found = sorted(glob(elsewhere)) if elsewhere else []
+    found = sorted(glob(elsewhere)) if elsewhere else []  # noqa: PTH207 - an absolute pattern
     path = found[-1] if found else shutil.which(name)
     return path or missing(package)
 

@@ -1,0 +1,1 @@
+"""Nouns and rules. Nothing in here touches a clock, a file, a socket or chance."""

@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 
 from fairlead.core.ids import digest
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 
 class Category(StrEnum):
@@ -313,12 +313,14 @@ class Candidate:
     thinking_budget: int | None = None
     price: TokenPrice | None = None
 
+    def _prompts(self) -> tuple[str | int | None, ...]:
+        return self.prompt_prefix, self.prompt, self.thinking_budget
+
     @property
     def id(self) -> str:
         """Hash of endpoint, model, version and settings; price and key are not part of who answers."""
         return "c" + digest(
-            [self.endpoint, self.model, self.version, self.parameters, self.drop, self.rename, self.prompt_prefix]
-            + [self.prompt, self.thinking_budget],
+            [self.endpoint, self.model, self.version, self.parameters, self.drop, self.rename, *self._prompts()],
             size=8,
         )
 

@@ -27,7 +27,9 @@ class Ask(Protocol):
     and nothing may be scored.
     """
 
-    async def __call__(self, body: Mapping[str, JSON]) -> Reply: ...
+    async def __call__(self, body: Mapping[str, JSON]) -> Reply:
+        """Ask; see the class for what is a reply and what an error."""
+        ...
 
 
 class Grader(Protocol):
@@ -38,10 +40,14 @@ class Grader(Protocol):
     """
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Name, version and settings."""
+        ...
 
     @property
-    def needs_expected(self) -> bool: ...
+    def needs_expected(self) -> bool:
+        """Whether an expected answer is needed."""
+        ...
 
     def grade(self, *, request: Request, answer: Answer, expected: JSON, incumbent: Answer | None) -> Grade:
         """Grade `answer` to `request`; `incumbent` is the incumbent's answer for graders that compare with it."""
@@ -51,9 +57,13 @@ class Grader(Protocol):
 class PilotLedger(Protocol):
     """What a pilot reads and writes. Every write is durable against a kill of the process once the call returns."""
 
-    def rows(self, workload_id: str) -> Sequence[ExchangeRow]: ...
+    def rows(self, workload_id: str) -> Sequence[ExchangeRow]:
+        """The exchanges of a workload without their bodies, in order of arrival."""
+        ...
 
-    def exchange(self, exchange_id: str) -> Exchange: ...
+    def exchange(self, exchange_id: str) -> Exchange:
+        """The exchange with this id."""
+        ...
 
     def start_pilot(self, design: PilotDesign) -> str:
         """Store the design (before the first pair) and return its id; the same design gives the same id."""
@@ -63,7 +73,9 @@ class PilotLedger(Protocol):
         """Exchange ids drawn so far, in order; position 1 first."""
         ...
 
-    def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None: ...
+    def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None:
+        """Write down further draws, before they are asked."""
+        ...
 
     def reply(self, asker_id: str, request_key: str) -> Reply | None:
         """The reply kept from this asker to this request, so that nothing is asked twice."""
@@ -73,9 +85,13 @@ class PilotLedger(Protocol):
         """Keep (asker_id, request_key, reply) rows; a row that is already there stays as it was."""
         ...
 
-    def pairs(self, pilot_id: str) -> Sequence[PairRow]: ...
+    def pairs(self, pilot_id: str) -> Sequence[PairRow]:
+        """The pairs that were bet on, in order."""
+        ...
 
-    def append_pairs(self, pilot_id: str, pairs: Sequence[PairRow]) -> None: ...
+    def append_pairs(self, pilot_id: str, pairs: Sequence[PairRow]) -> None:
+        """Keep pairs that were bet on."""
+        ...
 
 
 class ExchangeLedger(Protocol):
@@ -85,7 +101,9 @@ class ExchangeLedger(Protocol):
         """Keep exchanges (skipping rows whose `row_hash` is known) and return how many were new."""
         ...
 
-    def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]: ...
+    def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]:
+        """The exchanges of a workload, or all, in order of arrival."""
+        ...
 
     def ungrouped(self) -> Iterator[tuple[int, Exchange]]:
         """The exchanges that belong to no workload yet, with their `seq`, in order."""
@@ -95,15 +113,21 @@ class ExchangeLedger(Protocol):
         """Note the workload and prompt of exchanges: (seq, workload_id, prompt_id)."""
         ...
 
-    def workloads(self) -> Sequence[Workload]: ...
-
-    def set_workloads(self, workloads: Iterable[Workload]) -> None:
-        """Add workloads, or renew the ones that are already there; none is ever removed."""
+    def workloads(self) -> Sequence[Workload]:
+        """The workloads that were found."""
         ...
 
-    def state(self, key: str) -> JSON: ...
+    def set_workloads(self, workloads: Iterable[Workload]) -> None:
+        """Make these the workloads, in this order."""
+        ...
 
-    def set_state(self, key: str, value: JSON) -> None: ...
+    def state(self, name: str) -> JSON:
+        """What was kept under this name, `None` when nothing was."""
+        ...
+
+    def set_state(self, name: str, value: JSON) -> None:
+        """Keep a value under a name."""
+        ...
 
 
 __all__ = ["Ask", "ExchangeLedger", "Grader", "PilotLedger"]

@@ -3,8 +3,8 @@
 `take_in` keeps exchanges in the ledger, `group` says which workload each belongs to, `shape` counts one workload.
 """
 
-from fairlead.scan.shape import Shape, Span, shape
-from fairlead.scan.take_in import Skip, TakenIn, take_in
+from fairlead.scan.shape import Cost, Shape, shape, span
+from fairlead.scan.take_in import Skip, SkippedLine, TakenIn, take_in
 from fairlead.scan.workloads import group
 
-__all__ = ["Shape", "Skip", "Span", "TakenIn", "group", "shape", "take_in"]
+__all__ = ["Cost", "Shape", "Skip", "SkippedLine", "TakenIn", "group", "shape", "span", "take_in"]

@@ -1,4 +1,4 @@
-"""The size of a workload, counted from its exchanges: calls, tokens, spend, latency, incumbents, and the log's span.
+"""The size of a workload, counted from its exchanges: calls, tokens, cost, latency, incumbents, and the log's span.
 
 What is not recorded is counted as unknown and left out of the sums; a sum over nothing known is `None`, never zero.
 """
@@ -7,37 +7,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass
 from statistics import quantiles
 
+from fairlead.core.money import CostSummary, Spend
+from fairlead.core.moves import LogSpan
 from fairlead.core.nouns import ExchangeRow, Money
-
-MONTH = timedelta(days=365.25 / 12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """The time a log covers, from its first to its last dated exchange."""
+class Cost:
+    """What one exchange cost, or why that is not known; `assumed_date` when it was priced at another day than its own."""
 
-    start: datetime
-    end: datetime
-
-    @property
-    def days(self) -> float:
-        """Length in days."""
-        return (self.end - self.start) / timedelta(days=1)
-
-    @property
-    def months(self) -> float | None:
-        """Length in months; `None` below one day, which says nothing about a month."""
-        return (self.end - self.start) / MONTH if self.days >= 1 else None
+    money: Money | None
+    reason: str = ""
+    assumed_date: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How big a workload is. Tokens and spend cover the calls in which they were recorded (`unpriced` were not)."""
+    """How big a workload is. Tokens and costs cover the calls in which they were recorded; the others are counted.
+
+    `requests` are the distinct ones; `daily` counts the calls of each full day from the start of the log; `models` and
+    `unpriced_reasons` are counts, most frequent first.
+    """
 
     calls: int
     requests: int
@@ -45,13 +38,14 @@ class Shape:
     input_tokens: int | None
     cached_tokens: int | None
     output_tokens: int | None
-    spend: tuple[Money, ...]
+    costs: tuple[CostSummary, ...]
     unpriced: int
     unpriced_reasons: Mapping[str, int]
+    assumed_dates: int
     latency_p50_s: float | None
     latency_p95_s: float | None
     models: Mapping[str, int]
-    daily: Mapping[date, int] = field(default_factory=dict[date, int])
+    daily: tuple[int, ...]
 
     @property
     def cached_share(self) -> float | None:
@@ -59,19 +53,18 @@ class Shape:
         return self.cached_tokens / self.input_tokens if self.cached_tokens is not None and self.input_tokens else None
 
 
-def span(rows: Iterable[ExchangeRow]) -> Span | None:
+def span(rows: Iterable[ExchangeRow]) -> LogSpan | None:
     """The time the rows cover, `None` when none is dated."""
     dated = [row.started_at for row in rows if row.started_at is not None]
-    return Span(start=min(dated), end=max(dated)) if dated else None
+    return LogSpan(start=min(dated), end=max(dated)) if dated else None
 
 
-def shape(rows: Sequence[ExchangeRow], costs: Sequence[tuple[Money | None, str]]) -> Shape:
-    """Count `rows`; `costs` gives each row's cost, or `None` and the reason."""
+def shape(rows: Sequence[ExchangeRow], costs: Sequence[Cost], *, log: LogSpan | None) -> Shape:
+    """Count `rows`, whose costs are `costs`; `log` is the span of the whole log, which the days are counted in."""
     latencies = [row.latency_s for row in rows if row.latency_s is not None]
-    spend: dict[str, Decimal] = {}
-    for money, _ in costs:
-        if money is not None:
-            spend[money.currency] = spend.get(money.currency, Decimal(0)) + money.amount
+    spend = Spend()
+    for cost in costs:
+        spend.add(cost.money)
     return Shape(
         calls=len(rows),
         requests=len({row.request_key for row in rows}),
@@ -79,14 +72,28 @@ def shape(rows: Sequence[ExchangeRow], costs: Sequence[tuple[Money | None, str]]
         input_tokens=total(row.usage.input for row in rows),
         cached_tokens=total(row.usage.cache_read for row in rows),
         output_tokens=total(row.usage.output for row in rows),
-        spend=tuple(Money(amount=amount, currency=currency) for currency, amount in sorted(spend.items())),
-        unpriced=sum(money is None for money, _ in costs),
-        unpriced_reasons=Counter(reason for money, reason in costs if money is None),
+        costs=spend.summaries(),
+        unpriced=spend.unknown,
+        unpriced_reasons=counted(cost.reason for cost in costs if cost.money is None),
+        assumed_dates=sum(cost.assumed_date for cost in costs),
         latency_p50_s=quantile(latencies, 0.5),
         latency_p95_s=quantile(latencies, 0.95),
-        models=dict(Counter(row.model for row in rows).most_common()),
-        daily=dict(sorted(Counter(row.started_at.date() for row in rows if row.started_at is not None).items())),
+        models=counted(row.model for row in rows),
+        daily=daily(rows, log),
     )
+
+
+def daily(rows: Iterable[ExchangeRow], log: LogSpan | None) -> tuple[int, ...]:
+    """Calls on each full day of 24 hours from the start of the log; a last, broken day is left out."""
+    if log is None:
+        return ()
+    days = Counter((row.started_at - log.start).days for row in rows if row.started_at is not None)
+    return tuple(days[day] for day in range(int(log.days)))
+
+
+def counted(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, most frequent first."""
+    return dict(Counter(names).most_common())
 
 
 def total(counts: Iterable[int | None]) -> int | None:

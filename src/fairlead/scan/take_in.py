@@ -24,11 +24,19 @@ class Skip(Protocol):
     """A line that could not be read, as a source reports it."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Where it stands."""
+        ...
+
     @property
-    def line(self) -> int | None: ...
+    def line(self) -> int | None:
+        """Its number from 1, `None` for a whole file."""
+        ...
+
     @property
-    def reason(self) -> str: ...
+    def reason(self) -> str:
+        """Why it could not be read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +85,11 @@ def take_in(
         if on_progress is not None:
             on_progress(read, reasons.total())
     return TakenIn(
-        exchanges=read, new=new, skipped=reasons.total(), skipped_lines=tuple(skips), reasons=dict(reasons.most_common(50))
+        exchanges=read,
+        new=new,
+        skipped=reasons.total(),
+        skipped_lines=tuple(skips),
+        reasons=dict(reasons.most_common(50)),
     )
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 
 from fairlead.core.nouns import CategoryGuess, Endpoint, Exchange, Workload
 from fairlead.core.ports import ExchangeLedger
-from fairlead.core.workload import CategoryTally, Grouper
+from fairlead.core.workload import CategoryTally, Grouper, LanguageOf
 
 STATE = "grouper"
 BATCH = 5000
@@ -19,7 +19,7 @@ SEEN_FOR_CATEGORY = 400
 
 
 def group(
-    ledger: ExchangeLedger, *, language_of: Callable[[str], str], on_progress: Callable[[str, int], None] | None = None
+    ledger: ExchangeLedger, *, language_of: LanguageOf, on_progress: Callable[[str, int], None] | None = None
 ) -> tuple[Workload, ...]:
     """Give every ungrouped exchange its workload and return all workloads, the ones known before included.
 
@@ -36,7 +36,8 @@ def group(
     if learned:
         grouper.link()
         touched = assign(ledger, grouper, report)
-        ledger.set_workloads(described(ledger, grouper, touched, language_of))
+        others = [workload for workload in ledger.workloads() if workload.id not in touched]
+        ledger.set_workloads([*others, *described(ledger, grouper, touched, language_of)])
         ledger.set_state(STATE, grouper.to_json())
     return tuple(ledger.workloads())
 
@@ -61,7 +62,7 @@ def assign(ledger: ExchangeLedger, grouper: Grouper, report: Callable[[str, int]
 
 
 def described(
-    ledger: ExchangeLedger, grouper: Grouper, touched: dict[str, Endpoint], language_of: Callable[[str], str]
+    ledger: ExchangeLedger, grouper: Grouper, touched: dict[str, Endpoint], language_of: LanguageOf
 ) -> Iterator[Workload]:
     """The touched workloads with their name and category."""
     for workload_id, endpoint in touched.items():
@@ -73,7 +74,7 @@ def described(
         )
 
 
-def guess(exchanges: Iterator[Exchange], language_of: Callable[[str], str]) -> CategoryGuess:
+def guess(exchanges: Iterator[Exchange], language_of: LanguageOf) -> CategoryGuess:
     """The category of a workload, from its first exchanges."""
     tally = CategoryTally(language_of=language_of)
     for exchange in islice(exchanges, SEEN_FOR_CATEGORY):

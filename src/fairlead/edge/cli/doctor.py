@@ -14,7 +14,9 @@ SIGNS = {"ok": "✓", "note": "·", "missing": "✗"}
 
 
 @click.command(name="doctor")
-@click.option("--endpoint", "endpoints", multiple=True, metavar="URL", help="An endpoint to try (asks only for its model list).")
+@click.option(
+    "--endpoint", "endpoints", multiple=True, metavar="URL", help="An endpoint to try (asks only for its model list)."
+)
 @options.ledger
 @options.config
 @options.as_json

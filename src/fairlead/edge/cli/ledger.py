@@ -46,7 +46,9 @@ def backup(path: Path, ledger: str | None, config: Path | None, as_json: bool) -
 
 
 @command.command(name="export")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (default: stdout).")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (default: stdout)."
+)
 @options.ledger
 @options.config
 @options.as_json
@@ -101,4 +103,6 @@ def forget(who: str, yes: bool, ledger: str | None, config: Path | None, as_json
     if as_json:
         options.print_json({"who": who, **options.plain(counts)})
     else:
-        click.echo(f"Erased everything of {who!r}: " + ", ".join(f"{v} {k}" for k, v in options.plain(counts).items()) + ".")
+        click.echo(
+            f"Erased everything of {who!r}: " + ", ".join(f"{v} {k}" for k, v in options.plain(counts).items()) + "."
+        )

@@ -12,6 +12,8 @@ import msgspec
 
 from fairlead.core.ids import plain
 
+__all__ = ["Command", "as_json", "config", "ledger", "plain", "print_json"]
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -35,7 +37,9 @@ def config(command: Command) -> Command:
 
 def as_json(command: Command) -> Command:
     """`--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the same record as JSON, and nothing else.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print the same record as JSON, and nothing else.")(
+        command
+    )
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -17,7 +17,9 @@ from fairlead.edge.cli import options
 @click.option("--wins", type=click.IntRange(0), help="Pairs in which the open model was better.")
 @click.option("--ties", type=click.IntRange(0), help="Pairs in which both did equally well.")
 @click.option("--losses", type=click.IntRange(0), help="Pairs in which the closed model was better.")
-@click.option("--margin", type=float, default=0.03, show_default=True, help="How much worse you would accept, as a share.")
+@click.option(
+    "--margin", type=float, default=0.03, show_default=True, help="How much worse you would accept, as a share."
+)
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of any wrong statement, ever.")
 @options.ledger
 @options.config
@@ -89,8 +91,8 @@ def words(judgement: Judgement, more: Forecast, *, margin: float, alpha: float) 
     size = ", by more than the margin" if judgement.by_more_than_margin else ""
     lines = [
         f"{judgement.verdict}{size}",
-        f"Difference in pass rate {judgement.mean:+.1%}, {1 - alpha:.0%} interval {judgement.low:+.1%} to {judgement.high:+.1%} "
-        f"after {judgement.n:,} pairs; the margin is {margin:.1%}.",
+        f"Difference in pass rate {judgement.mean:+.1%}, {1 - alpha:.0%} interval {judgement.low:+.1%} to "  # noqa: ISC004
+        f"{judgement.high:+.1%} after {judgement.n:,} pairs; the margin is {margin:.1%}.",
     ]
     if judgement.replace_ok:
         lines.append("The open model may replace the closed one.")
@@ -100,17 +102,19 @@ def words(judgement: Judgement, more: Forecast, *, margin: float, alpha: float) 
         lines.append("The margin would need more than 20,000 further pairs; choose a wider one or leave this as it is.")
     else:
         at_most = f"{more.p80:,}" if more.p80 is not None else "more than 20,000"
-        lines.append(f"About {more.median:,} more pairs would decide the margin (at most {at_most} with 80 % probability).")
+        lines.append(
+            f"About {more.median:,} more pairs would decide the margin (at most {at_most} with 80 % probability)."
+        )
     return "\n".join(lines).replace("-", "−")
 
 
 def show_on_file(workload: str | None, *, ledger: str | None, config: Path | None, as_json: bool) -> None:
     """Print the verdicts the ledger holds, newest pilot of each workload and candidate."""
-    from fairlead.edge import app  # noqa: PLC0415 - counts alone need no ledger
+    from fairlead.edge.app import on_file, opened  # noqa: PLC0415 - counts alone need no ledger
     from fairlead.edge.cli import show  # noqa: PLC0415
 
-    with app.opened(ledger=ledger, config=config, create=False) as desk:
-        verdicts = desk.verdicts(workload)
+    with opened(ledger=ledger, config=config, create=False) as desk:
+        verdicts = on_file.verdicts(desk, workload)
     if as_json:
         options.print_json({"verdicts": verdicts})
     else:

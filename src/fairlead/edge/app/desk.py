@@ -1,0 +1,82 @@
+"""A `Desk` is what a command works at: settings read, ledger open, prices at hand, the time of day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fairlead.core.errors import UsageError
+from fairlead.core.nouns import TokenPrice, Workload
+from fairlead.edge import config as settings_file
+from fairlead.edge.catalog.prices import Prices
+from fairlead.edge.config import Settings
+from fairlead.edge.store import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Settings, ledger, prices and the time; `prices` already holds the user's own rows."""
+
+    settings: Settings
+    ledger: Ledger
+    where: str
+    prices: Prices
+    now: datetime
+    own_prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
+
+    def workload(self, wanted: str) -> Workload:
+        """The one workload whose id is `wanted` or whose name begins with it, case aside."""
+        return self.chosen([wanted])[0]
+
+    def chosen(self, wanted: Sequence[str]) -> list[Workload]:
+        """The workloads called `wanted`; each must name exactly one."""
+        everything = self.ledger.workloads()
+        return [self.one(everything, name) for name in wanted]
+
+    def one(self, everything: Sequence[Workload], wanted: str) -> Workload:
+        """The one workload `wanted` names, or an error that lists what there is."""
+        key = wanted.casefold()
+        exact = [w for w in everything if w.id == wanted or w.name.casefold() == key]
+        found = exact or [w for w in everything if w.name.casefold().startswith(key)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(
+                f"{wanted!r} names {len(found)} workloads ({names(found)}); use the id or more of the name."
+            )
+        raise UsageError(
+            f"No workload is called {wanted!r}. There are: {names(everything) or 'none yet; run fairlead scan'}."
+        )
+
+
+def names(workloads: Sequence[Workload]) -> str:
+    """The first workloads by name and id, for an error."""
+    shown = ", ".join(f"{w.name} ({w.id})" for w in workloads[:8])
+    return shown + (f" and {len(workloads) - 8} more" if len(workloads) > 8 else "")
+
+
+@contextmanager
+def opened(
+    *,
+    ledger: str | None,
+    config: Path | None,
+    create: bool = True,
+    own_prices: Mapping[str, TokenPrice] | None = None,
+    now: datetime | None = None,
+) -> Iterator[Desk]:
+    """A desk for one command; the ledger is closed at the end, whatever happens."""
+    settings = settings_file.load(config)
+    where = ledger or settings.ledger
+    prices = {**settings.prices, **(own_prices or {})}
+    with Ledger.open(where, create=create) as opened_ledger:
+        yield Desk(
+            settings=settings,
+            ledger=opened_ledger,
+            where=where,
+            prices=Prices({model: [price] for model, price in prices.items()}, today=now),
+            now=now or datetime.now(UTC),
+            own_prices=prices,
+        )

@@ -1,0 +1,357 @@
+"""Pilot, wired: an order becomes designs with what they will cost, and designs become results in the ledger.
+
+Rules kept here: everything that decides is fixed and stored before the first request; all pilots of one order are
+declared together, so that the plan's list accounts for every question that was asked; nothing is sent before the host
+was approved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from fairlead.core.errors import UsageError
+from fairlead.core.grade import GRADERS, problem_with, settings_from, suggested
+from fairlead.core.grade import grader as built_in
+from fairlead.core.ids import plain
+from fairlead.core.money import cost
+from fairlead.core.nouns import (
+    JSON,
+    Asker,
+    Candidate,
+    Estimand,
+    Exchange,
+    ExchangeRow,
+    Money,
+    PilotDesign,
+    TokenPrice,
+    Workload,
+)
+from fairlead.core.ports import Grader
+from fairlead.core.wire.candidate import candidate_body
+from fairlead.edge.app.desk import Desk
+from fairlead.edge.clients.address import address
+from fairlead.edge.clients.http import Endpoint, candidate_endpoint, incumbent_endpoint
+from fairlead.edge.labels import Labels, read_labels
+from fairlead.edge.plugins import load_grader
+from fairlead.pilot import design as designs
+from fairlead.pilot.design import Frame
+from fairlead.pilot.progress import Progress
+from fairlead.pilot.result import Ended, PilotResult
+from fairlead.pilot.run import PausedPilot
+from fairlead.pilot.run import run as run_pilot
+
+LOOKED_AT = 200
+"""Exchanges read to say which parameters will not be sent and which grader suits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the user asked for. `workloads` empty means every workload that can be graded."""
+
+    candidate: Candidate
+    workloads: tuple[str, ...] = ()
+    grader: str | None = None
+    labels: Path | None = None
+    margin: float
+    alpha: float
+    n_max: int
+    seed: int
+    timeout_s: float
+    concurrency: int
+    window: bool = False
+    budget: Decimal | None = None
+    price: TokenPrice | None = None
+    reask: Asker | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a pilot will take, before it starts. `requests` at most; cost and time are for that many, `None` if unknown."""
+
+    requests: int
+    cost: Money | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A pilot ready to run: its design, how to grade, and what a reader wants to know before it starts."""
+
+    workload: Workload
+    design: PilotDesign
+    grader: Grader
+    grader_name: str
+    expected: Mapping[str, JSON] | None
+    frame: Frame
+    price: TokenPrice | None
+    incumbent_price: TokenPrice | None
+    estimate: Estimate
+    not_sent: tuple[str, ...]
+
+
+def prepare(desk: Desk, order: Order, *, declare: bool = True) -> tuple[Prepared, ...]:
+    """The pilots of an order; with `declare` stored in the ledger, all of them, before anything is asked."""
+    labels = read_labels(order.labels) if order.labels is not None else None
+    chosen = desk.chosen(order.workloads) if order.workloads else gradable(desk, order, labels)
+    prepared = tuple(prepare_one(desk, order, workload, labels) for workload in chosen)
+    for each in prepared if declare else ():
+        desk.ledger.start_pilot(each.design)
+    return prepared
+
+
+def gradable(desk: Desk, order: Order, labels: Labels | None) -> list[Workload]:
+    """Every workload that has expected answers; without labels, every workload."""
+    everything = desk.ledger.workloads()
+    if not everything:
+        raise UsageError("The ledger holds no workloads yet; run fairlead scan LOGS first.")
+    if labels is None:
+        if order.grader is None:
+            raise UsageError(
+                "Say how to grade: --labels FILE with expected answers, --grader FILE.py:FUNCTION, or --grader agree "
+                "(agreement with the incumbent)."
+            )
+        return list(everything)
+    labelled = {row.workload_id for row in desk.ledger.rows() if row.id in labels}
+    found = [workload for workload in everything if workload.id in labelled]
+    if not found:
+        raise UsageError(f"No exchange in the ledger has an id that {order.labels} has an expected answer for.")
+    return found
+
+
+def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | None) -> Prepared:
+    """One pilot: grader chosen, design proposed (or the stored one that asks the same), cost estimated."""
+    rows = desk.ledger.rows(workload.id)
+    known = {row.id for row in rows}
+    expected = {key: labels[key] for key in known if key in labels} if labels is not None else None
+    looked_at = first_exchanges(desk, workload)
+    name = grader_name(order, workload, labels, expected, looked_at)
+    grader = grader_called(name, beside=order.labels, expected=expected or {})
+    check(grader, expected or {}, order)
+    design = designs.propose(
+        workload_id=workload.id,
+        rows=rows,
+        candidate=order.candidate,
+        grader=grader,
+        margin=order.margin,
+        timeout_s=order.timeout_s,
+        expected=expected,
+        labels_hash=labels.hash if labels is not None and grader.needs_expected else None,
+        alpha=order.alpha,
+        n_max=order.n_max,
+        seed=order.seed,
+        estimand=Estimand.WINDOW if order.window else Estimand.LIKE_THIS,
+        incumbent=order.reask,
+    )
+    design = designs.continued(design, [entry.design for entry in desk.ledger.pilots()], ran_out=ran_out(desk))
+    frame = designs.frame_of(design, rows, grader, expected)
+    price = price_of_candidate(desk, order)
+    return Prepared(
+        workload=workload,
+        design=design,
+        grader=grader,
+        grader_name=name,
+        expected=expected,
+        frame=frame,
+        price=price,
+        incumbent_price=price_of_incumbent(desk, design) if order.reask is not None else None,
+        estimate=estimate(design, frame, price, concurrency=order.concurrency),
+        not_sent=not_sent(order.candidate, looked_at),
+    )
+
+
+def ran_out(desk: Desk) -> set[str]:
+    """Pilots that used up their requests; with more traffic scanned they are begun anew."""
+    return {
+        entry.pilot_id
+        for entry in desk.ledger.verdicts()
+        if isinstance(entry.record, dict) and entry.record.get("ended") == Ended.RAN_OUT
+    }
+
+
+def first_exchanges(desk: Desk, workload: Workload) -> list[Exchange]:
+    """The first exchanges of a workload."""
+    found: list[Exchange] = []
+    for exchange in desk.ledger.exchanges(workload.id):
+        found.append(exchange)
+        if len(found) == LOOKED_AT:
+            break
+    return found
+
+
+def grader_name(
+    order: Order,
+    workload: Workload,
+    labels: Labels | None,
+    expected: Mapping[str, JSON] | None,
+    looked_at: Sequence[Exchange],
+) -> str:
+    """How this workload is graded: as told, as its labels say, or by what suits the kind of work."""
+    if order.grader is not None:
+        return order.grader
+    if not expected or labels is None:
+        raise UsageError(
+            f"{workload.name!r} has no expected answers; name a labels file with --labels, a function with --grader "
+            "FILE.py:FUNCTION, or use --grader agree (agreement with the incumbent)."
+        )
+    told = {labels.graders[key] for key in expected if key in labels.graders}
+    if len(told) > 1:
+        raise UsageError(
+            f"{order.labels} names several graders for {workload.name!r}: {', '.join(sorted(told))}; use one."
+        )
+    return told.pop() if told else suggested(workload.guess.category, looked_at[0].request)
+
+
+def grader_called(name: str, *, beside: Path | None, expected: Mapping[str, JSON]) -> Grader:
+    """A built-in grader by its name, or a function of the user's; a relative file is looked for beside the labels.
+
+    Settings that follow from the expected answers (the set of labels) are taken from `expected`.
+    """
+    if name in GRADERS:
+        return built_in(name, settings=settings_from(name, expected.values()))
+    file, colon, function = name.rpartition(":")
+    if colon and beside is not None and file.endswith(".py") and not Path(file).exists():
+        return load_grader(f"{beside.parent / file}:{function}")
+    return load_grader(name)
+
+
+def check(grader: Grader, expected: Mapping[str, JSON], order: Order) -> None:
+    """Refuse expected answers that the grader cannot compare with, before anything is asked."""
+    for exchange_id, value in expected.items():
+        problem = problem_with(grader, value)
+        if problem is not None:
+            raise UsageError(
+                f"{order.labels}: the expected answer of {exchange_id!r} does not suit the grader {grader.id}: {problem}"
+            )
+
+
+def price_of_candidate(desk: Desk, order: Order) -> TokenPrice | None:
+    """The candidate's price: as told, as its settings say, or as the price list knows it at its host."""
+    if order.price is not None:
+        return order.price
+    candidate = order.candidate
+    if candidate.price is not None:
+        return candidate.price
+    return desk.prices.price_of(candidate.model, address(candidate.endpoint).name, desk.now)
+
+
+def price_of_incumbent(desk: Desk, design: PilotDesign) -> TokenPrice | None:
+    """What asking the incumbent again costs, when it is one model with a known price."""
+    models = {design.incumbent.model} if design.incumbent and design.incumbent.model else set(design.incumbent_models)
+    return desk.prices.price_of(models.pop(), None, desk.now) if len(models) == 1 else None
+
+
+def estimate(design: PilotDesign, frame: Frame, price: TokenPrice | None, *, concurrency: int) -> Estimate:
+    """At most this many requests, and what they cost and take if the candidate is as wordy and as quick as the incumbent."""
+    requests = design.n_max if design.estimand is Estimand.WINDOW else min(design.n_max, frame.distinct)
+    return Estimate(
+        requests=requests,
+        cost=scaled(frame.rows, price, requests),
+        seconds=duration(frame.rows, requests, concurrency),
+    )
+
+
+def scaled(rows: Sequence[ExchangeRow], price: TokenPrice | None, requests: int) -> Money | None:
+    """The mean cost of the logged token counts at `price`, times `requests`; `None` when either is unknown."""
+    if price is None:
+        return None
+    costs = [money.amount for row in rows if (money := cost(replace_cached(row).usage, price)) is not None]
+    if not costs:
+        return None
+    return Money(amount=sum(costs, Decimal(0)) / len(costs) * requests, currency=price.currency)
+
+
+def replace_cached(row: ExchangeRow) -> ExchangeRow:
+    """The row as it would be billed elsewhere: another provider's cache is cold."""
+    usage = row.usage
+    return replace(row, usage=replace(usage, fresh=usage.input, cache_read=0, cache_write_5m=0, cache_write_1h=0))
+
+
+def duration(rows: Sequence[ExchangeRow], requests: int, concurrency: int) -> float | None:
+    """Seconds for `requests` when each takes the logged mean latency and `concurrency` are on their way."""
+    latencies = [row.latency_s for row in rows if row.latency_s is not None]
+    return sum(latencies) / len(latencies) * requests / concurrency if latencies else None
+
+
+def not_sent(candidate: Candidate, looked_at: Sequence[Exchange]) -> tuple[str, ...]:
+    """Logged parameters that the candidate is not sent."""
+    names: dict[str, None] = {}
+    for exchange in looked_at:
+        names.update(dict.fromkeys(candidate_body(exchange.request, candidate).omitted))
+    return tuple(names)
+
+
+def hosts(order: Order) -> tuple[str, ...]:
+    """Every host that traffic will go to."""
+    urls = [order.candidate.endpoint, *([order.reask.endpoint] if order.reask else [])]
+    return tuple(dict.fromkeys(address(url).host for url in urls))
+
+
+def run(
+    desk: Desk, order: Order, prepared: Prepared, *, on_progress: Callable[[Progress], None], remaining: Decimal | None
+) -> PilotResult:
+    """Run one pilot to its end and keep its result; `remaining` is what is left of the budget."""
+    return asyncio.run(run_connected(desk, order, prepared, on_progress=on_progress, remaining=remaining))
+
+
+async def run_connected(
+    desk: Desk, order: Order, prepared: Prepared, *, on_progress: Callable[[Progress], None], remaining: Decimal | None
+) -> PilotResult:
+    """Run one pilot with connections open."""
+    async with AsyncExitStack() as stack:
+        candidate, incumbent = await connected(stack, order, prepared)
+        try:
+            result = await run_pilot(
+                prepared.design,
+                ledger=desk.ledger,
+                ask_candidate=candidate,
+                ask_incumbent=incumbent,
+                grader=prepared.grader,
+                expected=prepared.expected,
+                price=prepared.price,
+                incumbent_price=prepared.incumbent_price,
+                budget=remaining,
+                concurrency=order.concurrency,
+                progress=on_progress,
+            )
+        except PausedPilot as paused:
+            keep(desk, prepared, paused.result, order)
+            raise
+    keep(desk, prepared, result, order)
+    return result
+
+
+async def connected(stack: AsyncExitStack, order: Order, prepared: Prepared) -> tuple[Endpoint, Endpoint | None]:
+    """The endpoints that are asked, with their keys from the environment; closed with the stack."""
+    candidate = candidate_endpoint(
+        order.candidate,
+        kind=prepared.workload.endpoint,
+        environ=os.environ,
+        timeout_s=order.timeout_s,
+        stream=order.stream,
+    )
+    await stack.enter_async_context(candidate)
+    if order.reask is None:
+        return candidate, None
+    incumbent = incumbent_endpoint(order.reask, environ=os.environ, timeout_s=order.timeout_s, stream=order.stream)
+    return candidate, await stack.enter_async_context(incumbent)
+
+
+def keep(desk: Desk, prepared: Prepared, result: PilotResult, order: Order) -> None:
+    """Write down a pilot's result, with what is needed to tell later whether it is out of date."""
+    record: dict[str, Any] = {
+        **result.to_json(),
+        "workload": {"id": prepared.workload.id, "name": prepared.workload.name},
+        "grader_name": prepared.grader_name,
+        "labels": str(order.labels.resolve()) if order.labels is not None else None,
+        "price": prepared.price,
+        "distinct": prepared.frame.distinct,
+    }
+    desk.ledger.add_verdict(result.pilot_id, plain(record))

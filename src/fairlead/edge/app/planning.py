@@ -1,0 +1,256 @@
+"""Plan, wired: the ledger's workloads and pilots become facts, the facts become ordered moves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead import plan, scan
+from fairlead.core.errors import FairleadError
+from fairlead.core.evidence import Evidence, Forecast, forecast
+from fairlead.core.ids import digest
+from fairlead.core.moves import LogSpan, PilotFacts, Plan, Skipped, WorkloadFacts
+from fairlead.core.nouns import Estimand, ExchangeRow, Money, PairRow, PilotDesign, TokenPrice, Workload
+from fairlead.edge.app.desk import Desk
+from fairlead.edge.app.piloting import grader_called
+from fairlead.edge.app.scanning import cost_of
+from fairlead.edge.clients.address import address
+from fairlead.edge.currency import rates
+from fairlead.edge.labels import read_labels
+from fairlead.pilot import result as results
+
+
+def make(desk: Desk, *, currency: str, simulated: bool = False) -> Plan:
+    """The plan from everything in the ledger, kept there as well."""
+    rows = desk.ledger.rows()
+    log = scan.span(rows)
+    grouped: dict[str, list[ExchangeRow]] = defaultdict(list)
+    for row in rows:
+        grouped[row.workload_id or ""].append(row)
+    workloads = [facts(desk, w, grouped[w.id], log) for w in desk.ledger.workloads() if w.id in grouped]
+    pilots = pilots_facts(desk, grouped)
+    exchange_rates = rates(currency, currencies(workloads, pilots), today=desk.now.date())
+    made = plan.order(
+        workloads,
+        pilots,
+        made_at=desk.now,
+        span=log,
+        rates=exchange_rates,
+        skipped=skipped(desk),
+        price_notes=price_notes(pilots),
+        simulated=simulated,
+    )
+    desk.ledger.add_plan(made.to_json())
+    return made
+
+
+def facts(desk: Desk, workload: Workload, rows: Sequence[ExchangeRow], log: LogSpan | None) -> WorkloadFacts:
+    """What the log says about one workload."""
+    shape = scan.shape(rows, [cost_of(desk, row) for row in rows], log=log)
+    return WorkloadFacts(
+        id=workload.id,
+        name=workload.name,
+        category=workload.guess.category,
+        calls=shape.calls,
+        costs=shape.costs,
+        unknown_costs=shape.unpriced,
+        unknown_reasons=tuple(shape.unpriced_reasons),
+        assumed_dates=shape.assumed_dates,
+        daily_calls=shape.daily,
+        input_tokens=shape.input_tokens,
+        output_tokens=shape.output_tokens,
+        latency_p50_s=shape.latency_p50_s,
+        latency_p95_s=shape.latency_p95_s,
+        incumbents=tuple(shape.models),
+    )
+
+
+def pilots_facts(desk: Desk, grouped: Mapping[str, Sequence[ExchangeRow]]) -> list[PilotFacts]:
+    """What every declared pilot has shown."""
+    records = latest_verdicts(desk)
+    return [
+        one_pilot(desk, entry.design, grouped.get(entry.design.workload_id, ()), records.get(entry.id))
+        for entry in desk.ledger.pilots()
+    ]
+
+
+def latest_verdicts(desk: Desk) -> dict[str, dict[str, Any]]:
+    """The newest verdict record of each pilot, by pilot id."""
+    return {entry.pilot_id: entry.record for entry in desk.ledger.verdicts() if isinstance(entry.record, dict)}
+
+
+def one_pilot(
+    desk: Desk, design: PilotDesign, rows: Sequence[ExchangeRow], record: Mapping[str, Any] | None
+) -> PilotFacts:
+    """What one pilot has shown, with costs of both sides on its pairs."""
+    pairs = desk.ledger.pairs(design.id)
+    by_id = {row.id: row for row in rows}
+    left = distinct_left(record, pairs) if design.estimand is Estimand.LIKE_THIS else None
+    return plan.pilot_facts(
+        design,
+        pairs,
+        price=price_of(desk, design, record),
+        incumbent_costs=incumbent_costs(desk, design, pairs, by_id),
+        forecast=forecast_of(design, pairs),
+        distinct_left=left,
+        out_of_date=out_of_date(desk, design, pairs, rows, record),
+    )
+
+
+def distinct_left(record: Mapping[str, Any] | None, pairs: Sequence[PairRow]) -> int | None:
+    """How many distinct requests can still be drawn."""
+    distinct = record.get("distinct") if record else None
+    return max(0, distinct - len(pairs)) if isinstance(distinct, int) else None
+
+
+def price_of(desk: Desk, design: PilotDesign, record: Mapping[str, Any] | None) -> TokenPrice | None:
+    """The candidate's price: given now, else the one the pilot ran with, else as the price list knows it."""
+    own = desk.own_prices.get(design.candidate.model)
+    if own is not None:
+        return own
+    kept = record.get("price") if record else None
+    if isinstance(kept, dict):
+        return msgspec.convert(kept, TokenPrice)
+    return desk.prices.price_of(design.candidate.model, address(design.candidate.endpoint).name, desk.now)
+
+
+def incumbent_costs(
+    desk: Desk, design: PilotDesign, pairs: Sequence[PairRow], by_id: Mapping[str, ExchangeRow]
+) -> list[Money | None]:
+    """What the incumbent's answer in each pair cost: the logged one at its date, or the fresh one at today's price."""
+    costs: list[Money | None] = []
+    for pair in pairs:
+        row = by_id.get(pair.pair.exchange_id)
+        if row is None:
+            costs.append(None)
+        elif design.incumbent is None:
+            costs.append(cost_of(desk, row).money)
+        else:
+            costs.append(desk.prices.cost_of(row.model, row.provider, pair.incumbent_usage, desk.now).money)
+    return costs
+
+
+def forecast_of(design: PilotDesign, pairs: Sequence[PairRow]) -> Forecast | None:
+    """How many more pairs would decide the margin; `None` before the first."""
+    if not pairs:
+        return None
+    evidence = Evidence(margin=design.margin, alpha=design.alpha)
+    return forecast(evidence.after([row.pair.difference for row in pairs]))
+
+
+def out_of_date(
+    desk: Desk,
+    design: PilotDesign,
+    pairs: Sequence[PairRow],
+    rows: Sequence[ExchangeRow],
+    record: Mapping[str, Any] | None,
+) -> tuple[str, ...]:
+    """Why this pilot's verdict no longer stands on what is there now; empty while it does."""
+    then = results.basis(design, pairs, decided_at=None)
+    dated = [row.started_at for row in rows if row.started_at is not None]
+    now = results.Basis(
+        candidate=then.candidate,
+        candidate_models=newest_models(desk, design, pairs),
+        incumbent_models=tuple(sorted({row.model for row in rows}))
+        if covers_everything(design, rows)
+        else then.incumbent_models,
+        grader=grader_now(record, design),
+        labels_hash=labels_now(record, design),
+        prompts=prompts_hash({row.prompt_id for row in rows if row.prompt_id is not None} | set(design.prompt_ids)),
+        log_from=min(dated, default=None),
+        log_to=max(dated, default=None),
+    )
+    return results.out_of_date(then, now)
+
+
+def prompts_hash(prompt_ids: Iterable[str]) -> str:
+    """The hash that a pilot's basis holds for its prompts."""
+    return digest(sorted(prompt_ids), size=8)
+
+
+def covers_everything(design: PilotDesign, rows: Sequence[ExchangeRow]) -> bool:
+    """Whether the log has rows the design did not know: only those can bring in another model."""
+    return any(row.seq > design.frozen_seq for row in rows)
+
+
+def newest_models(desk: Desk, design: PilotDesign, pairs: Sequence[PairRow]) -> tuple[str, ...]:
+    """The version the candidate says it is in its newest pilot of any workload, when that is another one."""
+    newest: tuple[str, ...] = ()
+    for entry in desk.ledger.pilots():
+        if entry.design.candidate.id == design.candidate.id and entry.id != design.id:
+            seen = {row.candidate_model for row in desk.ledger.pairs(entry.id) if row.candidate_model}
+            newest = tuple(sorted(seen)) or newest
+    own = {row.candidate_model for row in pairs if row.candidate_model}
+    return newest if newest and not set(newest) & own else ()
+
+
+def grader_now(record: Mapping[str, Any] | None, design: PilotDesign) -> str:
+    """The id of the same grader as it is today; as it was when it cannot be loaded any more."""
+    name, path = (record.get("grader_name"), labels_path(record)) if record else (None, None)
+    if not isinstance(name, str):
+        return design.grader
+    try:
+        found = grader_called(name, beside=path, expected={}).id
+    except FairleadError:
+        return design.grader
+    # Settings taken from the labels are the labels' change, which is told apart from the grader's.
+    return design.grader if found.partition("(")[0] == design.grader.partition("(")[0] else found
+
+
+def labels_now(record: Mapping[str, Any] | None, design: PilotDesign) -> str | None:
+    """The hash of the labels file as it is today; as it was when it is no longer there."""
+    path = labels_path(record) if record else None
+    if design.labels_hash is None or path is None:
+        return design.labels_hash
+    try:
+        return read_labels(path).hash
+    except FairleadError:
+        return design.labels_hash
+
+
+def labels_path(record: Mapping[str, Any]) -> Path | None:
+    """Where the labels file of a pilot was."""
+    path = record.get("labels")
+    return Path(path) if isinstance(path, str) else None
+
+
+def currencies(workloads: Iterable[WorkloadFacts], pilots: Iterable[PilotFacts]) -> set[str]:
+    """Every currency that has to be converted."""
+    found = {cost.currency for workload in workloads for cost in workload.costs}
+    return found | {facts.price.currency for facts in pilots if facts.price is not None}
+
+
+def skipped(desk: Desk) -> list[Skipped]:
+    """What the scans could not read."""
+    found: list[Skipped] = []
+    for record in desk.ledger.scans():
+        if isinstance(record, dict):
+            reasons, source = record.get("reasons"), record.get("paths")
+            if isinstance(reasons, dict):
+                found.extend(
+                    Skipped(source=str(source), count=count, reason=reason)
+                    for reason, count in reasons.items()
+                    if isinstance(count, int)
+                )
+    return found
+
+
+def price_notes(pilots: Iterable[PilotFacts]) -> list[str]:
+    """Where the candidates' prices come from."""
+    notes: dict[str, None] = {}
+    for facts_ in pilots:
+        if facts_.price is not None:
+            price = facts_.price
+            since = f", valid from {price.since}" if price.since else ""
+            notes[
+                f"{facts_.candidate}: {price.input} in, {price.output} out per million tokens in {price.currency} ({price.source or 'no source named'}{since})"
+            ] = None
+    notes[
+        f"The incumbents' calls are costed at the prices of their own dates; price list: genai-prices {version('genai-prices')} and dated rows of our own."
+    ] = None
+    return list(notes)

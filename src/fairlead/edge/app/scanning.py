@@ -1,0 +1,161 @@
+"""Scan, wired: sources into the ledger, workloads found, each counted and costed; and the same table later, from the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fairlead import scan
+from fairlead.core.money import Rates
+from fairlead.core.moves import DAYS_A_MONTH, LogSpan
+from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Workload
+from fairlead.edge.app.desk import Desk
+from fairlead.edge.currency import rates
+from fairlead.edge.language import Languages
+from fairlead.edge.sources import read
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundWorkload:
+    """One row of the scan's table. Money is per month in the record's currency; `None` is unknown."""
+
+    id: str
+    name: str
+    category: Category
+    confidence: float
+    reasons: tuple[str, ...]
+    others: tuple[Category, ...]
+    endpoint: Endpoint
+    calls: int
+    requests: int
+    failures: int
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    spend: Decimal | None
+    spend_per_month: Decimal | None
+    spend_unknown_calls: int
+    spend_unknown_reasons: Mapping[str, int]
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+    models: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What the ledger holds, workload by workload, dearest first.
+
+    `spend_per_month` is `None`, with `month_unknown` saying why, when the log covers less than a day.
+    """
+
+    exchanges: int
+    span: LogSpan | None
+    month_unknown: str
+    rates: Rates
+    workloads: tuple[FoundWorkload, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """A scan's outcome: what was read, and the survey of everything in the ledger."""
+
+    taken: scan.TakenIn
+    survey: Survey
+
+
+def run(desk: Desk, paths: Sequence[str], *, currency: str, on_progress: Progress) -> Scan:
+    """Read `paths` into the ledger, find the workloads, survey."""
+
+    def reading(exchanges: int, skipped: int) -> None:
+        on_progress("reading", exchanges + skipped)
+
+    taken = scan.take_in(read.read(paths, now=desk.now), ledger=desk.ledger, on_progress=reading)
+    scan.group(desk.ledger, language_of=Languages(), on_progress=on_progress)
+    desk.ledger.add_scan(
+        {
+            "at": desk.now.isoformat(),
+            "paths": list(paths),
+            "exchanges": taken.exchanges,
+            "new": taken.new,
+            "skipped": taken.skipped,
+            "reasons": dict(taken.reasons),
+        }
+    )
+    return Scan(taken=taken, survey=survey(desk, currency=currency))
+
+
+def survey(desk: Desk, *, currency: str) -> Survey:
+    """The ledger's workloads, counted and costed in `currency`."""
+    rows = desk.ledger.rows()
+    log = scan.span(rows)
+    shapes = shapes_of(desk, rows, log)
+    exchange_rates = rates(currency, {c.currency for s in shapes.values() for c in s.costs}, today=desk.now.date())
+    months, unknown = months_of(log)
+    found = [
+        found_workload(workload, shapes[workload.id], exchange_rates, months)
+        for workload in desk.ledger.workloads()
+        if workload.id in shapes
+    ]
+    found.sort(key=lambda w: (-(w.spend or Decimal(0)), -w.calls, w.id))
+    return Survey(exchanges=len(rows), span=log, month_unknown=unknown, rates=exchange_rates, workloads=tuple(found))
+
+
+def shapes_of(desk: Desk, rows: Sequence[ExchangeRow], log: LogSpan | None) -> dict[str, scan.Shape]:
+    """The shape of each workload that has exchanges."""
+    grouped: dict[str, list[ExchangeRow]] = defaultdict(list)
+    for row in rows:
+        if row.workload_id is not None:
+            grouped[row.workload_id].append(row)
+    return {
+        workload_id: scan.shape(members, [cost_of(desk, row) for row in members], log=log)
+        for workload_id, members in grouped.items()
+    }
+
+
+def cost_of(desk: Desk, row: ExchangeRow) -> scan.Cost:
+    """What an exchange cost at its own date."""
+    priced = desk.prices.cost_of(row.model, row.provider, row.usage, row.started_at)
+    return scan.Cost(money=priced.money, reason=priced.reason, assumed_date=priced.assumed_date)
+
+
+def months_of(log: LogSpan | None) -> tuple[Decimal | None, str]:
+    """How many months the log covers, or why that says nothing about a month."""
+    if log is None:
+        return None, "no exchange carries a date"
+    if log.days < 1:
+        return None, "the log covers less than a day"
+    return Decimal(log.days) / DAYS_A_MONTH, ""
+
+
+def found_workload(
+    workload: Workload, shape: scan.Shape, exchange_rates: Rates, months: Decimal | None
+) -> FoundWorkload:
+    """One row of the table."""
+    spend = sum((c.total.amount * (exchange_rates.rate(c.currency) or 0) for c in shape.costs), Decimal(0))
+    known = spend if shape.costs else None
+    return FoundWorkload(
+        id=workload.id,
+        name=workload.name,
+        category=workload.guess.category,
+        confidence=workload.guess.confidence,
+        reasons=workload.guess.reasons,
+        others=workload.guess.others,
+        endpoint=workload.endpoint,
+        calls=shape.calls,
+        requests=shape.requests,
+        failures=shape.failures,
+        input_tokens=shape.input_tokens,
+        cached_tokens=shape.cached_tokens,
+        output_tokens=shape.output_tokens,
+        spend=known,
+        spend_per_month=known / months if known is not None and months else None,
+        spend_unknown_calls=shape.unpriced,
+        spend_unknown_reasons=shape.unpriced_reasons,
+        latency_p50_s=shape.latency_p50_s,
+        latency_p95_s=shape.latency_p95_s,
+        models=shape.models,
+    )

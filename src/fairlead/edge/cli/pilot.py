@@ -1,0 +1,276 @@
+"""`fairlead pilot`: ask an open model the same requests, grade both sides, decide."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from fairlead.core.errors import PilotPaused, UsageError
+from fairlead.core.grade import GRADERS, describe
+from fairlead.core.money import parse_price
+from fairlead.core.nouns import JSON, Asker, Candidate, Dialect
+from fairlead.edge.app import Desk, opened, piloting
+from fairlead.edge.cli import options, show
+from fairlead.edge.config import PilotSettings, Settings, share
+from fairlead.pilot.result import PilotResult
+
+GRADERS_HELP = "\n".join(f"  {name:<10} {describe(name)}" for name in GRADERS)
+
+
+def candidate_flags(command: options.Command) -> options.Command:
+    """The flags that say who the candidate is; `pilot` and `run` share them."""
+    for flag in reversed(
+        [
+            click.option("--endpoint", metavar="URL", help="Base URL of an OpenAI-compatible endpoint, such as http://localhost:8000/v1."),
+            click.option("--model", metavar="NAME", help="The model to ask for there."),
+            click.option("--candidate", "candidate_name", metavar="NAME", help="A candidate of fairlead.toml, in place of --endpoint and --model."),
+            click.option("--version", "model_version", metavar="TEXT", help="Version of the model, where the endpoint does not say."),
+            click.option("--key-env", metavar="VARIABLE", help="Environment variable that holds the endpoint's key."),
+            click.option("--set", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter on every request (value as JSON or text)."),
+            click.option("--drop", multiple=True, metavar="NAME", help="Do not send this logged parameter."),
+            click.option("--rename", multiple=True, metavar="OLD=NEW", help="Send a logged parameter under another name."),
+            click.option("--prompt-prefix", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="File with text to put before the system prompt."),
+            click.option("--prompt", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="File with a system prompt to use instead."),
+            click.option("--thinking-budget", type=click.IntRange(0), metavar="TOKENS", help="How long the candidate may think."),
+            click.option("--price", metavar="IN,OUT[,CACHED]", help="The candidate's price per million tokens, such as 0.10,0.40 or '0.08,0.30 GBP'."),
+        ]
+    ):  # fmt: skip
+        command = flag(command)
+    return command
+
+
+def pilot_flags(command: options.Command) -> options.Command:
+    """The flags that say how a pilot is run; `pilot` and `run` share them."""
+    default = PilotSettings()
+    for flag in reversed(
+        [
+            click.option("--labels", type=click.Path(path_type=Path, dir_okay=False), help="Expected answers: JSONL {id, expected[, grader]} or CSV id,expected[,grader]."),
+            click.option("--grader", metavar="NAME", help="exact, number, choice, label, json, tool_call, agree, or FILE.py:FUNCTION."),
+            click.option("--margin", type=float, help=f"How much worse you would accept, as a share (default {default.margin})."),
+            click.option("--alpha", type=float, help=f"Chance of any wrong statement, ever (default {default.alpha})."),
+            click.option("--n-max", type=click.IntRange(1), help=f"Pairs at most (default {default.n_max:,})."),
+            click.option("--seed", type=int, help=f"Which random order requests are drawn in (default {default.seed})."),
+            click.option("--window", is_flag=True, help="Ask about exactly the logged rows (drawn with replacement), not traffic like them."),
+            click.option("--concurrency", type=click.IntRange(1), help=f"Requests on their way at once (default {default.concurrency})."),
+            click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=f"A slower answer is a failure (default {default.timeout_s:g})."),
+            click.option("--budget", metavar="AMOUNT", help="Stop before spending more than this, in the price's currency; without a price: requests."),
+            click.option("--reask", metavar="URL", help="Ask the incumbent again at this base URL instead of using its logged answers."),
+            click.option("--reask-dialect", type=click.Choice(["openai", "anthropic"]), default="openai", help="The protocol spoken there."),
+            click.option("--reask-model", metavar="NAME", help="The model to ask for there (default: the logged one)."),
+            click.option("--reask-key-env", metavar="VARIABLE", help="Environment variable that holds that endpoint's key."),
+            click.option("--stream", is_flag=True, help="Ask for streamed answers."),
+            click.option("--yes", is_flag=True, help="Do not ask before traffic goes to a host for the first time."),
+            click.option("--dry-run", is_flag=True, help="Say where traffic would go, how much, at what cost; ask nothing."),
+        ]
+    ):  # fmt: skip
+        command = flag(command)
+    return command
+
+
+@click.command(name="pilot", epilog="\b\nGraders:\n" + GRADERS_HELP)
+@click.argument("workloads", nargs=-1, metavar="[WORKLOAD]...")
+@candidate_flags
+@pilot_flags
+@options.ledger
+@options.config
+@options.as_json
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    workloads: tuple[str, ...],
+    ledger: str | None,
+    config: Path | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Ask an open model the same requests, grade both sides, and stop when the margin is decided.
+
+    \b
+    fairlead pilot "Invoice fields" --endpoint http://localhost:8000/v1 --model qwen3-32b --labels labels.jsonl
+    fairlead pilot --candidate qwen --labels labels.jsonl --dry-run
+
+    WORKLOAD is an id or the beginning of a name; without one, every workload with expected answers is piloted. Before
+    anything is sent it says where the traffic goes, how much of it and at what cost, and asks once for a host that was
+    never used before. Stop it whenever you like: the same command goes on where it was, and asks nothing twice. The
+    verdict may be read after every pair; docs/verdicts.md says why.
+
+    Exit code 0 when every workload piloted may move (replace_ok), 1 when one may not or is still open, 2 when something
+    has to be put right first.
+
+    \b
+    The record printed by --json: {"pilots": [{workload, pilot_id, judgement: {verdict, low, high, n, mean, wins, ties,
+    losses, replace_ok, by_more_than_margin, two_sided, …}, ended, words, message, incumbent: {…}, candidate: {latency_p50_s,
+    latency_p95_s, input_tokens, output_tokens, failures, refusals, cost, …}, basis, design, spent, forecast, …}]}
+    """
+    with opened(ledger=ledger, config=config, create=False) as desk:
+        order = order_of(desk.settings, workloads, flags)
+        results = pilot(desk, order, dry_run=flags["dry_run"], yes=flags["yes"], quiet=as_json)
+    if as_json:
+        options.print_json({"pilots": results} if not flags["dry_run"] else {"would_run": results})
+    if flags["dry_run"]:
+        return
+    ctx.exit(0 if all(row["judgement"]["replace_ok"] for row in results) else 1)
+
+
+def order_of(settings: Settings, workloads: Sequence[str], flags: dict[str, Any]) -> piloting.Order:
+    """The order that flags and settings make together; a flag beats the file."""
+    defaults = settings.pilot
+    margin = flags["margin"] if flags["margin"] is not None else defaults.margin
+    alpha = flags["alpha"] if flags["alpha"] is not None else defaults.alpha
+    return piloting.Order(
+        candidate=candidate_of(settings, flags),
+        workloads=tuple(workloads),
+        grader=flags["grader"],
+        labels=flags["labels"],
+        margin=share(margin, name="margin"),
+        alpha=share(alpha, name="alpha"),
+        n_max=flags["n_max"] or defaults.n_max,
+        seed=flags["seed"] if flags["seed"] is not None else defaults.seed,
+        timeout_s=flags["timeout"] or defaults.timeout_s,
+        concurrency=flags["concurrency"] or defaults.concurrency,
+        window=flags["window"],
+        budget=money_flag(flags["budget"]),
+        price=parse_price(flags["price"]) if flags["price"] else None,
+        reask=reasked(flags),
+        stream=flags["stream"],
+    )
+
+
+def candidate_of(settings: Settings, flags: dict[str, Any]) -> Candidate:
+    """The candidate that is meant, with the flags' settings on top."""
+    base = named_candidate(settings, flags)
+    return replace(
+        base,
+        version=flags["model_version"] or base.version,
+        key_env=flags["key_env"] or base.key_env,
+        parameters={**base.parameters, **dict(setting(text) for text in flags["parameters"])},
+        drop=tuple(dict.fromkeys((*base.drop, *flags["drop"]))),
+        rename={**base.rename, **dict(renaming(text) for text in flags["rename"])},
+        prompt_prefix=text_of(flags["prompt_prefix"]) or base.prompt_prefix,
+        prompt=text_of(flags["prompt"]) or base.prompt,
+        thinking_budget=flags["thinking_budget"] if flags["thinking_budget"] is not None else base.thinking_budget,
+    )
+
+
+def named_candidate(settings: Settings, flags: dict[str, Any]) -> Candidate:
+    """The candidate by name from the settings, or by endpoint and model from the flags."""
+    if flags["candidate_name"]:
+        found = settings.candidates.get(flags["candidate_name"])
+        if found is None:
+            known = ", ".join(settings.candidates) or "none"
+            raise UsageError(f"fairlead.toml has no candidate {flags['candidate_name']!r}; it has: {known}.")
+        return found
+    if flags["endpoint"] and flags["model"]:
+        return Candidate(endpoint=flags["endpoint"], model=flags["model"])
+    if len(settings.candidates) == 1 and not flags["endpoint"] and not flags["model"]:
+        return next(iter(settings.candidates.values()))
+    raise UsageError("Name the candidate: --endpoint URL --model NAME, or --candidate NAME from fairlead.toml.")
+
+
+def reasked(flags: dict[str, Any]) -> Asker | None:
+    """Whom to ask instead of using the incumbent's logged answers."""
+    if not flags["reask"]:
+        return None
+    dialect = Dialect.OPENAI_CHAT if flags["reask_dialect"] == "openai" else Dialect.ANTHROPIC_MESSAGES
+    return Asker(endpoint=flags["reask"], dialect=dialect, model=flags["reask_model"], key_env=flags["reask_key_env"])
+
+
+def setting(text: str) -> tuple[str, JSON]:
+    """`NAME=VALUE` with the value as JSON where it is JSON, else as text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--set {text!r} cannot be used; write NAME=VALUE, such as temperature=0.")
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return name, value
+
+
+def renaming(text: str) -> tuple[str, str]:
+    """`OLD=NEW`."""
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise UsageError(f"--rename {text!r} cannot be used; write OLD=NEW, such as max_completion_tokens=max_tokens.")
+    return old, new
+
+
+def text_of(path: Path | None) -> str | None:
+    """The text of a prompt file."""
+    return path.read_text(encoding="utf-8") if path is not None else None
+
+
+def money_flag(text: str | None) -> Decimal | None:
+    """A positive amount."""
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.replace(",", "").strip("$£€ "))
+    except InvalidOperation as error:
+        raise UsageError(f"--budget {text!r} cannot be used; give an amount such as 5.00.") from error
+    if not amount.is_finite() or amount <= 0:
+        raise UsageError(f"--budget {text!r} cannot be used; give an amount above zero, such as 5.00.")
+    return amount
+
+
+def pilot(desk: Desk, order: piloting.Order, *, dry_run: bool, yes: bool, quiet: bool) -> list[dict[str, Any]]:
+    """Prepare, announce, ask for leave, run each pilot; returns their records."""
+    prepared = piloting.prepare(desk, order, declare=not dry_run)
+    if not quiet:
+        show.announce(order, prepared)
+    if dry_run:
+        return [show.prepared_record(each) for each in prepared]
+    approve(desk, order, yes=yes)
+    return run_all(desk, order, prepared, quiet=quiet)
+
+
+def run_all(
+    desk: Desk, order: piloting.Order, prepared: Sequence[piloting.Prepared], *, quiet: bool
+) -> list[dict[str, Any]]:
+    """Run each pilot to its end within one budget; a pause ends the command after what is done was shown."""
+    remaining = order.budget
+    records: list[dict[str, Any]] = []
+    for place, each in enumerate(prepared, start=1):
+        if remaining is not None and remaining <= 0:
+            raise PilotPaused(
+                f"The budget of {order.budget} is used up; {len(prepared) - place + 1} pilots were not begun."
+            )
+        with show.pilot_progress(each, place=place, of=len(prepared), quiet=quiet) as tell:
+            result = piloting.run(desk, order, each, on_progress=tell, remaining=remaining)
+        remaining = left_of(remaining, result, priced=each.price is not None)
+        if not quiet:
+            show.pilot_line(each, result)
+        records.append({"workload": {"id": each.workload.id, "name": each.workload.name}, **result.to_json()})
+    if not quiet and len(prepared) == 1:
+        show.pilot_result(result)
+    return records
+
+
+def left_of(remaining: Decimal | None, result: PilotResult, *, priced: bool) -> Decimal | None:
+    """What is left of the budget after a pilot; requests are counted where there is no price."""
+    if remaining is None:
+        return None
+    spent = result.spent.amount if priced and result.spent is not None else Decimal(result.requests)
+    return remaining - spent
+
+
+def approve(desk: Desk, order: piloting.Order, *, yes: bool) -> None:
+    """Ask once before traffic goes to a host that was never used before."""
+    for host in piloting.hosts(order):
+        if host in desk.ledger.approved_hosts():
+            continue
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError(
+                    f"Logged requests would go to {host}, which was never used before; pass --yes to allow it."
+                )
+            if not click.confirm(f"Logged requests will go to {host}, which was never used before. Go on?", err=True):
+                raise click.Abort
+        desk.ledger.approve_host(host)

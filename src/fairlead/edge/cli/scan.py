@@ -1,0 +1,97 @@
+"""`fairlead scan`: read logs, find the workloads, say what each is and costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fairlead.core.errors import InputError
+from fairlead.edge.app import opened, scanning
+from fairlead.edge.cli import options, show
+
+
+@click.command(name="scan")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--currency", metavar="CODE", help="Currency of the amounts, such as GBP (default: USD, or as in fairlead.toml)."
+)
+@options.ledger
+@options.config
+@options.as_json
+def command(
+    paths: tuple[str, ...], currency: str | None, ledger: str | None, config: Path | None, as_json: bool
+) -> None:
+    """Read logs, find the workloads in them, say what kind of work each is and what it costs.
+
+    \b
+    fairlead scan logs.jsonl
+    fairlead scan exports/ --ledger pilot.db
+    zcat old.jsonl.gz | fairlead scan -
+    fairlead scan                         the table again, from the ledger
+
+    PATH is a file, a folder, or - for stdin; plain, .gz or .zst; one JSON object a line: OpenAI chat or embeddings,
+    Anthropic Messages, or Fairlead's own export (docs/log-formats.md). Reading a file twice adds nothing, so a scan that
+    was stopped is simply run again. A line that cannot be read is shown with its number and reason, and skipped.
+
+    \b
+    The record printed by --json:
+      exchanges          readable exchanges (in the given paths; without paths, in the ledger)
+      new                of these, not in the ledger before
+      skipped            lines that could not be read
+      skipped_lines      [{source, line, reason}], the first thousand
+      span               {start, end, days} of the ledger's dated exchanges, or null
+      currency, month_unknown
+      workloads          [{id, name, category, confidence, reasons, others, endpoint, calls, requests, failures,
+                         input_tokens, cached_tokens, output_tokens, spend, spend_per_month, spend_unknown_calls,
+                         spend_unknown_reasons, latency_p50_s, latency_p95_s, models}], dearest first; null is unknown
+    """
+    with opened(ledger=ledger, config=config, create=bool(paths)) as desk:
+        wanted = (currency or desk.settings.currency).upper()
+        if not paths:
+            survey = scanning.survey(desk, currency=wanted)
+            done = None
+        else:
+            with show.progress("scan", quiet=as_json) as tell:
+                done = scanning.run(desk, paths, currency=wanted, on_progress=tell)
+            survey = done.survey
+        where = desk.where
+    if as_json:
+        options.print_json(record(survey, done))
+    else:
+        show.scan(survey, done, where=where)
+    if done is not None and done.taken.exchanges == 0:
+        raise InputError(nothing_read(paths, done))
+
+
+def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:
+    """Why a scan that found no exchange found none."""
+    what = ", ".join(paths)
+    if not done.taken.skipped:
+        return f"Nothing to read in {what}: no line holds anything."
+    first = done.taken.skipped_lines[0]
+    at = first.source if first.line is None else f"{first.source}:{first.line}"
+    return f"No exchange could be read from {what}; {done.taken.skipped:,} skipped, the first at {at}: {first.reason}"
+
+
+def record(survey: scanning.Survey, done: scanning.Scan | None) -> dict[str, Any]:
+    """The documented JSON record; amounts are numbers here, rounded to a millionth."""
+    span = survey.span
+    rows: list[dict[str, Any]] = []
+    for workload in survey.workloads:
+        row = options.plain(workload)
+        for name in ("spend", "spend_per_month"):
+            amount = getattr(workload, name)
+            row[name] = None if amount is None else round(float(amount), 6)
+        rows.append(row)
+    return {
+        "exchanges": done.taken.exchanges if done else survey.exchanges,
+        "new": done.taken.new if done else 0,
+        "skipped": done.taken.skipped if done else 0,
+        "skipped_lines": done.taken.skipped_lines if done else (),
+        "span": {"start": span.start, "end": span.end, "days": span.days} if span else None,
+        "currency": survey.rates.to,
+        "month_unknown": survey.month_unknown,
+        "workloads": rows,
+    }

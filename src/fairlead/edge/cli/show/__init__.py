@@ -1,0 +1,21 @@
+"""How records look in a terminal: tables a finance lead can read, plain text when the output is a file."""
+
+from fairlead.edge.cli.show.pilot import announce, pilot_line, pilot_progress, pilot_result, prepared_record, verdicts
+from fairlead.edge.cli.show.plan import plan
+from fairlead.edge.cli.show.scan import scan
+from fairlead.edge.cli.show.terminal import progress, say
+from fairlead.edge.cli.show.truth import truth
+
+__all__ = [
+    "announce",
+    "pilot_line",
+    "pilot_progress",
+    "pilot_result",
+    "plan",
+    "prepared_record",
+    "progress",
+    "say",
+    "scan",
+    "truth",
+    "verdicts",
+]

@@ -1,0 +1,241 @@
+"""How pilots look in a terminal: what is about to happen, how it goes, what came out, and the verdicts on file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.live import Live
+from rich.text import Text
+
+from fairlead.core.evidence import Forecast
+from fairlead.core.money import people
+from fairlead.core.nouns import Money
+from fairlead.edge.app import piloting
+from fairlead.edge.cli.show.terminal import UNKNOWN, console, count, name, safe, say, seconds, table
+from fairlead.pilot.progress import Progress
+from fairlead.pilot.result import Ended, PilotResult, SideSummary, points, signed
+
+WORKLOAD_WIDTH = 34
+
+
+def announce(order: piloting.Order, prepared: Sequence[piloting.Prepared]) -> None:
+    """Say where the traffic will go, how many requests, at what cost and time, and how each workload is graded."""
+    candidate = order.candidate
+    say(f"Candidate  {safe(candidate.model)} at {safe(candidate.endpoint, width=80)}")
+    made = table(
+        ("Workload", False),
+        ("Graded by", False),
+        ("Can be drawn", True),
+        ("Requests", True),
+        ("Cost", True),
+        ("Time", True),
+    )
+    for each in prepared:
+        made.add_row(
+            name(each.workload.name, width=WORKLOAD_WIDTH),
+            name(each.grader_name, width=24),
+            f"{each.frame.distinct:,}",
+            f"≤ {each.estimate.requests:,}",
+            at_most(each.estimate.cost),
+            "≤ " + duration(each.estimate.seconds) if each.estimate.seconds is not None else UNKNOWN,
+        )
+    console().print(made)
+    for line in announcements(order, prepared):
+        say(line)
+    say()
+
+
+def announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) -> Iterator[str]:
+    """What else a reader should know before the first request."""
+    yield (
+        f"The margin is {points(order.margin)} points; a pilot stops by itself when it is decided, usually long before the "
+        "most shown. Time assumes the candidate is as quick as the incumbent was."
+    )
+    unlabelled = sum(each.frame.without_expected for each in prepared)
+    if unlabelled:
+        yield f"{unlabelled:,} exchanges have no expected answer and are set aside."
+    unrecorded = sum(each.frame.not_recorded for each in prepared)
+    if unrecorded:
+        yield f"{unrecorded:,} exchanges have no logged answer to compare with and are set aside."
+    omitted = dict.fromkeys(parameter for each in prepared for parameter in each.not_sent)
+    if omitted:
+        yield f"Logged parameters that are not sent to the candidate: {safe(', '.join(omitted), width=100)}."
+    if any(each.price is None for each in prepared):
+        yield "The candidate's price is unknown: cost is unknown and a --budget counts requests. Give --price IN,OUT."
+    if order.budget is not None:
+        yield f"Nothing is spent beyond the budget of {order.budget}."
+
+
+def at_most(cost: Money | None) -> str:
+    """A cost as an upper estimate."""
+    return UNKNOWN if cost is None else "≤ " + people(cost)
+
+
+def duration(value: float | None) -> str:
+    """Seconds as people say them."""
+    if value is None:
+        return UNKNOWN
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+def prepared_record(each: piloting.Prepared) -> dict[str, Any]:
+    """What a dry run says of one pilot, for machines."""
+    return {
+        "workload": {"id": each.workload.id, "name": each.workload.name},
+        "endpoint": each.design.candidate.endpoint,
+        "model": each.design.candidate.model,
+        "grader": each.design.grader,
+        "margin": each.design.margin,
+        "can_be_drawn": each.frame.distinct,
+        "without_expected": each.frame.without_expected,
+        "not_recorded": each.frame.not_recorded,
+        "requests": each.estimate.requests,
+        "cost": each.estimate.cost,
+        "seconds": each.estimate.seconds,
+        "not_sent": each.not_sent,
+    }
+
+
+@contextmanager
+def pilot_progress(
+    each: piloting.Prepared, *, place: int, of: int, quiet: bool
+) -> Iterator[Callable[[Progress], None]]:
+    """A live line on stderr: pairs, interval, verdict, cost, forecast; silent when `quiet` or not a terminal."""
+    shown = console(stderr=True)
+    if quiet or not shown.is_terminal:
+        yield lambda _progress: None
+        return
+    title = f"{place}/{of} {safe(each.workload.name, width=WORKLOAD_WIDTH)}" if of > 1 else safe(each.workload.name)
+    with Live(Text(f"{title}: starting"), console=shown, transient=True, refresh_per_second=8) as live:
+        yield lambda progress: live.update(Text(f"{title}: {progress_words(progress)}"))
+
+
+def progress_words(progress: Progress) -> str:
+    """A running pilot in one line."""
+    words = [f"{progress.pairs:,} pairs"]
+    if progress.mean is not None:
+        words.append(f"{interval(progress.low, progress.high)}  {progress.verdict}")
+    if progress.cost is not None:
+        words.append(f"spent {people(progress.cost)}")
+    if progress.forecast is not None:
+        words.append(forecast_words(progress.forecast))
+    if progress.failures:
+        words.append(f"{progress.failures:,} failed")
+    if progress.rate:
+        words.append(f"{progress.rate:,.0f} pairs/s")
+    return " · ".join(words)
+
+
+def forecast_words(forecast: Forecast) -> str:
+    """How many more pairs, in words."""
+    return f"about {forecast.median:,} more pairs" if forecast.median is not None else "more than 20,000 more pairs"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval in signed points."""
+    return f"{signed(low)} to {signed(high)} points"
+
+
+def pilot_line(each: piloting.Prepared, result: PilotResult) -> None:
+    """One line when a pilot has ended."""
+    judged = result.judgement
+    verdict = f"{judged.verdict}{' by more than the margin' if judged.by_more_than_margin else ''}"
+    say(
+        f"{safe(each.workload.name, width=WORKLOAD_WIDTH):<{WORKLOAD_WIDTH}}  {verdict:<37} {interval(judged.low, judged.high):>24}"
+        f"  after {judged.n:,} pairs{ending(result)}"
+    )
+
+
+def ending(result: PilotResult) -> str:
+    """Why a pilot ended, where the verdict does not say it already."""
+    if result.ended is Ended.DECIDED:
+        return ""
+    more = f"; {forecast_words(result.forecast)} needed" if result.forecast is not None else ""
+    return f" ({result.ended}{more})"
+
+
+def pilot_result(result: PilotResult) -> None:
+    """A pilot's outcome in full: the verdict in words, both sides beside each other, what it rests on."""
+    say()
+    say(result.words)
+    if result.message:
+        say(result.message)
+    made = table(("", False), ("incumbent", True), ("candidate", True))
+    for label, value in SIDE_ROWS.items():
+        made.add_row(label, value(result.incumbent), value(result.candidate))
+    console().print(made)
+    for line in basis_lines(result):
+        say(line)
+
+
+def tokens(side: SideSummary) -> str:
+    """Mean tokens in and out."""
+    if side.input_tokens is None or side.output_tokens is None:
+        return UNKNOWN
+    return f"{count(round(side.input_tokens))} / {count(round(side.output_tokens))}"
+
+
+def failures(side: SideSummary) -> str:
+    """How many answers failed, and how."""
+    kinds = ", ".join(f"{number} {kind}" for kind, number in side.failures.items())
+    return f"{side.failed:,}" + (f" ({kinds})" if kinds else "")
+
+
+SIDE_ROWS: Mapping[str, Callable[[SideSummary], str]] = {
+    "model": lambda side: safe(", ".join(side.models) or UNKNOWN, width=40),
+    "score": lambda side: UNKNOWN if side.score is None else f"{side.score:.1%}",
+    "latency p50 / p95": lambda side: f"{seconds(side.latency_p50_s)} / {seconds(side.latency_p95_s)}",
+    "tokens in / out": tokens,
+    "failures": failures,
+    "refusals": lambda side: f"{side.refusals:,}",
+    "cost": lambda side: UNKNOWN if side.cost is None else people(side.cost),
+}
+
+
+def basis_lines(result: PilotResult) -> Iterator[str]:
+    """What the verdict rests on."""
+    design, basis = result.design, result.basis
+    yield (
+        f"Rests on: grader {design.grader}; prompts {basis.prompts}; pilot {result.pilot_id}; seed {design.seed}; "
+        f"{result.requests:,} requests asked."
+    )
+    if result.not_sent:
+        yield f"Not sent: {safe(', '.join(result.not_sent), width=100)}."
+
+
+def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The verdicts on file."""
+    if not rows:
+        say("No verdicts yet; run fairlead pilot.")
+        return
+    made = table(
+        ("Workload", False),
+        ("Candidate", False),
+        ("Verdict", False),
+        ("Difference", True),
+        ("Pairs", True),
+        ("Decided", False),
+    )
+    for row in rows:
+        verdict = row["verdict"] + (" by more than the margin" if row["by_more_than_margin"] else "")
+        made.add_row(
+            name(row["workload"]["name"], width=WORKLOAD_WIDTH),
+            name(row["candidate"], width=30),
+            Text(verdict + (" (out of date)" if row["out_of_date"] else "")),
+            interval(row["low"], row["high"]),
+            f"{row['n']:,}",
+            str(row["decided_at"] or "")[:10],
+        )
+    console().print(made)
+    for row in rows:
+        for reason in row["out_of_date"]:
+            say(f"{safe(row['workload']['name'])}: out of date, {safe(reason, width=150)}.")
+    if len(rows) == 1:
+        say(f"Rests on: {safe(rows[0]['words'], width=300)}")
+        say(
+            f"Grader {rows[0]['grader']}; incumbent {safe(', '.join(rows[0]['incumbent_models']), width=100)}; prompts {rows[0]['prompts']}."
+        )

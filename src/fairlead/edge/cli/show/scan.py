@@ -1,0 +1,128 @@
+"""How a scan looks in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from rich.table import Table
+from rich.text import Text
+
+from fairlead.core.moves import LogSpan
+from fairlead.edge.app import scanning
+from fairlead.edge.cli.show.terminal import UNKNOWN, amount, console, count, day, name, safe, seconds, share, table
+
+SHOWN_SKIPS = 5
+
+
+def scan(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) -> None:
+    """Print what a scan found."""
+    out = console()
+    out.print(opening(survey, done, where=where))
+    if survey.workloads:
+        out.print()
+        out.print(workloads(survey))
+    for line in [*notes(survey), *skips(done)]:
+        out.print(Text(line))
+
+
+def opening(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) -> Text:
+    """The first sentence: how much was read, over which time."""
+    period = f", {days(survey.span)}" if survey.span else ""
+    if done is None:
+        return Text(f"{survey.exchanges:,} exchanges in {where}{period}.")
+    taken = done.taken
+    known = taken.exchanges - taken.new
+    already = f" ({known:,} of them known already)" if known else ""
+    skipped = f"; {taken.skipped:,} lines skipped" if taken.skipped else ""
+    return Text(f"Read {taken.exchanges:,} exchanges{already}{period}{skipped}. Kept in {where}.")
+
+
+def days(span: LogSpan) -> str:
+    """A span in words: `2 to 29 November 2026, 27.4 days`."""
+    return f"{day(span.start)} to {day(span.end)}, {span.days:.1f} days"
+
+
+def workloads(survey: scanning.Survey) -> Table:
+    """The table of workloads."""
+    made = table(
+        ("Workload", False), ("Category", False), ("Calls", True), ("Tokens in", True), ("cached", True),
+        ("Tokens out", True), ("Per month", True), ("Median", True), ("Answered by", False),
+    )  # fmt: skip
+    for found in survey.workloads:
+        made.add_row(
+            name(found.name),
+            found.category,
+            f"{found.calls:,}",
+            count(found.input_tokens),
+            share(found.cached_tokens, found.input_tokens),
+            count(found.output_tokens),
+            monthly(found, survey),
+            seconds(found.latency_p50_s),
+            name(incumbents(found), width=30),
+        )
+    made.add_section()
+    made.add_row(
+        "all",
+        "",
+        f"{sum(w.calls for w in survey.workloads):,}",
+        "",
+        "",
+        "",
+        total_per_month(survey),
+        "",
+        "",
+        style="bold",
+    )
+    return made
+
+
+def monthly(found: scanning.FoundWorkload, survey: scanning.Survey) -> str:
+    """Spend per month, `unknown` where it is, with a mark when some calls have no known cost."""
+    if found.spend_per_month is None:
+        return UNKNOWN
+    mark = "+" if found.spend_unknown_calls else ""
+    return amount(found.spend_per_month, survey.rates.to) + mark
+
+
+def total_per_month(survey: scanning.Survey) -> str:
+    """The sum of what is known."""
+    known = [w.spend_per_month for w in survey.workloads if w.spend_per_month is not None]
+    return amount(sum(known, Decimal(0)), survey.rates.to) if known else UNKNOWN
+
+
+def notes(survey: scanning.Survey) -> Iterator[str]:
+    """What a reader must know about the figures."""
+    if survey.month_unknown:
+        yield f"Spend per month is unknown: {survey.month_unknown}."
+    unpriced = sum(w.spend_unknown_calls for w in survey.workloads)
+    if unpriced:
+        reasons: dict[str, int] = {}
+        for found in survey.workloads:
+            for reason, calls in found.spend_unknown_reasons.items():
+                reasons[reason] = reasons.get(reason, 0) + calls
+        said = "; ".join(
+            f"{safe(reason, width=90)} ({calls:,})"
+            for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4]
+        )
+        yield f"{unpriced:,} calls have no known cost and are not in the sums (+): {said}. Add prices to fairlead.toml under [prices]."
+    if survey.rates.day:
+        yield f"Converted to {survey.rates.to} at the rate of {survey.rates.day} ({survey.rates.source}). {survey.rates.warning}".rstrip()
+
+
+def skips(done: scanning.Scan | None) -> Iterator[str]:
+    """The lines that could not be read, the first few of them in full."""
+    if done is None or not done.taken.skipped:
+        return
+    yield f"{done.taken.skipped:,} skipped:"
+    for line in done.taken.skipped_lines[:SHOWN_SKIPS]:
+        at = line.source if line.line is None else f"{line.source}:{line.line}"
+        yield f"  {safe(at, width=60)}  {safe(line.reason, width=110)}"
+    if done.taken.skipped > SHOWN_SKIPS:
+        yield f"  … and {done.taken.skipped - SHOWN_SKIPS:,} more (--json lists a thousand)"
+
+
+def incumbents(found: scanning.FoundWorkload) -> str:
+    """Who answers today, the most frequent first."""
+    first, *rest = found.models
+    return first + (f" and {len(rest)} more" if rest else "")

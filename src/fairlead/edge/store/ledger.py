@@ -1,0 +1,445 @@
+"""The ledger: what was logged, what pilots asked and found, what was decided, kept safe.
+
+Rules kept here: once a call that writes returns, no kill of the process loses it; what is already there is not written
+twice; exchanges, draws and pairs keep their order; what is forgotten is gone from the disk too.
+"""
+
+# ruff: noqa: S608 - statements are put together from names that stand in the code; values go beside them
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import zstandard
+
+from fairlead.core.errors import LedgerError, UsageError
+from fairlead.core.nouns import JSON, Exchange, ExchangeRow, PairRow, PilotDesign, Reply, Workload
+from fairlead.edge.store import rows as columns
+from fairlead.edge.store.batch import Batch
+from fairlead.edge.store.codec import (
+    answer_body,
+    decode,
+    encode,
+    hash_of,
+    key,
+    key_or_none,
+    microseconds,
+    moment,
+    packer,
+    record,
+    shown,
+    unpack,
+)
+from fairlead.edge.store.database import Database, Row, Transaction
+from fairlead.edge.store.forget import Forgotten, erase
+from fairlead.edge.store.sqlite import SqliteDatabase
+
+Item = TypeVar("Item")
+
+_ROWS_AT_ONCE = 5_000
+_EXCHANGES_AT_ONCE = 200
+_CHANGES_AT_ONCE = 5_000
+_SCRUB_KEY = "ledger.scrub"
+
+
+class PilotEntry(NamedTuple):
+    """A pilot as the ledger lists it."""
+
+    id: str
+    design: PilotDesign
+    created_at: datetime
+
+
+class VerdictEntry(NamedTuple):
+    """A verdict as the ledger lists it."""
+
+    pilot_id: str
+    record: JSON
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much a ledger holds; `disk_bytes` is what it takes on disk."""
+
+    exchanges: int
+    bodies: int
+    workloads: int
+    pilots: int
+    pairs: int
+    replies: int
+    disk_bytes: int
+
+
+class Ledger:
+    """A ledger in a SQLite file or a PostgreSQL database; safe to share between threads and processes.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Ledger.open(f"{folder}/fairlead.db") as ledger:
+    ...     ledger.set_state("seen", 3)
+    ...     ledger.state("seen")
+    3
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, where: str | Path, *, create: bool = True, wait_s: float = 5.0) -> Self:
+        """Open the ledger at a path or URL, making it or bringing it up to date where needed.
+
+        `wait_s` is how long a read or write waits for another process that holds the ledger.
+        """
+        return cls(_database(where, create=create, wait_s=wait_s))
+
+    @property
+    def where(self) -> str:
+        """The ledger as the user named it, without a password."""
+        return self._database.where
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Exchanges
+
+    def append_exchanges(self, exchanges: Iterable[Exchange]) -> int:
+        """Keep exchanges, skipping rows whose `row_hash` is known, and return how many were new.
+
+        Each batch is kept as a whole before the next is taken from `exchanges`. An exchange with the id of another row
+        gets its row's hash added to its id, so that both are kept and can be told apart.
+        """
+        return sum(self._append(batch) for batch in Batch.split(exchanges))
+
+    def _append(self, batch: Batch) -> int:
+        batch.drop(self._known("row_hash", batch.row_hashes()))
+        if not batch:
+            return 0
+        bodies = batch.bodies()
+        with self._database.write() as transaction:
+            taken = transaction.rows(*_any_of("SELECT id FROM exchanges WHERE id", batch.ids()))
+            transaction.change_each(columns.INSERT_BODY, bodies)
+            return transaction.change_each(columns.INSERT_EXCHANGE, batch.values(taken={row[0] for row in taken}))
+
+    def _known(self, column: str, values: Sequence[str]) -> set[str]:
+        rows = self._database.rows(*_any_of(f"SELECT {column} FROM exchanges WHERE {column}", values))
+        return {row[0] for row in rows}
+
+    def rows(self, workload_id: str | None = None) -> list[ExchangeRow]:
+        """Every exchange of a workload, or of all, without its bodies, in order of arrival."""
+        reader = columns.RowReader()
+        pages = self._pages(columns.SELECT_ROWS, "", workload_id, size=_ROWS_AT_ONCE)
+        return [row for page in pages for row in reader.read(page)]
+
+    def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]:
+        """Every exchange of a workload, or of all, in order of arrival; read as it is asked for."""
+        for page in self._pages(columns.SELECT_EXCHANGES, "e.", workload_id, size=_EXCHANGES_AT_ONCE):
+            for row in page:
+                yield self._exchange(row)
+
+    def ungrouped(self) -> Iterator[tuple[int, Exchange]]:
+        """The exchanges that belong to no workload yet, with their `seq`, in order of arrival."""
+        sql = f"{columns.SELECT_EXCHANGES} WHERE e.workload_id IS NULL AND e.seq > ? ORDER BY e.seq LIMIT {_EXCHANGES_AT_ONCE}"
+        last = 0
+        while page := self._database.rows(sql, [last]):
+            for row in page:
+                yield row[0], self._exchange(row)
+            last = page[-1][0]
+
+    def exchange(self, exchange_id: str) -> Exchange:
+        """The exchange with this id."""
+        rows = self._database.rows(f"{columns.SELECT_EXCHANGES} WHERE e.id = ?", (key(exchange_id),))
+        if not rows:
+            raise LedgerError(f"The ledger {self.where} holds no exchange {exchange_id!r}.")
+        return self._exchange(rows[0])
+
+    def _exchange(self, row: Row) -> Exchange:
+        request, response = self._body(row[17], row[18]), self._body(row[19], row[20])
+        return columns.exchange_from(row, request=request, response=response)
+
+    def _body(self, name: bytes, packed: bytes) -> bytes:
+        """A body's bytes, which must be those that were kept."""
+        try:
+            data = unpack(packed)
+        except zstandard.ZstdError:
+            data = b""
+        if hash_of(data) != name:
+            raise LedgerError(
+                f"A message body in the ledger {self.where} is damaged; put back a copy made with `fairlead ledger backup`."
+            )
+        return data
+
+    def _pages(self, select: str, prefix: str, workload_id: str | None, *, size: int) -> Iterator[list[Row]]:
+        """Rows by rising `seq`, a page at a time, so that neither memory nor a long read grows with the ledger."""
+        chosen = "" if workload_id is None else f"{prefix}workload_id = ? AND "
+        values = [] if workload_id is None else [key(workload_id)]
+        sql = f"{select} WHERE {chosen}{prefix}seq > ? ORDER BY {prefix}seq LIMIT {size}"
+        last = 0
+        while page := self._database.rows(sql, [*values, last]):
+            yield page
+            last = page[-1][0]
+
+    # Workloads and what scanning remembers
+
+    def set_workloads(self, workloads: Iterable[Workload]) -> None:
+        """Make these the workloads, in this order; any others are no longer listed."""
+        values = [(key(each.id), place, encode(each)) for place, each in enumerate(workloads)]
+        with self._database.write() as transaction:
+            transaction.change("DELETE FROM workloads")
+            transaction.change_each("INSERT INTO workloads (id, position, record) VALUES (?, ?, ?)", values)
+
+    def workloads(self) -> list[Workload]:
+        """The workloads, in the order they were set."""
+        return [record(Workload, value) for value in self._records("SELECT record FROM workloads ORDER BY position")]
+
+    def assign(self, assignments: Iterable[tuple[int, str | None, str | None]]) -> None:
+        """Say which workload and prompt version exchanges belong to: (`seq`, workload id, prompt id)."""
+        sql = "UPDATE exchanges SET workload_id = ?, prompt_id = ? WHERE seq = ?"
+        for part in _parts(assignments, _CHANGES_AT_ONCE):
+            values = [(key_or_none(workload), key_or_none(prompt), seq) for seq, workload, prompt in part]
+            with self._database.write() as transaction:
+                transaction.change_each(sql, values)
+
+    def state(self, name: str) -> JSON:
+        """What was kept under this name; `None` when nothing was."""
+        rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
+        return decode(unpack(rows[0][0])) if rows else None
+
+    def set_state(self, name: str, value: JSON) -> None:
+        """Keep a value under a name, in place of the one before."""
+        with self._database.write() as transaction:
+            _put_state(transaction, name, value)
+
+    def add_scan(self, scan: JSON) -> None:
+        """Keep the record of a scan."""
+        self._note("scans", scan)
+
+    def scans(self) -> list[JSON]:
+        """The records of all scans, the first one first."""
+        return self._records("SELECT record FROM scans ORDER BY seq")
+
+    # Pilots
+
+    def start_pilot(self, design: PilotDesign) -> str:
+        """Keep the design before its first pair and return its id; the same design gives the same id."""
+        pilot_id = design.id
+        sql = "INSERT INTO pilots (id, design, created_us) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
+        with self._database.write() as transaction:
+            transaction.change(sql, (pilot_id, encode(design), _now()))
+        return pilot_id
+
+    def pilots(self) -> list[PilotEntry]:
+        """Every pilot, the first one first."""
+        rows = self._database.rows("SELECT id, design, created_us FROM pilots ORDER BY seq")
+        return [PilotEntry(row[0], record(PilotDesign, decode(row[1])), moment(row[2])) for row in rows]
+
+    def design(self, pilot_id: str) -> PilotDesign:
+        """The design that was kept before the pilot's first pair."""
+        found = self._records("SELECT design FROM pilots WHERE id = ?", pilot_id)
+        if not found:
+            raise LedgerError(f"The ledger {self.where} holds no pilot {pilot_id!r}.")
+        return record(PilotDesign, found[0])
+
+    def draws(self, pilot_id: str) -> list[str]:
+        """Exchange ids drawn so far, in order; position 1 first."""
+        sql = "SELECT exchange_id FROM draws WHERE pilot_id = ? ORDER BY position"
+        return [shown(row[0]) for row in self._database.rows(sql, (key(pilot_id),))]
+
+    def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None:
+        """Keep the next draws of a pilot, after those it has."""
+        count = "SELECT coalesce(max(position), 0) FROM draws WHERE pilot_id = ?"
+        with self._database.write() as transaction:
+            self._refuse_unknown_pilot(transaction, pilot_id)
+            last = transaction.rows(count, (pilot_id,))[0][0]
+            values = [(pilot_id, last + place, key(each)) for place, each in enumerate(exchange_ids, start=1)]
+            transaction.change_each("INSERT INTO draws (pilot_id, position, exchange_id) VALUES (?, ?, ?)", values)
+
+    def reply(self, asker_id: str, request_key: str) -> Reply | None:
+        """The reply kept from this asker to this request, so that nothing is asked twice."""
+        rows = self._database.rows(columns.SELECT_REPLY, (key(asker_id), key(request_key)))
+        return columns.reply_from(rows[0], body=self._body(rows[0][8], rows[0][9])) if rows else None
+
+    def append_replies(self, replies: Sequence[tuple[str, str, Reply]]) -> None:
+        """Keep (asker id, request key, reply) rows; a row that is already there stays as it was."""
+        pack = packer()
+        bodies: dict[bytes, bytes] = {}
+        values: list[Row] = []
+        for asker_id, request_key, reply in replies:
+            body = answer_body(reply.response_body, reply.answer)
+            bodies.setdefault(body.hash, body.data)
+            values.append(columns.reply_values(asker_id, request_key, reply, body=body.hash))
+        packed = [(name, pack(data)) for name, data in bodies.items()]
+        with self._database.write() as transaction:
+            transaction.change_each(columns.INSERT_BODY, packed)
+            transaction.change_each(columns.INSERT_REPLY, values)
+
+    def pairs(self, pilot_id: str) -> list[PairRow]:
+        """The pairs of a pilot, in the order of their positions."""
+        found = self._records("SELECT record FROM pairs WHERE pilot_id = ? ORDER BY position", key(pilot_id))
+        return [record(PairRow, value) for value in found]
+
+    def append_pairs(self, pilot_id: str, pairs: Sequence[PairRow]) -> None:
+        """Keep pairs at their positions; the same pair again changes nothing, another at its place is refused."""
+        sql = (
+            "INSERT INTO pairs (pilot_id, position, exchange_id, record) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (pilot_id, position) DO NOTHING"
+        )
+        values = [(pilot_id, each.pair.position, key(each.pair.exchange_id), encode(each)) for each in pairs]
+        with self._database.write() as transaction:
+            self._refuse_unknown_pilot(transaction, pilot_id)
+            if transaction.change_each(sql, values) != len(values):
+                self._refuse_other_pairs(transaction, values)
+
+    def _refuse_unknown_pilot(self, transaction: Transaction, pilot_id: str) -> None:
+        if not transaction.rows("SELECT 1 FROM pilots WHERE id = ?", (key(pilot_id),)):
+            raise LedgerError(f"The ledger {self.where} holds no pilot {pilot_id!r}; its design must be kept first.")
+
+    def _refuse_other_pairs(self, transaction: Transaction, values: Sequence[tuple[str, int, str, bytes]]) -> None:
+        for pilot_id, position, _, data in values:
+            sql = "SELECT record FROM pairs WHERE pilot_id = ? AND position = ?"
+            if transaction.rows(sql, (pilot_id, position))[0][0] != data:
+                raise LedgerError(
+                    f"Pilot {pilot_id} already has another pair at position {position}; is it running twice?"
+                )
+
+    def add_verdict(self, pilot_id: str, verdict: JSON) -> None:
+        """Keep a verdict that a pilot came to."""
+        with self._database.write() as transaction:
+            self._refuse_unknown_pilot(transaction, pilot_id)
+            sql = "INSERT INTO verdicts (pilot_id, record, created_us) VALUES (?, ?, ?)"
+            transaction.change(sql, (pilot_id, encode(verdict), _now()))
+
+    def verdicts(self) -> list[VerdictEntry]:
+        """Every verdict of every pilot, the first one first."""
+        rows = self._database.rows("SELECT pilot_id, record, created_us FROM verdicts ORDER BY seq")
+        return [VerdictEntry(row[0], decode(row[1]), moment(row[2])) for row in rows]
+
+    # Plans and hosts
+
+    def add_plan(self, plan: JSON) -> None:
+        """Keep the record of a plan."""
+        self._note("plans", plan)
+
+    def last_plan(self) -> JSON:
+        """The record of the newest plan; `None` when there is none."""
+        found = self._records("SELECT record FROM plans ORDER BY seq DESC LIMIT 1")
+        return found[0] if found else None
+
+    def approve_host(self, host: str) -> None:
+        """Remember that traffic may go to this host."""
+        sql = "INSERT INTO hosts (host, approved_us) VALUES (?, ?) ON CONFLICT (host) DO NOTHING"
+        with self._database.write() as transaction:
+            transaction.change(sql, (key(host), _now()))
+
+    def approved_hosts(self) -> frozenset[str]:
+        """The hosts that traffic may go to without asking again."""
+        return frozenset(shown(row[0]) for row in self._database.rows("SELECT host FROM hosts"))
+
+    # The ledger as a whole
+
+    def backup(self, path: str | Path) -> None:
+        """Write a consistent copy to a new file, while others may write."""
+        self._database.backup(Path(path))
+
+    def export(self, write: Callable[[Exchange], None]) -> int:
+        """Hand every exchange to `write`, in order of arrival, and return how many there were."""
+        count = 0
+        for exchange in self.exchanges():
+            write(exchange)
+            count += 1
+        return count
+
+    def forget(self, who: str) -> Forgotten:
+        """Erase all exchanges of a user or conversation, with everything that pilots made of them.
+
+        Bodies and replies stay where exchanges of others have the same ones. Verdicts stay: the result names the pilots
+        that lost pairs. The files are written anew, so that the text is gone from the disk as well.
+        """
+        self._database.erasing()
+        with self._database.write() as transaction:
+            forgotten = erase(transaction, key(who))
+            if forgotten.exchanges:
+                _put_state(transaction, _SCRUB_KEY, value=True)
+        # A scrub that another process or a full disk prevented is caught up by running the same command again.
+        if self.state(_SCRUB_KEY):
+            self._database.scrub()
+            self.set_state(_SCRUB_KEY, None)
+        return forgotten
+
+    def size(self) -> Size:
+        """How much the ledger holds."""
+        tables = ("exchanges", "bodies", "workloads", "pilots", "pairs", "replies")
+        counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+        found = dict(zip(tables, self._database.rows(f"SELECT {counts}")[0], strict=True))
+        return Size(**found, disk_bytes=self._database.bytes_used())
+
+    def _note(self, table: str, value: JSON) -> None:
+        with self._database.write() as transaction:
+            transaction.change(f"INSERT INTO {table} (record, created_us) VALUES (?, ?)", (encode(value), _now()))
+
+    def _records(self, sql: str, *values: str) -> list[JSON]:
+        return [decode(row[0]) for row in self._database.rows(sql, values)]
+
+
+def _database(where: str | Path, *, create: bool, wait_s: float) -> Database:
+    scheme, separator, _ = str(where).partition("://")
+    if isinstance(where, Path) or not separator:
+        return SqliteDatabase(where, create=create, wait_s=wait_s)
+    if scheme == "sqlite":
+        return SqliteDatabase(_sqlite_path(str(where)), create=create, wait_s=wait_s)
+    if scheme in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return _postgres(str(where), create=create, wait_s=wait_s)
+    raise UsageError(
+        f"{scheme}:// is not a ledger Fairlead can use; name a file, or a URL that begins with postgresql://."
+    )
+
+
+def _sqlite_path(url: str) -> str:
+    """The file in a URL as SQLAlchemy writes it: three slashes before a relative path, four before an absolute one."""
+    path = unquote(urlsplit(url).path)[1:]
+    if not path:
+        raise UsageError(f"{url} names no file; write sqlite:///fairlead.db, or just fairlead.db.")
+    return path
+
+
+def _postgres(url: str, *, create: bool, wait_s: float) -> Database:
+    try:
+        from fairlead.edge.store.postgres import PostgresDatabase  # noqa: PLC0415 - an extra, and only for these URLs
+    except ImportError as error:
+        raise UsageError("A PostgreSQL ledger needs the extra: pip install 'fairlead[postgres]'.") from error
+    return PostgresDatabase(url, create=create, wait_s=wait_s)
+
+
+def _put_state(transaction: Transaction, name: str, value: JSON) -> None:
+    sql = "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    transaction.change(sql, (key(name), packer()(encode(value))))
+
+
+def _any_of(start: str, values: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """A query for any of the values, and the values."""
+    return f"{start} IN ({', '.join('?' * len(values))})", values
+
+
+def _parts(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    source = iter(items)
+    while part := list(islice(source, size)):
+        yield part
+
+
+def _now() -> int | None:
+    return microseconds(datetime.now(UTC))
