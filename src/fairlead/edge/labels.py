@@ -89,10 +89,9 @@ def _read(raw: IO[bytes], *, source: str) -> Labels:
     packed = raw.read(2) == GZIP
     raw.seek(0)
     stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    first = _first_char(text, source)
-    rows = _jsonl(text, source) if first == "{" else _csv(text, source)
-    return _collected(rows, source=source)
+    with stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+        rows = _jsonl(text, source) if _first_char(text, source) == "{" else _csv(text, source)
+        return _collected(rows, source=source)
 
 
 def _first_char(text: io.TextIOWrapper, source: str) -> str:
