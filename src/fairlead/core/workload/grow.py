@@ -26,6 +26,7 @@ _MANY: Final = 4
 _VARIANTS: Final = 4
 _ONE_LINE: Final = 0.6
 _INSTRUCTIVE: Final = 0.35
+_UNFRAMED: Final = 25
 _MAX_DEPTH: Final = 24
 _MAX_KIDS: Final = 2_000
 _LONG_FRAME: Final = 25
@@ -58,11 +59,16 @@ class Item:
 
 @dataclass(slots=True)
 class Block:
-    """The items that hold one feature, or one of several that are one line with a slot in it."""
+    """The items that hold one feature, or one of several that are one line with a slot in it; features by their rank."""
 
-    features: list[str]
+    features: dict[str, int]
     items: list[Item]
     weight: int
+
+    @property
+    def first(self) -> str:
+        """The first of its features."""
+        return next(iter(self.features))
 
 
 def threshold(weight: int) -> int:
@@ -82,7 +88,7 @@ def grow(sample: Sample) -> Node:
         families.setdefault(cell.frame.family, []).append(cell)
     for family in sorted(families):
         cells = sorted(families[family], key=lambda cell: cell.frame.lines + cell.frame.tools + cell.frame.format)
-        root.add((family,), _Grower(family, cells).tree())
+        root.add({family: 0}, _Grower(family, cells).tree())
     return root
 
 
@@ -92,7 +98,8 @@ class _Grower:
     def __init__(self, family: str, cells: list[Cell]) -> None:
         self._family = family
         self._cells = cells
-        self._k = threshold(sum(cell.weight for cell in cells))
+        self._all = sum(cell.weight for cell in cells)
+        self._k = threshold(self._all)
 
     def tree(self) -> Node:
         if self._family.startswith("embeddings"):
@@ -108,7 +115,7 @@ class _Grower:
         node = Node(By.LINES)
         placed: set[int] = set()
         for block in blocks:
-            node.add(tuple(block.features), self._lines(block.items, depth + 1))
+            node.add(block.features, self._lines(block.items, depth + 1))
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
         if _total(left) >= (1 if depth == 0 else self._k):
@@ -151,7 +158,7 @@ class _Grower:
             heavy = [group for group in heavy if not group[0]]
         node = Node(by)
         for names, group in heavy:
-            node.add(names, grow_below(group))
+            node.add(dict.fromkeys(names, 0), grow_below(group))
         placed = {id(cell) for _, group in heavy for cell in group}
         left = [cell for cell in cells if id(cell) not in placed]
         if left and (_weight_of(left) >= self._k or not node.kids):
@@ -175,7 +182,7 @@ class _Grower:
         placed: set[int] = set()
         for block in blocks:
             node.add(
-                tuple(block.features),
+                block.features,
                 self._anchors(block.items, _cells_of(block.items), depth=depth + 1, framed=framed),
             )
             placed.update(map(id, block.items))
@@ -189,6 +196,8 @@ class _Grower:
         top = depth == 0
         share = _ANCHOR_SHARE if framed else 0.0
         least = max(self._k, round((share if top else max(share, _SHARE)) * total))
+        if not framed:
+            least = max(least, min(_UNFRAMED, self._all // 1_000))
         distinct = min(8, self._k + 3) if framed else min(8, self._k)
 
         def fits(feature: str, holders: Sequence[Item]) -> bool:
@@ -234,7 +243,7 @@ def _blocks(
     total = _total(items)
     weights = {feature: _total(holders) for feature, holders in where.items()}
     able = [f for f, weight in weights.items() if least <= weight < _COMMON * total]
-    able.sort(key=lambda f: (-weights[f] * min(_TELLING, literal_words(f)), f))
+    able.sort(key=lambda f: (-weights[f] * min(_TELLING, literal_words(f)) ** 2, f))
     taken: set[int] = set()
     found: list[Block] = []
     for feature in able:
@@ -243,7 +252,7 @@ def _blocks(
         if weight < max(least, _CLEAN * weights[feature] if clean else 0) or not fits(feature, free):
             continue
         taken.update(map(id, free))
-        found.append(Block([feature], free, weight))
+        found.append(Block({feature: len(found)}, free, weight))
         if len(found) == _MAX_KIDS:
             break
     return _slots_closed(found)
@@ -253,18 +262,18 @@ def _slots_closed(blocks: list[Block]) -> list[Block]:
     """Blocks whose features are one line with a slot in it, joined: one product's name is not another job."""
     by_start: dict[str, list[Block]] = {}
     for block in blocks:
-        by_start.setdefault(" ".join(block.features[0].split(" ")[:2]), []).append(block)
+        by_start.setdefault(" ".join(block.first.split(" ")[:2]), []).append(block)
     closed: list[Block] = []
     for group in by_start.values():
         closed += _joined(group) if len(group) >= _VARIANTS else group
-    return sorted(closed, key=lambda block: (-block.weight, block.features[0]))
+    return closed
 
 
 def _joined(group: list[Block]) -> list[Block]:
     rows: list[list[Block]] = []
     for block in group:
-        words = block.features[0].split(" ")
-        row = next((r for r in rows if likeness(words, r[0].features[0].split(" ")) >= _ONE_LINE), None)
+        words = block.first.split(" ")
+        row = next((r for r in rows if likeness(words, r[0].first.split(" ")) >= _ONE_LINE), None)
         if row is None:
             rows.append([block])
         else:
@@ -274,7 +283,7 @@ def _joined(group: list[Block]) -> list[Block]:
 
 def _union(row: list[Block]) -> list[Block]:
     items = [item for block in row for item in block.items]
-    return [Block([block.features[0] for block in row], items, _total(items))]
+    return [Block({block.first: rank for block in row for rank in block.features.values()}, items, _total(items))]
 
 
 def _holders(items: list[Item], *, least: int) -> dict[str, list[Item]]:

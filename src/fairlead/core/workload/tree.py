@@ -6,7 +6,7 @@ fixed wording its user message has. A leaf is one version of one prompt; `core` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -53,20 +53,23 @@ class Leaf:
 
 @dataclass(slots=True)
 class Node:
-    """A question and where its answers lead; `rest` is for shapes that fit no answer."""
+    """A question and where its answers lead; `rest` is for shapes that fit no answer.
+
+    `tests` are the answers of each kid: what one of its shapes holds, with the rank at which it is asked for, so that a
+    shape that holds several goes where the growth of the tree put it.
+    """
 
     by: By
-    tests: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+    tests: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
     kids: list[Node] = field(default_factory=list["Node"])
     rest: Node | None = None
     leaf: Leaf | None = None
-    ranks: dict[str, int] = field(default_factory=dict[str, int])
+    ranks: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
-    def add(self, test: tuple[str, ...], kid: Node) -> None:
-        """One more answer, asked for after those before it."""
-        for feature in test:
-            self.ranks.setdefault(feature, len(self.kids))
-        self.tests.append(test)
+    def add(self, test: Mapping[str, int], kid: Node) -> None:
+        """One more answer and where it leads."""
+        self.ranks.update((feature, (rank, len(self.kids))) for feature, rank in test.items())
+        self.tests.append(dict(test))
         self.kids.append(kid)
 
 
@@ -121,13 +124,13 @@ def walk(node: Node, frame: Frame, anchors: Callable[[], tuple[str, ...]]) -> Le
 def _first(node: Node, held: set[str]) -> Node | None:
     ranks = node.ranks
     hits = [rank for feature in held if (rank := ranks.get(feature)) is not None]
-    return node.kids[min(hits)] if hits else node.rest
+    return node.kids[min(hits)[1]] if hits else node.rest
 
 
 def _nearest(node: Node, names: tuple[str, ...]) -> Node | None:
     best, where = 0.0, node.rest
     for test, kid in zip(node.tests, node.kids, strict=True):
-        if test == names:
+        if tuple(test) == names:
             return kid
         if test and names and (alike := likeness(test, names)) > best and alike >= ALIKE:
             best, where = alike, kid
@@ -149,7 +152,7 @@ def node_to_json(node: Node) -> JSON:
     """A node and everything below it as JSON; leaves by id."""
     return {
         "by": node.by.value,
-        "tests": [[*test] for test in node.tests],
+        "tests": [dict(test) for test in node.tests],
         "kids": [node_to_json(kid) for kid in node.kids],
         "rest": None if node.rest is None else node_to_json(node.rest),
         "leaf": None if node.leaf is None else node.leaf.id,
@@ -164,8 +167,8 @@ def node_from_json(state: JSON, leaf_of: Callable[[str], Leaf]) -> Node:
     assert isinstance(tests, list)
     assert isinstance(kids, list)
     for test, kid in zip(tests, kids, strict=True):
-        assert isinstance(test, list)
-        node.add(tuple(str(name) for name in test), node_from_json(kid, leaf_of))
+        assert isinstance(test, dict)
+        node.add({name: int(str(rank)) for name, rank in test.items()}, node_from_json(kid, leaf_of))
     node.rest = None if state["rest"] is None else node_from_json(state["rest"], leaf_of)
     node.leaf = None if state["leaf"] is None else leaf_of(str(state["leaf"]))
     return node
