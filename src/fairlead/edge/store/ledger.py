@@ -17,8 +17,6 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
-import zstandard
-
 from fairlead.core.errors import LedgerError, UsageError
 from fairlead.core.nouns import JSON, Exchange, ExchangeRow, PairRow, PilotDesign, Reply, Workload
 from fairlead.edge.store import rows as columns
@@ -35,7 +33,7 @@ from fairlead.edge.store.codec import (
     packer,
     record,
     shown,
-    unpack,
+    unpacker,
 )
 from fairlead.edge.store.database import Database, Row, Transaction
 from fairlead.edge.store.forget import Forgotten, erase
@@ -76,6 +74,17 @@ class Size:
     pairs: int
     replies: int
     disk_bytes: int
+
+
+class _Chosen(NamedTuple):
+    """Which exchanges are read."""
+
+    condition: str
+    values: tuple[str, ...]
+
+
+def _of_workload(workload_id: str | None) -> _Chosen:
+    return _Chosen("1 = 1", ()) if workload_id is None else _Chosen("workload_id = ?", (key(workload_id),))
 
 
 class Ledger:
@@ -143,54 +152,52 @@ class Ledger:
     def rows(self, workload_id: str | None = None) -> list[ExchangeRow]:
         """Every exchange of a workload, or of all, without its bodies, in order of arrival."""
         reader = columns.RowReader()
-        pages = self._pages(columns.SELECT_ROWS, "", workload_id, size=_ROWS_AT_ONCE)
+        pages = self._pages(columns.SELECT_ROWS, _of_workload(workload_id), size=_ROWS_AT_ONCE)
         return [row for page in pages for row in reader.read(page)]
 
     def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]:
         """Every exchange of a workload, or of all, in order of arrival; read as it is asked for."""
-        for page in self._pages(columns.SELECT_EXCHANGES, "e.", workload_id, size=_EXCHANGES_AT_ONCE):
-            for row in page:
-                yield self._exchange(row)
+        return (exchange for _, exchange in self._exchanges(_of_workload(workload_id)))
 
     def ungrouped(self) -> Iterator[tuple[int, Exchange]]:
-        """The exchanges that belong to no workload yet, with their `seq`, in order of arrival."""
-        sql = f"{columns.SELECT_EXCHANGES} WHERE e.workload_id IS NULL AND e.seq > ? ORDER BY e.seq LIMIT {_EXCHANGES_AT_ONCE}"
-        last = 0
-        while page := self._database.rows(sql, [last]):
+        """Every exchange that belongs to no workload yet, with its `seq`, in order; assigning them meanwhile is fine."""
+        return self._exchanges(_Chosen("workload_id IS NULL", ()))
+
+    def _exchanges(self, chosen: _Chosen) -> Iterator[tuple[int, Exchange]]:
+        unpacked = self._unpacked()
+        for page in self._pages(columns.SELECT_EXCHANGES, chosen, size=_EXCHANGES_AT_ONCE):
             for row in page:
-                yield row[0], self._exchange(row)
-            last = page[-1][0]
+                yield row[0], columns.exchange_from(row, unpacked=unpacked)
 
     def exchange(self, exchange_id: str) -> Exchange:
         """The exchange with this id."""
         rows = self._database.rows(f"{columns.SELECT_EXCHANGES} WHERE e.id = ?", (key(exchange_id),))
         if not rows:
             raise LedgerError(f"The ledger {self.where} holds no exchange {exchange_id!r}.")
-        return self._exchange(rows[0])
+        return columns.exchange_from(rows[0], unpacked=self._unpacked())
 
-    def _exchange(self, row: Row) -> Exchange:
-        request, response = self._body(row[17], row[18]), self._body(row[19], row[20])
-        return columns.exchange_from(row, request=request, response=response)
+    def _unpacked(self) -> columns.Unpacked:
+        """A function that gives a body's bytes, which must be those that were kept under its name."""
+        unpack = unpacker()
 
-    def _body(self, name: bytes, packed: bytes) -> bytes:
-        """A body's bytes, which must be those that were kept."""
-        try:
-            data = unpack(packed)
-        except zstandard.ZstdError:
-            data = b""
-        if hash_of(data) != name:
-            raise LedgerError(
-                f"A message body in the ledger {self.where} is damaged; put back a copy made with `fairlead ledger backup`."
-            )
-        return data
+        def body(name: bytes, packed: bytes) -> bytes:
+            try:
+                data = unpack(packed)
+            except ValueError:
+                data = b""
+            if hash_of(data) != name:
+                raise LedgerError(
+                    f"A message body in the ledger {self.where} is damaged; put back a copy made with `fairlead ledger backup`."
+                )
+            return data
 
-    def _pages(self, select: str, prefix: str, workload_id: str | None, *, size: int) -> Iterator[list[Row]]:
+        return body
+
+    def _pages(self, select: str, chosen: _Chosen, *, size: int) -> Iterator[list[Row]]:
         """Rows by rising `seq`, a page at a time, so that neither memory nor a long read grows with the ledger."""
-        chosen = "" if workload_id is None else f"{prefix}workload_id = ? AND "
-        values = [] if workload_id is None else [key(workload_id)]
-        sql = f"{select} WHERE {chosen}{prefix}seq > ? ORDER BY {prefix}seq LIMIT {size}"
+        sql = f"{select} WHERE {chosen.condition} AND seq > ? ORDER BY seq LIMIT {size}"
         last = 0
-        while page := self._database.rows(sql, [*values, last]):
+        while page := self._database.rows(sql, [*chosen.values, last]):
             yield page
             last = page[-1][0]
 
@@ -207,10 +214,10 @@ class Ledger:
         """The workloads, in the order they were set."""
         return [record(Workload, value) for value in self._records("SELECT record FROM workloads ORDER BY position")]
 
-    def assign(self, assignments: Iterable[tuple[int, str | None, str | None]]) -> None:
+    def assign(self, rows: Iterable[tuple[int, str | None, str | None]]) -> None:
         """Say which workload and prompt version exchanges belong to: (`seq`, workload id, prompt id)."""
         sql = "UPDATE exchanges SET workload_id = ?, prompt_id = ? WHERE seq = ?"
-        for part in _parts(assignments, _CHANGES_AT_ONCE):
+        for part in _parts(rows, _CHANGES_AT_ONCE):
             values = [(key_or_none(workload), key_or_none(prompt), seq) for seq, workload, prompt in part]
             with self._database.write() as transaction:
                 transaction.change_each(sql, values)
@@ -218,7 +225,7 @@ class Ledger:
     def state(self, name: str) -> JSON:
         """What was kept under this name; `None` when nothing was."""
         rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
-        return decode(unpack(rows[0][0])) if rows else None
+        return decode(unpacker()(rows[0][0])) if rows else None
 
     def set_state(self, name: str, value: JSON) -> None:
         """Keep a value under a name, in place of the one before."""
@@ -256,7 +263,7 @@ class Ledger:
         return record(PilotDesign, found[0])
 
     def draws(self, pilot_id: str) -> list[str]:
-        """Exchange ids drawn so far, in order; position 1 first."""
+        """Exchange ids drawn so far, in order; position 1 first, and empty where an exchange was forgotten."""
         sql = "SELECT exchange_id FROM draws WHERE pilot_id = ? ORDER BY position"
         return [shown(row[0]) for row in self._database.rows(sql, (key(pilot_id),))]
 
@@ -272,7 +279,7 @@ class Ledger:
     def reply(self, asker_id: str, request_key: str) -> Reply | None:
         """The reply kept from this asker to this request, so that nothing is asked twice."""
         rows = self._database.rows(columns.SELECT_REPLY, (key(asker_id), key(request_key)))
-        return columns.reply_from(rows[0], body=self._body(rows[0][8], rows[0][9])) if rows else None
+        return columns.reply_from(rows[0], unpacked=self._unpacked()) if rows else None
 
     def append_replies(self, replies: Sequence[tuple[str, str, Reply]]) -> None:
         """Keep (asker id, request key, reply) rows; a row that is already there stays as it was."""

@@ -1,0 +1,156 @@
+"""The first ledger: exchanges with their bodies, workloads, and what pilots and plans found.
+
+A migration is never changed once released: it says what was, `schema` says what is.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_SECONDS: sa.Double[float] = sa.Double()
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    _exchanges()
+    _workloads()
+    _pilots()
+    for name in ("plans", "scans"):
+        op.create_table(name, *_diary(), sa.PrimaryKeyConstraint("seq", name=f"pk_{name}"))
+    op.create_table(
+        "hosts",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("approved_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("host", name="pk_hosts"),
+    )
+    op.create_table(
+        "state",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_state"),
+    )
+
+
+def _numbered(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(), nullable=False)
+
+
+def _usage() -> list[sa.Column[int]]:
+    names = ("fresh", "cache_read", "cache_write_5m", "cache_write_1h", "visible", "reasoning")
+    return [sa.Column(name, sa.BigInteger()) for name in names]
+
+
+def _diary() -> list[sa.Column[int] | sa.Column[bytes]]:
+    return [
+        _numbered("seq"),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+    ]
+
+
+def _foreign(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
+    other = target.partition(".")[0]
+    return sa.ForeignKeyConstraint([column], [target], name=f"fk_{table}_{column}_{other}")
+
+
+def _exchanges() -> None:
+    op.create_table(
+        "bodies",
+        _numbered("id"),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_bodies"),
+        sa.UniqueConstraint("hash", name="uq_bodies_hash"),
+    )
+    op.create_table(
+        "exchanges",
+        _numbered("seq"),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("id", "row_hash", "request_key")),
+        *(sa.Column(name, sa.Text()) for name in ("workload_id", "prompt_id")),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("dialect", "endpoint", "model")),
+        sa.Column("provider", sa.Text()),
+        *_usage(),
+        sa.Column("started_us", sa.BigInteger()),
+        sa.Column("latency_s", _SECONDS),
+        sa.Column("first_token_s", _SECONDS),
+        *(sa.Column(name, sa.Text()) for name in ("failure", "fidelity", "conversation")),
+        sa.Column("step", sa.BigInteger()),
+        sa.Column("made_for", sa.Text()),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("metadata", sa.LargeBinary(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("request_body", "response_body")),
+        _foreign("exchanges", "request_body", "bodies.id"),
+        _foreign("exchanges", "response_body", "bodies.id"),
+        sa.PrimaryKeyConstraint("seq", name="pk_exchanges"),
+        sa.UniqueConstraint("id", name="uq_exchanges_id"),
+        sa.UniqueConstraint("row_hash", name="uq_exchanges_row_hash"),
+        sqlite_autoincrement=True,
+    )
+    for column in ("request_body", "response_body", "conversation", "made_for"):
+        op.create_index(f"ix_exchanges_{column}", "exchanges", [column])
+    op.create_index("ix_exchanges_workload", "exchanges", ["workload_id", "seq"])
+
+
+def _workloads() -> None:
+    op.create_table(
+        "workloads",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_workloads"),
+    )
+
+
+def _pilots() -> None:
+    op.create_table(
+        "pilots",
+        _numbered("seq"),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("design", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_pilots"),
+        sa.UniqueConstraint("id", name="uq_pilots_id"),
+    )
+    _of_a_pilot("draws")
+    _of_a_pilot("pairs", sa.Column("record", sa.LargeBinary(), nullable=False))
+    op.create_table(
+        "replies",
+        sa.Column("asker_id", sa.Text(), nullable=False),
+        sa.Column("request_key", sa.Text(), nullable=False),
+        sa.Column("body", sa.BigInteger(), nullable=False),
+        *_usage(),
+        sa.Column("latency_s", _SECONDS),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        _foreign("replies", "body", "bodies.id"),
+        sa.PrimaryKeyConstraint("asker_id", "request_key", name="pk_replies"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_replies_body", "replies", ["body"])
+    op.create_table(
+        "verdicts",
+        sa.Column("pilot_id", sa.Text(), nullable=False),
+        *_diary(),
+        _foreign("verdicts", "pilot_id", "pilots.id"),
+        sa.PrimaryKeyConstraint("seq", name="pk_verdicts"),
+    )
+    op.create_index("ix_verdicts_pilot_id", "verdicts", ["pilot_id"])
+
+
+def _of_a_pilot(name: str, *more: sa.Column[bytes]) -> None:
+    op.create_table(
+        name,
+        sa.Column("pilot_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("exchange_id", sa.Text(), nullable=False),
+        *more,
+        _foreign(name, "pilot_id", "pilots.id"),
+        sa.PrimaryKeyConstraint("pilot_id", "position", name=f"pk_{name}"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(f"ix_{name}_exchange_id", name, ["exchange_id"])

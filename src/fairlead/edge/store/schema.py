@@ -1,0 +1,156 @@
+"""The ledger's tables as they are now. The migrations lead here, and a test holds them to it.
+
+Times are microseconds since 1970 in UTC; `record` and `design` are JSON as bytes; bodies are compressed. Texts that a
+log brought are escaped where a database could not hold them (see `codec`).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+# Constraints have names so that a later migration can speak of them in both databases.
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only when the type is exactly INTEGER.
+Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_SECONDS: sa.Double[float] = sa.Double()
+
+
+def _numbered() -> sa.Column[int]:
+    return sa.Column("seq", Number, sa.Identity(), primary_key=True)
+
+
+def _usage() -> list[sa.Column[int]]:
+    names = ("fresh", "cache_read", "cache_write_5m", "cache_write_1h", "visible", "reasoning")
+    return [sa.Column(name, sa.BigInteger) for name in names]
+
+
+bodies = sa.Table(
+    "bodies",
+    metadata,
+    sa.Column("id", Number, sa.Identity(), primary_key=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+exchanges = sa.Table(
+    "exchanges",
+    metadata,
+    _numbered(),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("row_hash", sa.Text, nullable=False, unique=True),
+    sa.Column("request_key", sa.Text, nullable=False),
+    sa.Column("workload_id", sa.Text),
+    sa.Column("prompt_id", sa.Text),
+    sa.Column("dialect", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text),
+    *_usage(),
+    sa.Column("started_us", sa.BigInteger),
+    sa.Column("latency_s", _SECONDS),
+    sa.Column("first_token_s", _SECONDS),
+    sa.Column("failure", sa.Text),
+    sa.Column("fidelity", sa.Text),
+    sa.Column("conversation", sa.Text, index=True),
+    sa.Column("step", sa.BigInteger),
+    sa.Column("made_for", sa.Text, index=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("metadata", sa.LargeBinary, nullable=False),
+    sa.Column("request_body", sa.BigInteger, sa.ForeignKey("bodies.id"), nullable=False, index=True),
+    sa.Column("response_body", sa.BigInteger, sa.ForeignKey("bodies.id"), nullable=False, index=True),
+    sa.Index("ix_exchanges_workload", "workload_id", "seq"),
+    sqlite_autoincrement=True,  # a number is never given twice, also after the last exchange was forgotten
+)
+
+workloads = sa.Table(
+    "workloads",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+)
+
+pilots = sa.Table(
+    "pilots",
+    metadata,
+    _numbered(),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("design", sa.LargeBinary, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+)
+
+draws = sa.Table(
+    "draws",
+    metadata,
+    sa.Column("pilot_id", sa.Text, sa.ForeignKey("pilots.id"), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("exchange_id", sa.Text, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("asker_id", sa.Text, primary_key=True),
+    sa.Column("request_key", sa.Text, primary_key=True),
+    sa.Column("body", sa.BigInteger, sa.ForeignKey("bodies.id"), nullable=False, index=True),
+    *_usage(),
+    sa.Column("latency_s", _SECONDS),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+pairs = sa.Table(
+    "pairs",
+    metadata,
+    sa.Column("pilot_id", sa.Text, sa.ForeignKey("pilots.id"), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("exchange_id", sa.Text, nullable=False, index=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    _numbered(),
+    sa.Column("pilot_id", sa.Text, sa.ForeignKey("pilots.id"), nullable=False, index=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+)
+
+
+def _diary(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        _numbered(),
+        sa.Column("record", sa.LargeBinary, nullable=False),
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+    )
+
+
+plans = _diary("plans")
+scans = _diary("scans")
+
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("approved_us", sa.BigInteger, nullable=False),
+)
+
+state = sa.Table(
+    "state",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
