@@ -1,0 +1,447 @@
+"""Runs a pilot: draw, ask both sides, grade, bet, stop when the margin is decided. May be killed at any moment.
+
+Rules kept: a draw is written down before it is asked, so that a kill cannot choose which requests count; pairs are bet
+on in the order they were drawn (`bets.py` says why); every answer that came is kept, and nothing that is kept is asked
+again; a failed answer is scored 0 for the side that failed, and only when an endpoint cannot be used at all is nothing
+scored: then the pilot pauses; once it has stopped no further pair counts, however many answers are still on their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from fairlead.core.errors import EndpointError, FairleadError, InputError, PilotPaused, UsageError
+from fairlead.core.evidence import forecast
+from fairlead.core.nouns import (
+    JSON,
+    Answer,
+    Estimand,
+    ExchangeRow,
+    PairRow,
+    PilotDesign,
+    Reply,
+    TokenPrice,
+    Usage,
+)
+from fairlead.core.ports import Ask, Grader, PilotLedger
+from fairlead.pilot import design as designs
+from fairlead.pilot import progress as words
+from fairlead.pilot import result as results
+from fairlead.pilot.asking import CandidateBodies, Side, incumbent_bodies, logged_reply, pair_row
+from fairlead.pilot.bets import Asked, Bets, Finished, Trouble, is_refused_request
+from fairlead.pilot.keep import Keeper
+from fairlead.pilot.progress import Progress, Teller
+from fairlead.pilot.purse import Purse
+from fairlead.pilot.result import Ended, PilotResult
+from fairlead.pilot.supply import Drawn, Gone, Supply
+
+BATCH = 64
+"""Draws that are written down and read together, at most."""
+
+RUN_AHEAD = 8
+"""How many draws may be finished or on their way beyond the one that is waited for, as a multiple of the concurrency.
+
+While a slow answer holds up the bets, going on keeps the endpoint busy, and stopping saves requests that may turn out
+not to be needed. When many pairs are still needed anyway, half of them may be asked ahead.
+"""
+
+
+class PausedPilot(PilotPaused):
+    """A pilot that stopped before a verdict, with `result` as it stands."""
+
+    def __init__(self, message: str, result: PilotResult) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a run may use: everything that is not part of the design and so does not touch the evidence."""
+
+    price: TokenPrice | None = None
+    incumbent_price: TokenPrice | None = None
+    budget: Decimal | None = None
+    concurrency: int = 8
+    progress: Callable[[Progress], None] | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+async def run(
+    design: PilotDesign,
+    *,
+    ledger: PilotLedger,
+    ask_candidate: Ask,
+    ask_incumbent: Ask | None = None,
+    grader: Grader,
+    expected: Mapping[str, JSON] | None = None,
+    price: TokenPrice | None = None,
+    incumbent_price: TokenPrice | None = None,
+    budget: Decimal | None = None,
+    concurrency: int = 8,
+    progress: Callable[[Progress], None] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> PilotResult:
+    """Run the pilot of `design`, or what is left of it, and return what it found.
+
+    Raises `PausedPilot` when it had to stop before a verdict because of an endpoint. `budget` caps the whole pilot in
+    the currency of `price`, earlier runs included; without a price it counts requests. Cancelling keeps everything.
+    """
+    terms = Terms(
+        price=price,
+        incumbent_price=incumbent_price,
+        budget=budget,
+        concurrency=concurrency,
+        progress=progress,
+        now=now,
+    )
+    _check(design, terms, grader=grader, ask_incumbent=ask_incumbent)
+    pilot = _Pilot(design, terms, ledger=ledger, grader=grader, expected=expected)
+    pilot.connect(ask_candidate, ask_incumbent)
+    return await pilot.run()
+
+
+def carry_out(pilot: Coroutine[Any, Any, PilotResult]) -> PilotResult:
+    """Run a pilot to its end from ordinary code; Ctrl-C becomes `PilotPaused` and says how to go on."""
+    try:
+        return asyncio.run(pilot)
+    except KeyboardInterrupt:
+        raise PilotPaused(words.INTERRUPTED) from None
+
+
+def _check(design: PilotDesign, terms: Terms, *, grader: Grader, ask_incumbent: Ask | None) -> None:
+    if grader.id != design.grader:
+        raise UsageError(
+            f"This pilot was designed with the grader {design.grader}, not {grader.id}; that is another pilot."
+        )
+    if (design.incumbent is None) != (ask_incumbent is None):
+        raise UsageError("The incumbent is asked again exactly when the design names whom to ask.")
+    if terms.concurrency < 1:
+        raise UsageError(
+            f"concurrency = {terms.concurrency} cannot be used; set it to a number of requests, such as 8."
+        )
+
+
+class _Pilot:
+    """One run."""
+
+    def __init__(
+        self,
+        design: PilotDesign,
+        terms: Terms,
+        *,
+        ledger: PilotLedger,
+        grader: Grader,
+        expected: Mapping[str, JSON] | None,
+    ) -> None:
+        self._design = design
+        self._terms = terms
+        self._grader = grader
+        self._expected = expected
+        self._keeper = Keeper(ledger, on_error=self._break)
+        asked = (terms.price,) if design.incumbent is None else (terms.price, terms.incumbent_price)
+        self._purse = Purse(budget=terms.budget, prices=asked)
+        self._bets = Bets(margin=design.margin, alpha=design.alpha, n_max=design.n_max, sides=len(asked))
+        self._bodies = CandidateBodies(design.candidate)
+        self._sides: list[Side] = []
+        self._ready: deque[Drawn | Gone] = deque()
+        self._fetching: asyncio.Task[None] | None = None
+        self._dry = False
+        self._flying: set[asyncio.Task[None]] = set()
+        self._held: list[tuple[Side, Drawn, Reply]] = []
+        self._something = asyncio.Event()
+        self._teller = Teller(terms.progress, clock=asyncio.get_running_loop().time, n_max=design.n_max)
+        self._error: BaseException | None = None
+
+    def connect(self, ask_candidate: Ask, ask_incumbent: Ask | None) -> None:
+        """Name whom to ask."""
+        design, keeper = self._design, self._keeper
+        name = designs.candidate_asker(design)
+        self._sides = [Side(number=0, asker_id=name, ask=ask_candidate, body=self._bodies, keeper=keeper)]
+        again = designs.incumbent_asker(design)
+        if ask_incumbent is not None and design.incumbent is not None and again is not None:
+            body = incumbent_bodies(design.incumbent)
+            self._sides.append(Side(number=1, asker_id=again, ask=ask_incumbent, body=body, keeper=keeper))
+
+    async def run(self) -> PilotResult:
+        """Run to the end, and leave nothing unwritten whatever happens."""
+        try:
+            await self._begin()
+            try:
+                await self._drive()
+            finally:
+                await self._land()
+                await self._keeper.flush()
+            return self._outcome()
+        finally:
+            await self._keeper.close()
+
+    # What earlier runs left
+
+    async def _begin(self) -> None:
+        design = self._design
+
+        def read(ledger: PilotLedger) -> tuple[str, Sequence[ExchangeRow], Sequence[str], Sequence[PairRow]]:
+            pilot_id = ledger.start_pilot(design)
+            return pilot_id, ledger.rows(design.workload_id), ledger.draws(pilot_id), ledger.pairs(pilot_id)
+
+        self._pilot_id, rows, draws, pairs = await self._keeper.call(read)
+        self._keeper.begin(self._pilot_id)
+        self._frame = designs.frame_of(design, rows, self._grader, self._expected)
+        self._recall(pairs, {row.id: row.usage for row in rows})
+        self._supply = Supply(
+            pilot_id=self._pilot_id,
+            draws=draws,
+            known=rows,
+            order=designs.order(design, self._frame, draws),
+            askers=[side.asker_id for side in self._sides],
+            keeper=self._keeper,
+            after=self._bets.head - 1,
+            repeats=design.estimand is Estimand.WINDOW,
+        )
+
+    def _recall(self, pairs: Sequence[PairRow], logged: Mapping[str, Usage]) -> None:
+        paid: set[str] = set()
+        for row in sorted(pairs, key=lambda row: row.pair.position):
+            self._bets.recall(row)
+            exchange_id = row.pair.exchange_id
+            if exchange_id not in paid:
+                paid.add(exchange_id)
+                self._pay_again(row, logged.get(exchange_id, row.incumbent_usage))
+
+    def _pay_again(self, row: PairRow, logged: Usage) -> None:
+        """Count what an earlier run paid for this pair."""
+        used = [(row.candidate_usage, row.candidate_attempts), (row.incumbent_usage, 1)]
+        for side, (usage, attempts) in zip(self._sides, used, strict=False):
+            reply = Reply(answer=Answer(), usage=usage, attempts=attempts)
+            self._purse.settle(side.number, logged=logged, reply=reply)
+
+    # The run
+
+    async def _drive(self) -> None:
+        while not self._over:
+            self._launch()
+            self._refill()
+            if self._idle:
+                if not self._bet(last=True):
+                    return
+                continue
+            self._tell()
+            await self._something.wait()
+            self._something.clear()
+            self._bet()
+
+    @property
+    def _over(self) -> bool:
+        return self._error is not None or self._bets.ended is not None or self._bets.trouble is not None
+
+    @property
+    def _idle(self) -> bool:
+        return not self._flying and self._fetching is None
+
+    def _launch(self) -> None:
+        while self._ready and len(self._flying) < self._terms.concurrency and self._has_room():
+            drawn = self._ready[0]
+            if isinstance(drawn, Gone):
+                self._bets.finish(drawn.position, Finished(row=None))
+                self._something.set()
+            elif not self._send(drawn):
+                return
+            self._ready.popleft()
+
+    def _has_room(self) -> bool:
+        """Whether another draw may be asked before the one that is waited for is answered."""
+        bets = self._bets
+        ahead = len(self._flying) + bets.waiting
+        most = max(RUN_AHEAD * self._terms.concurrency, bets.still_needed // 2)
+        return ahead < min(most, self._design.n_max - bets.watch.n)
+
+    def _send(self, drawn: Drawn) -> bool:
+        """Start asking, if it fits the budget."""
+        asked = [side for side in self._sides if side.must_ask(drawn)]
+        amount = sum((self._purse.estimate(side.number, drawn.exchange.usage) for side in asked), Decimal(0))
+        if asked and not self._purse.fits(amount):
+            return False
+        self._purse.reserve(amount)
+        task = asyncio.get_running_loop().create_task(self._answer(drawn, amount))
+        self._flying.add(task)
+        task.add_done_callback(self._landed)
+        return True
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._break(error)
+        self._something.set()
+
+    def _break(self, error: BaseException) -> None:
+        """Something that must end the run; the first such thing is what is told."""
+        if self._error is None:
+            self._error = error
+        self._something.set()
+
+    async def _answer(self, drawn: Drawn, amount: Decimal) -> None:
+        fresh = [side.must_ask(drawn) for side in self._sides]
+        try:
+            replies = await self._replies(drawn)
+        finally:
+            self._purse.release(amount)
+        for side, kept in zip(self._sides, drawn.replies, strict=True):
+            if kept is not None and drawn.paid:
+                self._purse.settle(side.number, logged=drawn.exchange.usage, reply=kept)
+        incumbent = replies[1] if len(replies) > 1 else logged_reply(drawn.exchange)
+        row = self._paired(drawn, candidate=replies[0], incumbent=incumbent)
+        asked = [Asked(failure=reply.answer.failure, fresh=new) for reply, new in zip(replies, fresh, strict=True)]
+        self._bets.finish(drawn.position, Finished(row=row, asked=tuple(asked)))
+
+    async def _replies(self, drawn: Drawn) -> list[Reply]:
+        if len(self._sides) == 1:
+            return [await self._sides[0].reply(drawn, self._accept)]
+        tasks = [asyncio.ensure_future(side.reply(drawn, self._accept)) for side in self._sides]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    def _paired(self, drawn: Drawn, *, candidate: Reply, incumbent: Reply) -> PairRow:
+        expected = None if self._expected is None else self._expected.get(drawn.exchange.id)
+        try:
+            return pair_row(drawn, candidate=candidate, incumbent=incumbent, grader=self._grader, expected=expected)
+        except FairleadError as error:
+            raise InputError(f"Exchange {drawn.exchange.id} cannot be graded: {error}") from error
+
+    def _accept(self, side: Side, drawn: Drawn, reply: Reply) -> None:
+        """A reply has come: it is paid for, and kept unless this side may be refusing everything."""
+        if reply.attempts:
+            self._purse.settle(side.number, logged=drawn.exchange.usage, reply=reply)
+        failure = reply.answer.failure
+        if failure is not None and is_refused_request(failure) and not self._bets.trusts(side.number):
+            self._held.append((side, drawn, reply))
+        else:
+            self._keeper.keep_reply(side.asker_id, drawn.key, reply)
+
+    def _bet(self, *, last: bool = False) -> bool:
+        """Bet on the pairs whose turn has come, and tell whether there were any."""
+        rows = self._bets.advance(last=last)
+        for row in rows:
+            self._keeper.keep_pair(row)
+        if self._held and self._bets.trouble is None:
+            self._keep_held()
+        return bool(rows)
+
+    def _keep_held(self) -> None:
+        held, self._held = self._held, []
+        for side, drawn, reply in held:
+            if self._bets.trusts(side.number):
+                self._keeper.keep_reply(side.asker_id, drawn.key, reply)
+            else:
+                self._held.append((side, drawn, reply))
+
+    def _refill(self) -> None:
+        concurrency, bets = self._terms.concurrency, self._bets
+        if self._fetching is not None or self._dry or len(self._ready) >= concurrency:
+            return
+        outstanding = len(self._flying) + bets.waiting + len(self._ready)
+        wanted = min(BATCH, max(16, concurrency), self._design.n_max - bets.watch.n - outstanding)
+        if wanted > 0:
+            self._fetching = asyncio.get_running_loop().create_task(self._fetch(wanted))
+
+    async def _fetch(self, count: int) -> None:
+        try:
+            drawn = await self._supply.more(count)
+            self._ready.extend(drawn)
+            self._dry = not drawn
+        except Exception as error:  # noqa: BLE001  # whatever it is, the run must end and say so
+            self._break(error)
+        finally:
+            self._fetching = None
+            self._something.set()
+
+    async def _land(self) -> None:
+        """Cancel what is still on its way."""
+        tasks = [*self._flying, *([self._fetching] if self._fetching is not None else []), *self._teller.tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tell(self, *, now: bool = False) -> None:
+        self._teller.tell(self._bets, self._purse, in_flight=len(self._flying), now=now)
+
+    # The end
+
+    def _outcome(self) -> PilotResult:
+        error, trouble = self._error, self._bets.trouble
+        self._tell(now=True)
+        if isinstance(error, EndpointError):
+            message = words.unusable(str(error), self._bets.watch.n)
+            raise PausedPilot(message, self._result(Ended.PAUSED, message)) from error
+        if error is not None:
+            raise error
+        if trouble is not None:
+            message = self._told(trouble)
+            raise PausedPilot(message, self._result(Ended.PAUSED, message))
+        if self._bets.ended is not None:
+            return self._result(self._bets.ended, "")
+        return self._undecided()
+
+    def _told(self, trouble: Trouble) -> str:
+        design = self._design
+        again = design.incumbent.model if design.incumbent is not None else None
+        model = design.candidate.model if trouble.side == 0 else again or "The incumbent"
+        if not trouble.refused:
+            return words.outage(len(trouble.details), trouble.details[-1], model)
+        return words.all_refused(trouble.details, sorted(self._bodies.sent) if trouble.side == 0 else (), model)
+
+    def _undecided(self) -> PilotResult:
+        n, skipped = self._bets.watch.n, designs.skipped(self._frame)
+        if self._ready:
+            price = self._terms.price
+            currency = price.currency if self._purse.priced and price is not None else None
+            return self._result(Ended.BUDGET, words.over_budget(self._terms.budget, currency, n))
+        more = forecast(self._bets.watch.evidence).median
+        passed_over = skipped.repeated_requests + skipped.repeated_conversations
+        return self._result(Ended.RAN_OUT, words.ran_out(n, more, passed_over))
+
+    def _result(self, ended: Ended, message: str) -> PilotResult:
+        design, terms, bets, frame = self._design, self._terms, self._bets, self._frame
+        judgement = bets.watch.judgement()
+        undecided = not (judgement.replace_ok or judgement.by_more_than_margin)
+        skipped = designs.skipped(frame)
+        return PilotResult(
+            pilot_id=self._pilot_id,
+            design=design,
+            judgement=judgement,
+            ended=ended,
+            incumbent=results.incumbent_side(
+                bets.rows,
+                models=design.incumbent_models,
+                price=terms.incumbent_price,
+                reasked=design.incumbent is not None,
+            ),
+            candidate=results.candidate_side(bets.rows, price=terms.price),
+            basis=results.basis(design, bets.rows, decided_at=terms.now()),
+            words=results.verdict_words(judgement, design),
+            message=message,
+            requests=self._purse.requests,
+            spent=self._purse.spent,
+            spent_estimated=self._purse.estimated,
+            forecast=forecast(bets.watch.evidence) if undecided else None,
+            set_aside=bets.set_aside,
+            not_sent=tuple(sorted(self._bodies.not_sent)),
+            frame={
+                "exchanges": frame.total,
+                "gradable": len(frame.rows),
+                "without_expected": frame.without_expected,
+                "not_recorded": frame.not_recorded,
+                "distinct": frame.distinct,
+                "repeated_requests": skipped.repeated_requests,
+                "repeated_conversations": skipped.repeated_conversations,
+            },
+        )

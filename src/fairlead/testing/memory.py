@@ -1,0 +1,119 @@
+"""A ledger in memory: everything a pilot reads and writes, without a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fairlead.core.errors import LedgerError
+from fairlead.core.nouns import Exchange, ExchangeRow, PairRow, PilotDesign, Reply
+from fairlead.core.wire.key import request_key
+
+
+class MemoryLedger:
+    """Implements `PilotLedger`. All its exchanges belong to one workload.
+
+    `writes` counts the calls that wrote something.
+    """
+
+    def __init__(self, exchanges: Iterable[Exchange] = (), *, workload_id: str = "w1") -> None:
+        self.workload_id = workload_id
+        self.writes = 0
+        self._exchanges: dict[str, Exchange] = {}
+        self._rows: dict[str, ExchangeRow] = {}
+        self._designs: dict[str, PilotDesign] = {}
+        self._draws: dict[str, list[str]] = {}
+        self._replies: dict[tuple[str, str], Reply] = {}
+        self._pairs: dict[str, dict[int, PairRow]] = {}
+        self.add(exchanges)
+
+    def add(self, exchanges: Iterable[Exchange]) -> None:
+        """Log more exchanges."""
+        for exchange in exchanges:
+            self._exchanges[exchange.id] = exchange
+            self._rows[exchange.id] = _row(exchange, seq=len(self._rows) + 1, workload_id=self.workload_id)
+
+    def forget(self, exchange_id: str) -> None:
+        """Erase an exchange, as `ledger forget` does."""
+        del self._exchanges[exchange_id], self._rows[exchange_id]
+
+    def copy(self) -> MemoryLedger:
+        """A ledger with the same content that goes its own way."""
+        other = MemoryLedger(workload_id=self.workload_id)
+        other._exchanges = dict(self._exchanges)
+        other._rows = dict(self._rows)
+        other._designs = dict(self._designs)
+        other._draws = {pilot: list(ids) for pilot, ids in self._draws.items()}
+        other._replies = dict(self._replies)
+        other._pairs = {pilot: dict(rows) for pilot, rows in self._pairs.items()}
+        return other
+
+    def rows(self, workload_id: str) -> Sequence[ExchangeRow]:
+        """Every exchange of the workload, without its bodies."""
+        return list(self._rows.values()) if workload_id == self.workload_id else []
+
+    def exchange(self, exchange_id: str) -> Exchange:
+        """One exchange with its bodies."""
+        try:
+            return self._exchanges[exchange_id]
+        except KeyError:
+            raise LedgerError(f"There is no exchange {exchange_id!r} in the ledger.") from None
+
+    def start_pilot(self, design: PilotDesign) -> str:
+        """Keep the design and return its id."""
+        self.writes += 1
+        self._designs.setdefault(design.id, design)
+        return design.id
+
+    def draws(self, pilot_id: str) -> Sequence[str]:
+        """Exchange ids drawn so far, in order."""
+        return list(self._draws.get(pilot_id, ()))
+
+    def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None:
+        """Keep further draws."""
+        self.writes += 1
+        self._draws.setdefault(pilot_id, []).extend(exchange_ids)
+
+    def reply(self, asker_id: str, request_key: str) -> Reply | None:
+        """The reply kept from this asker to this request."""
+        return self._replies.get((asker_id, request_key))
+
+    def append_replies(self, replies: Sequence[tuple[str, str, Reply]]) -> None:
+        """Keep replies; one that is already there stays as it was."""
+        self.writes += 1
+        for asker_id, key, reply in replies:
+            self._replies.setdefault((asker_id, key), reply)
+
+    def replies(self) -> int:
+        """How many replies are kept."""
+        return len(self._replies)
+
+    def pairs(self, pilot_id: str) -> Sequence[PairRow]:
+        """The pairs bet on so far, by position."""
+        return [row for _, row in sorted(self._pairs.get(pilot_id, {}).items())]
+
+    def append_pairs(self, pilot_id: str, pairs: Sequence[PairRow]) -> None:
+        """Keep pairs; one whose position is already there stays as it was."""
+        self.writes += 1
+        kept = self._pairs.setdefault(pilot_id, {})
+        for row in pairs:
+            kept.setdefault(row.pair.position, row)
+
+
+def _row(exchange: Exchange, *, seq: int, workload_id: str) -> ExchangeRow:
+    failure = exchange.answer.failure
+    return ExchangeRow(
+        seq=seq,
+        id=exchange.id,
+        request_key=request_key(exchange.request),
+        workload_id=workload_id,
+        prompt_id=None,
+        dialect=exchange.dialect,
+        endpoint=exchange.request.endpoint,
+        model=exchange.answer.model or exchange.request.model,
+        provider=exchange.provider,
+        usage=exchange.usage,
+        started_at=exchange.started_at,
+        latency_s=exchange.latency_s,
+        failure=None if failure is None else failure.kind,
+        conversation=exchange.conversation,
+    )
