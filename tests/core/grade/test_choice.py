@@ -22,7 +22,7 @@ WORDINGS = [
     "the answer is option {}", "I would choose {}.", "I pick ({}).", "{} is the correct answer.", "{}. Paris", "{}: Paris", "({}) Paris",
     "{}, because the others are too small.", "{}\n\nExplanation: it is the largest.", "First I weigh them.\n\n{}",
     "答案是{}", "答案：{}。", "La respuesta es {}", "Die Antwort ist {}.", "### Answer\n\n{}", "The best answer is {}: it rains",
-    "Let me see. The first is wrong. So the answer is {}", "Correct option: {}", "<think>A? B?</think>{}",
+    "Let me see. The first is wrong. So the answer is {}", "Correct option: {}", "Answer – {}", "<answer>{}</answer>", "[[{}]]", "<think>A? B?</think>{}",
 ]  # fmt: skip
 
 

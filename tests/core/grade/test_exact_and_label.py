@@ -89,6 +89,20 @@ def test_an_answer_that_names_two_labels_is_wrong() -> None:
     assert "names 2 labels" in grade("label", "spam or unsure", "spam", labels=list[JSON](SPAM)).reason
 
 
+def test_yes_and_no_are_labels_and_also_words() -> None:
+    answers = ["yes", "no"]
+    assert label("Yes, because there is no problem.", "yes", labels=answers) == 1.0
+    assert label("No, the invoice is fine.", "no", labels=answers) == 1.0
+    assert label("The answer is no because it is late", "no", labels=answers) == 1.0
+    assert label("Yes and no.", "yes", labels=answers) == 0.0
+
+
+def test_an_aside_after_a_stated_label_is_no_second_label() -> None:
+    assert label("Label: spam (not unsure)", "spam") == label("Label: spam (not unsure)", "spam", labels=None) == 1.0
+    assert label("<answer>spam</answer>", "spam") == 1.0
+    assert label("Label: spam or ham", "spam", labels=None) == 0.0
+
+
 def test_without_the_set_the_label_must_stand_alone_or_be_stated() -> None:
     assert label("Spam.", "spam", labels=None) == label('{"label": "spam"}', "spam", labels=None) == 1.0
     assert label("Category: spam", "spam", labels=None) == 1.0

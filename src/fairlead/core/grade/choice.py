@@ -36,7 +36,7 @@ _PICKS = re.compile(
     r"(?: is| option| choice| answer|:)?[\s*_\"'`(\[]{1,4}(?P<letter>[A-J])(?=$|[^\w'’])"
     r"|(?<![\w'’])[(*_\"'`\[]{0,3}(?P<before>[A-J])[)*_\"'`\]]{0,3}(?:\.? [^.\n]{0,80})?"
     r" (?:is|are|seems|would be|must be) (?:the |most likely |clearly |therefore )*(?:correct|right|best|true|answer)\b"
-    r"|\b(?:option|choice|letter)\s?[:=]\s?\(?(?P<small>[a-j])(?=$|[).\s])"
+    r"|\b(?:option|choice|letter)\s?(?:[:=]|is|would be|should be)\s?\(?(?P<small>[a-j])(?=$|[).\s])"
     r"|选项?\s?[:：]?\s?(?P<chinese>[A-J])",
 )
 _OPENS = re.compile(r"(?m)^[ \t>*_#-]{0,6}(?:\(?(?P<letter>[A-J])\)|(?P<dotted>[A-J])[.:])(?=[\s*_]|$)")

@@ -36,6 +36,10 @@ _STATES = re.compile(
 _DENIED = re.compile(
     r"\b(?:not|never|neither|isn t|no|non|nicht|kein|keine|pas|não|nie)(?: (?:a|an|the|really|at all|be))?$"
 )
+_ASIDE = re.compile(r"\s*\(|\s[-–—]\s|[.;]\s")
+_ALTERNATIVE = re.compile(r"\b(?:or|oder|ou)\b|/|或", re.IGNORECASE)
+# "there is no problem" does not answer no.
+_DETERMINES = re.compile(r"no (?!(?:because|since|as|it|this|that|the|there|i|they|we|he|she|its|but)\b)\w")
 # Longer prose than this is not an answer to "which label"; what decides stands at its end.
 READ = 4_000
 
@@ -112,7 +116,7 @@ def labels_named(text: str, labels: tuple[str, ...], *, closed: bool, field: str
     in_json = _in_json(text, names)
     if in_json is not None or field:
         return [label for label in map(plain_label, in_json or []) if label in known.labels]
-    for place in _places(text):
+    for place in _places(text, closed=closed):
         if place in known.labels:
             return [place]
     alone = {line for line in map(plain_label, text.splitlines()[-40:]) if line in known.labels}
@@ -155,18 +159,21 @@ def _in_json(text: str, names: frozenset[str]) -> list[str] | None:
     return None if named is None else [named]
 
 
-def _places(text: str) -> Iterable[str]:
+def _places(text: str, *, closed: bool) -> Iterable[str]:
     yield plain_label(unfenced(text))
     said = [match["said"] for match in _STATES.finditer(text[-READ:])]
     for line in (stated(text), said[-1] if said else None):
         if line is not None:
             yield plain_label(line)
+            if not closed and not _ALTERNATIVE.search(line):
+                yield plain_label(_ASIDE.split(line, maxsplit=1)[0])
 
 
 def _anywhere(text: str, known: _Known) -> list[str]:
     found: dict[str, None] = {}
     for match in known.pattern.finditer(text):
-        if not _DENIED.search(text[max(0, match.start() - 24) : match.start()].rstrip()):
+        determines = match.start() > 0 and _DETERMINES.match(text, match.start()) is not None and match[0] == "no"
+        if not determines and not _DENIED.search(text[max(0, match.start() - 24) : match.start()].rstrip()):
             found.setdefault(match[0])
     return list(found)
 

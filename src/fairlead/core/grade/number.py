@@ -54,12 +54,13 @@ _TOKEN = re.compile(
     (?:
         (?P<clock> \d{{1,2}}:[0-5]\d (?!\d) )
       | (?P<whole> \d{{1,9}}[ ] )? (?P<over> \d{{1,12}} ) [ ]? / [ ]? (?P<under> \d{{1,12}} ) (?! [\d/] | \.\d )
+      | 10 [ ]? (?:\^|\*\*) [ ]? [({{]? (?P<power> [+-]?\d{{1,3}} ) (?!\d) [)}}]?
       | (?P<value>
             [1-9]\d{{0,2}} (?:,\d{{3}})+ (?!\d) (?:\.\d+)?
           | [1-9]\d? (?:,\d{{2}})+ ,\d{{3}} (?!\d) (?:\.\d+)?
           | \d{{1,3}} (?:\.\d{{3}})+ ,\d+ (?![\d,])
           | \d{{1,3}} (?:\.\d{{3}}){{2,}} (?!\d)
-          | \d{{1,3}} (?:[ ']\d{{3}})+ (?![\d,]) (?:\.\d+)?
+          | \d{{1,3}} (?:[ '_]\d{{3}})+ (?![\d,]) (?:\.\d+)?
           | \d{{1,3}} (?:[ ']\d{{3}})+ ,\d+ (?![\d,])
           | (?P<comma> (?<!\d,) (?: 0,\d+ | \d{{1,12}},(?:\d{{1,2}}|\d{{4,}}) ) (?! \d | ,\d ) )
           | \d+ (?:\.\d+)?
@@ -76,16 +77,19 @@ _SIGNS = str.maketrans(
     | {"％": "%", "＄": "$", "，": ",", "．": ".", "⁄": "/", "∕": "/", "\u200b": "", "\ufeff": ""}
     | {mark: " " + unicodedata.normalize("NFKC", mark).replace("\u2044", "/") for mark in "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
 )
+_MARKS = str.maketrans("", "", " '_")
+_RAISED = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _BOLD = re.compile(r"(?<![0-9)\]}A-Za-z])\*\*|\*\*(?![0-9(])|`")
 _LATEX = (
-    (re.compile(r"\\[dtc]?frac\s?\{\s?(-?[\d.]{1,15})\s?\}\s?\{\s?([\d.]{1,15})\s?\}"), r" \1/\2"),
+    (re.compile(r"(?<=\d)\s?(?=\\[dtc]?frac)"), " "),
+    (re.compile(r"\\[dtc]?frac\s?\{\s?(-?[\d.]{1,15})\s?\}\s?\{\s?([\d.]{1,15})\s?\}"), r"\1/\2"),
     (re.compile(r"\{,\}|,\\!"), ","),
     (re.compile(r"\\[,;:! ]"), " "),
     (re.compile(r"\\times|\\cdot"), "×"),
     (re.compile(r"\\([$%])"), r"\1"),
     (re.compile(r"\\(?:text|mathrm|textbf|mathbf)\s?\{"), " "),
 )
-_CALCULATES = re.compile(r"[A-Za-z ]{0,24}(?:=|[-+*/×x÷·^]\s?[\d($])")
+_CALCULATES = re.compile(r"[^\n=;,.(]{0,24}=|[A-Za-z ]{0,24}(?:[-+*/×x÷·^]\s?[\d($])")
 _OPENING = re.compile(
     r"[ ~≈=(\[{*$\\:]*(?:(?:is|about|around|exactly|only|roughly|approx(?:imately|\.)?|a total of) )*"
 )
@@ -217,6 +221,7 @@ def _numbers(text: str) -> Iterator[Number]:
 
 def _plain(text: str) -> str:
     text = _BOLD.sub("", text.translate(_SIGNS))
+    text = _RAISED.sub(lambda raised: "^" + unicodedata.normalize("NFKC", raised[0]).replace("−", "-"), text)
     if "\\" in text or "{,}" in text:
         for pattern, replacement in _LATEX:
             text = pattern.sub(replacement, text)
@@ -262,6 +267,8 @@ def _value(match: re.Match[str]) -> float | None:
     if match["over"]:
         under = int(match["under"])
         return None if under == 0 else int(match["whole"] or 0) + int(match["over"]) / under
+    if match["power"]:
+        return float(f"1e{match['power']}")
     digits = match["value"]
     if len(digits) > 300:
         return None
@@ -274,7 +281,7 @@ def _unpunctuated(digits: str, match: re.Match[str]) -> str:
     """The digits as Python reads them: thousands marks gone, the decimal mark a point."""
     if match["comma"]:
         return _listed(digits, match) or digits.replace(",", ".")
-    digits = digits.replace(" ", "").replace("'", "")
+    digits = digits.translate(_MARKS)
     if digits.rfind(",") > digits.rfind(".") >= 0 or (digits.count(",") == 1 and " " in match["value"]):
         return digits.replace(".", "").replace(",", ".")
     if digits.count(".") > 1:

@@ -43,7 +43,7 @@ _ANSWER_WORDS = (
     *("الإجابة", "الجواب", "उत्तर"),
 )
 _SAYS = re.compile(
-    r"[*_\"'`)]{0,3}\s{0,3}(?:(?:would be|should be|must be|is|was|ist|est|es|é|è|adalah|là)\b|是|为|為|は|은|는|है|:|：|=)"
+    r"[*_\"'`)]{0,3}\s{0,3}(?:(?:would be|should be|must be|is|was|ist|est|es|é|è|adalah|là)\b|是|为|為|は|은|는|है|:|：|=|>|(?<=\s)[-–—](?=\s))"
     r"[*_]{0,3}\s{0,3}[:：]?"
 )
 
@@ -102,13 +102,13 @@ def boxed(text: str) -> str | None:
 
 
 def stated(text: str) -> str | None:
-    """The line after the last `answer:`, `the answer is` or `####`, in any of several languages."""
+    """The line after the last `answer:`, `the answer is`, `<answer>` or `####`, in any of several languages."""
     mark = text.rfind("####")
     start = max(-1 if mark < 0 else mark + 4, *_answers_said(text))
     if start < 0:
         return None
     rest = text[start : start + 400].lstrip(" \t\r\n*_:：#>\"'`")
-    return rest.split("\n", 1)[0].strip() or None
+    return rest.split("\n", 1)[0].split("</", 1)[0].strip() or None
 
 
 def _answers_said(text: str) -> Iterator[int]:
@@ -120,7 +120,8 @@ def _answers_said(text: str) -> Iterator[int]:
         at = lower.rfind(word)
         while at >= 0:
             says = _SAYS.match(lower, at + len(word))
-            if says is not None and not (word[0].isascii() and lower[at - 1 : at].isalpha()):
+            before = lower[at - 1 : at]
+            if says is not None and before != "/" and not (word[0].isascii() and before.isalpha()):
                 yield says.end()
                 break
             at = lower.rfind(word, 0, at)
