@@ -22,7 +22,8 @@ JSON_STARTS = 24
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
 _FIELD = re.compile(
-    r'"(?P<name>[^"\\\n]{1,40})"\s{0,20}:\s{0,20}(?P<value>"(?:[^"\\]|\\.){0,2000}"|[^",{}\[\]\n]+)', re.DOTALL
+    r'"(?P<name>[^"\\\n]{1,40})"\s{0,20}:\s{0,20}(?P<value>"[^"\\]{0,1000}(?:\\.[^"\\]{0,1000}){0,40}"|[^",{}\[\]\n]+)',
+    re.DOTALL,
 )
 _ANSWER_WORDS = (
     *("answer", "antwort", "réponse", "respuesta", "resposta", "risposta", "antwoord", "svar", "vastaus", "odpowiedź"),
