@@ -11,7 +11,7 @@ say so (`_s`); token counts are disjoint (they add up); money is `Decimal` and c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -214,6 +214,7 @@ class Fidelity(StrEnum):
     MEDIA_DROPPED = "media dropped"
     TOOLS_MISSING = "tools missing"
     PROMPT_ABSENT = "prompt absent"
+    RECONSTRUCTED = "reconstructed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -440,8 +441,11 @@ class PilotDesign:
 
     @property
     def id(self) -> str:
-        """Hash of the whole design, so that a changed design can never be mistaken for the old one."""
-        return "p" + digest([self, self.candidate.id], size=8)
+        """Hash of the whole design, so that a changed design can never be mistaken for the old one.
+
+        What the candidate costs and which key opens it do not touch the evidence, so they are not in it.
+        """
+        return "p" + digest([replace(self, candidate=replace(self.candidate, price=None, key_env=None))], size=8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,7 @@ def test_an_empty_file_holds_nothing_and_is_no_error(tmp_path):
     ("data", "reason"),
     [
         (b"\x00\x01\x02" * 100, "a binary file, not text"),
-        (b"PK\x03\x04rest", "this is a zip archive"),
+        (b"PK\x03\x04rest", "the zip archive is damaged"),
         (b"PAR1....", "this is a Parquet file"),
         ('{"a": 1}'.encode("utf-16"), "this is UTF-16 text; save it as UTF-8"),
         (b"\x1f\x8bnot really", "the gzip file is damaged"),

@@ -37,6 +37,14 @@ def moment(value: JSON, *, now: datetime) -> Moment:
     return Moment(at, set_aside=False)
 
 
+def seconds_between(start: JSON, end: JSON) -> float | None:
+    """Return the seconds from one written time to another; `None` when either is unknown or they run backwards."""
+    began, ended = _time(start), _time(end)
+    if began is None or ended is None or ended < began:
+        return None
+    return (ended - began).total_seconds()
+
+
 def _time(value: JSON) -> datetime | None:
     if isinstance(value, str):
         return _from_text(value.strip())

@@ -45,6 +45,7 @@ class Note(StrEnum):
     LATENCY = "latency set aside"
     ID = "id set aside"
     METADATA = "metadata set aside"
+    NO_CALL = "record of something else than a call of a model"
     REPEATED_ROW = "same row again"
     REPEATED_ID = "id repeated with other content"
 

@@ -21,8 +21,9 @@ _HEAD = 4096
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+ZIP_MARK = b"PK\x03\x04"
 FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", "a zip archive"),
+    (ZIP_MARK, "a zip archive inside another"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
     (b"PAR1", "a Parquet file"),

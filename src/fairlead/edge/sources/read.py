@@ -10,21 +10,29 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
+
+import msgspec
 
 from fairlead.core.errors import InputError, UnreadableLine
-from fairlead.core.nouns import Exchange
+from fairlead.core.nouns import JSON, Exchange
 from fairlead.core.wire import fields
-from fairlead.core.wire.decode import decode
 from fairlead.core.wire.row import Note, Skipped, exchange, row_hash
-from fairlead.edge.sources.lines import LINE_LIMIT, Counted, Damaged, Line, lines, open_counted, unpacked
+from fairlead.edge.sources.archive import members
+from fairlead.edge.sources.inspect import InspectParts
+from fairlead.edge.sources.lines import CHUNK, LINE_LIMIT, ZIP_MARK, Counted, Damaged, open_counted, unpacked
+from fairlead.edge.sources.pieces import Piece, Unread, pieces
+from fairlead.edge.sources.reader import Found, Logged, NotLogged, Passed, Source, Taker
 from fairlead.edge.sources.seen import Met, SeenIds
+from fairlead.edge.sources.table import source_of, why_no_table, why_unknown
 
-TEXT_SUFFIXES = (".jsonl", ".json", ".ndjson", ".log", ".txt")
+TEXT_SUFFIXES = (".jsonl", ".json", ".ndjson", ".log", ".txt", ".csv", ".tsv", ".eval", ".zip")
 PACKED_SUFFIXES = ("", ".gz", ".zst")
 STDIN = "-"
 
@@ -53,6 +61,9 @@ class Reading(Iterator[Exchange | Skipped]):
         self._ids = SeenIds()
         self._done_bytes = 0
         self._open: Counted | None = None
+        self._line: int | None = None
+        self._last: Source | None = None
+        self._takers: dict[str, Taker] = {}
         self._items = self._all()
 
     def __next__(self) -> Exchange | Skipped:
@@ -92,32 +103,92 @@ class Reading(Iterator[Exchange | Skipped]):
                 continue
             with file:
                 yield from self._file(file, name)
+        yield from self._kept("kept to the end", lambda taker: taker.end())
 
     def _file(self, file: BinaryIO, source: str) -> Iterator[Exchange | Skipped]:
         self._open = open_counted(file)
-        number = 0
         try:
-            for line in lines(unpacked(self._open), limit=self._limit):
-                number = line.number
-                if line.data is None or line.data.strip():
-                    yield self._line(line, source)
+            if self._open.head(4) == ZIP_MARK:
+                yield from self._archive(file, source)
+            else:
+                yield from self._text(self._open, source)
         except (Damaged, OSError) as error:
-            yield Skipped(source=source, line=number + 1 if number else None, reason=str(error))
+            yield Skipped(source=source, line=self._line, reason=str(error))
+        yield from self._kept(source, lambda taker: taker.end_of_file())
         self._done_bytes, self._open = self.bytes_read, None
 
-    def _line(self, line: Line, source: str) -> Exchange | Skipped:
-        try:
-            return self._exchange(line, source)
-        except UnreadableLine as error:
-            return Skipped(source=source, line=line.number, reason=error.reason)
+    def _text(self, file: Counted, source: str) -> Iterator[Exchange | Skipped]:
+        yield from self._records(unpacked(file), source)
 
-    def _exchange(self, line: Line, source: str) -> Exchange:
-        if line.data is None:
-            raise UnreadableLine(f"{line.length:,} bytes long; a line may have {self._limit:,}")
-        row = fields.mapping(decode(line.data), "line")
-        found = exchange(row, row_hash=row_hash(line.data), source=f"{source}:{line.number}", now=self._now)
-        self._notes.update(found.notes)
-        return self._with_own_id(found.exchange)
+    def _records(self, chunks: Iterator[bytes], source: str) -> Iterator[Exchange | Skipped]:
+        self._line = None
+        for piece in pieces(chunks, limit=self._limit, why_no_table=why_no_table):
+            if isinstance(piece, Unread):
+                self._line = None if piece.line is None else piece.line + 1
+                yield Skipped(source=source, line=piece.line, reason=piece.reason)
+            else:
+                self._line = piece.line + 1
+                yield from self._piece(piece, source)
+
+    def _archive(self, file: BinaryIO, source: str) -> Iterator[Exchange | Skipped]:
+        """The logs in a zip archive; an Inspect log is one document spread over members."""
+        with _seekable(file, self._open) as whole:
+            inspect = InspectParts()
+            for member in members(whole):
+                self._line = None
+                name = f"{source}!{member.name}"
+                try:
+                    if inspect.wants(member.name):
+                        yield from self._inspected(inspect.take(member, limit=self._limit * 8), name)
+                    elif not inspect.begun and is_log_name(member.name.rpartition("/")[2]):
+                        yield from self._records(unpacked(Counted(_Chunked(member.chunks))), name)
+                except Damaged as error:
+                    yield Skipped(source=name, line=self._line, reason=str(error))
+            yield from self._inspected(inspect.rest(), source)
+
+    def _inspected(self, row: dict[str, JSON] | None, source: str) -> Iterator[Exchange | Skipped]:
+        if row is not None:
+            yield from self._piece(Piece(1, row, b""), source)
+
+    def _piece(self, piece: Piece, source: str) -> Iterator[Exchange | Skipped]:
+        where = f"{source}:{piece.line}"
+        if not isinstance(piece.value, dict):
+            yield Skipped(source=source, line=piece.line, reason=f"line is {fields.seen(piece.value)}, not an object")
+            return
+        self._last = source_of(piece.value, last=self._last)
+        if self._last is None:
+            yield Skipped(source=source, line=piece.line, reason=why_unknown(piece.value))
+            return
+        taker = self._takers.get(self._last.name)
+        if taker is None:
+            taker = self._takers[self._last.name] = self._last.opened()
+        try:
+            for i, found in enumerate(taker.take(piece.value)):
+                if isinstance(found, Passed):
+                    self._notes[Note.NO_CALL] += 1
+                else:
+                    yield self._one(found, piece, i, where)
+        except UnreadableLine as error:
+            yield Skipped(source=source, line=piece.line, reason=error.reason)
+
+    def _kept(self, source: str, left: Callable[[Taker], Iterable[Found]]) -> Iterator[Exchange | Skipped]:
+        """What readers kept for completion and now give up."""
+        for taker in self._takers.values():
+            for i, found in enumerate(left(taker)):
+                if not isinstance(found, Passed):
+                    yield self._one(found, Piece(0, None, b""), i, source)
+
+    def _one(self, found: Logged | NotLogged, piece: Piece, index: int, where: str) -> Exchange | Skipped:
+        source, _, line = where.rpartition(":") if piece.line else (where, "", "")
+        number = int(line) if line else None
+        if isinstance(found, NotLogged):
+            return Skipped(source=source, line=number, reason=found.reason)
+        try:
+            read_row = exchange(found.row, row_hash=_identity(found, piece, index), source=where, now=self._now)
+        except UnreadableLine as error:
+            return Skipped(source=source, line=number, reason=error.reason)
+        self._notes.update(read_row.notes)
+        return self._with_own_id(read_row.exchange)
 
     def _with_own_id(self, found: Exchange) -> Exchange:
         met = self._ids.meet(found.id, found.row_hash)
@@ -128,6 +199,46 @@ class Reading(Iterator[Exchange | Skipped]):
             return found
         self._notes[Note.REPEATED_ID] += 1
         return replace(found, id=f"{found.id}~{found.row_hash[:12]}")
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def _identity(found: Logged, piece: Piece, index: int) -> str:
+    """The hash of the part of the export that the exchange came from: read again, it is the same row."""
+    if found.of is None and piece.data:
+        data = piece.data
+    else:
+        data = _ENCODER.encode(piece.value if found.of is None else found.of)
+    return row_hash(data if found.of is not None or not index else data + str(index).encode())
+
+
+class _Chunked:
+    """Chunks of a member of an archive, as a file that is read once."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read at most `size` bytes."""
+        chunk = self._rest or next(self._chunks, b"")
+        chunk, self._rest = (chunk, b"") if size < 0 else (chunk[:size], chunk[size:])
+        return chunk
+
+
+@contextmanager
+def _seekable(file: BinaryIO, counted: Counted | None) -> Generator[BinaryIO]:
+    """An archive is read from its end: one that comes through a pipe is put aside on disk first."""
+    if file.seekable():
+        file.seek(0)
+        yield file
+        return
+    with TemporaryFile() as copy:
+        while counted is not None and (chunk := counted.read1(CHUNK)):
+            copy.write(chunk)
+        copy.seek(0)
+        yield cast("BinaryIO", copy)
 
 
 def _files(paths: Sequence[str]) -> list[str]:

@@ -1,0 +1,127 @@
+"""Gemini `generateContent`, as a chat body and a completion.
+
+`promptTokenCount` includes cached content; `candidatesTokenCount` excludes thoughts, which are billed as output. Names come
+in camelCase from the API and in snake_case from the Python client; both are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fairlead.core.nouns import JSON, Message, Part, PartKind, Usage
+from fairlead.core.wire import fields, loose
+
+_SETTINGS: Mapping[str, str] = {
+    "temperature": "temperature",
+    "topP": "top_p",
+    "top_p": "top_p",
+    "topK": "top_k",
+    "top_k": "top_k",
+    "maxOutputTokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "stopSequences": "stop",
+    "stop_sequences": "stop",
+    "seed": "seed",
+    "presencePenalty": "presence_penalty",
+    "frequencyPenalty": "frequency_penalty",
+}
+
+
+def is_request(body: JSON) -> bool:
+    """Whether a body asks Gemini."""
+    return isinstance(body, dict) and isinstance(body.get("contents"), (list, dict, str))
+
+
+def is_response(body: JSON) -> bool:
+    """Whether a body is Gemini's answer, or one candidate of it."""
+    if not isinstance(body, dict):
+        return False
+    if "candidates" in body or "usageMetadata" in body:
+        return True
+    return "usage_metadata" in body and isinstance(body.get("content"), dict)
+
+
+def chat_body(body: Mapping[str, JSON], *, model: str | None = None) -> dict[str, JSON]:
+    """Return the chat body that asks the same."""
+    config = fields.mapping_or_empty(_either(body, "generationConfig", "generation_config", "config"))
+    system = _either(body, "systemInstruction", "system_instruction") or _either(
+        config, "systemInstruction", "system_instruction"
+    )
+    contents = body.get("contents")
+    asked = loose.turns(contents if isinstance(contents, list) else [contents])
+    schema = _either(config, "responseSchema", "response_schema", "responseJsonSchema", "response_json_schema")
+    named = fields.text_or_none(body.get("model")) or model or "unnamed"
+    return loose.chat_body(
+        model=named.rpartition("/")[2],
+        messages=asked.messages,
+        system="\n".join(part.text for part in loose.parts(system) if part.kind is PartKind.TEXT),
+        tools=loose.tools(body.get("tools") or config.get("tools")),
+        parameters={name: config.get(key) for key, name in _SETTINGS.items() if config.get(key) is not None},
+        schema=schema if isinstance(schema, dict) else None,
+    )
+
+
+def completion(body: JSON) -> JSON:
+    """Return Gemini's answer as a chat completion; a streamed one (a list of answers) is joined."""
+    events = [event for event in (body if isinstance(body, list) else [body]) if isinstance(event, dict)]
+    if not events:
+        return None
+    for event in events:
+        if event.get("error") is not None:
+            return {"error": event["error"]}
+    said: list[Message] = []
+    finish = model = None
+    for event in events:
+        candidate = _candidate(event)
+        said.append(Message(role="assistant", parts=tuple(_spoken(candidate.get("content")))))
+        finish = fields.text_or_none(_either(candidate, "finishReason", "finish_reason")) or finish
+        model = fields.text_or_none(_either(event, "modelVersion", "model_version")) or model
+    return loose.completion(said, model=model, finish=finish, usage=_openai_usage(_usage_metadata(events)))
+
+
+def _candidate(event: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    candidates = fields.list_or_empty(event.get("candidates"))
+    first = candidates[0] if candidates else None
+    return first if isinstance(first, dict) else event
+
+
+def _spoken(content: JSON) -> list[Part]:
+    return loose.parts(content)
+
+
+def _usage_metadata(events: list[dict[str, JSON]]) -> Mapping[str, JSON]:
+    """The last count is the whole."""
+    found: Mapping[str, JSON] = {}
+    for event in events:
+        found = fields.mapping_or_empty(_either(event, "usageMetadata", "usage_metadata")) or found
+    return found
+
+
+def usage(raw: Mapping[str, JSON]) -> Usage:
+    """Return disjoint token counts."""
+    asked = fields.count(_either(raw, "promptTokenCount", "prompt_token_count"))
+    tools = fields.count(_either(raw, "toolUsePromptTokenCount", "tool_use_prompt_token_count"))
+    cached = fields.count(_either(raw, "cachedContentTokenCount", "cached_content_token_count"))
+    visible = fields.count(_either(raw, "candidatesTokenCount", "candidates_token_count", "response_token_count"))
+    thought = fields.count(_either(raw, "thoughtsTokenCount", "thoughts_token_count"))
+    fresh = None if asked is None else asked - (cached or 0) + (tools or 0)
+    if fresh is not None and fresh < 0:
+        fresh = cached = None
+    return Usage(fresh=fresh, cache_read=cached, visible=visible, reasoning=thought)
+
+
+def _openai_usage(raw: Mapping[str, JSON]) -> JSON:
+    """The counts as OpenAI would give them, so that the completion says them itself."""
+    used = usage(raw)
+    if used.fresh is None and used.visible is None:
+        return None
+    told: dict[str, JSON] = {"prompt_tokens": used.input, "completion_tokens": used.output}
+    if used.cache_read is not None:
+        told["prompt_tokens_details"] = {"cached_tokens": used.cache_read}
+    if used.reasoning is not None:
+        told["completion_tokens_details"] = {"reasoning_tokens": used.reasoning}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _either(raw: Mapping[str, JSON], *names: str) -> JSON:
+    return next((raw[name] for name in names if raw.get(name) is not None), None)

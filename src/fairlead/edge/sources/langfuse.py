@@ -1,0 +1,219 @@
+"""Langfuse: the UI's download of a trace, and the batch export of observations (JSON, JSONL, CSV).
+
+An exchange is an observation of type GENERATION (or EMBEDDING). Two instrumentations often record one call twice, one
+inside the other: such a pair is one exchange, with the structured bodies of either and the counts of the inner one. Latency
+is told from the times, as the export gives it in milliseconds, in seconds or not at all. Input comes as chat messages, as
+parts, as a provider's body or as one text; `loose` reads them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from fairlead.core.nouns import JSON, Dialect, Failure, FailureKind, Fidelity, Usage
+from fairlead.core.wire import fields
+from fairlead.core.wire.decode import structure_or_text
+from fairlead.core.wire.failure import one_line
+from fairlead.core.wire.moment import seconds_between
+from fairlead.edge.sources.counts import counts_of, whole_number
+from fairlead.edge.sources.reader import Around, EachRow, Found, NotLogged, Passed, Row, Source, logged
+from fairlead.edge.sources.traced import Asked, answer_body, asked_body, asked_of, own_usage, tidy
+
+CALLS = frozenset({"GENERATION", "EMBEDDING"})
+_CONVERSATIONS = ("conversation_id", "session_id", "thread_id", "gen_ai.conversation.id", "session.id")
+_USERS = ("user_id", "user.id", "langfuse_user_id")
+_PROVIDERS = ("gen_ai.provider.name", "llm.provider", "gen_ai.system", "ls_provider")
+
+
+def _claims(row: Row) -> bool:
+    if isinstance(row.get("observations"), list):
+        return True
+    return _is_observation(row) or _is_trace(row)
+
+
+def _is_observation(row: Row) -> bool:
+    return (
+        bool({"traceId", "trace_id"} & row.keys()) and "type" in row and bool({"startTime", "start_time"} & row.keys())
+    )
+
+
+def _is_trace(row: Row) -> bool:
+    return {"timestamp", "bookmarked"} <= row.keys() and bool({"userId", "user_id", "sessionId"} & row.keys())
+
+
+def _rows(row: Row) -> Iterable[Found]:
+    if isinstance(row.get("observations"), list):
+        yield from _trace(row)
+    elif _is_observation(row):
+        yield from _observation(_camel(row))
+    else:
+        yield NotLogged(reason="a Langfuse trace without its observations; export the observations")
+
+
+def _trace(row: Row) -> Iterator[Found]:
+    inner = row.get("trace")
+    trace = _camel(inner if isinstance(inner, dict) else row)
+    seen = [_camel(raw) for raw in fields.list_or_empty(row["observations"]) if isinstance(raw, dict)]
+    calls = [call for call in seen if _kind(call) in CALLS]
+    inside, around = _nested(calls)
+    wanted = [call for call in calls if str(call.get("id")) not in inside and str(call.get("id")) not in around]
+    wanted.sort(key=lambda call: str(call.get("startTime")))
+    if not wanted:
+        yield NotLogged(reason=f"trace {fields.label(trace.get('id'))} holds no observation of type GENERATION")
+    told = (_named(_attributes(call), _CONVERSATIONS) for call in calls)
+    trace.setdefault("conversation", next((found for found in told if found), None))
+    doubles = {outer: call for call in calls for outer in [inside.get(str(call.get("id")))] if outer}
+    step = 0
+    for call in wanted:
+        double = doubles.get(str(call.get("id")))
+        found = _call(call, double, trace, step + 1)
+        step += not isinstance(found, NotLogged)
+        yield found
+
+
+def _observation(call: Row) -> Iterator[Found]:
+    yield _call(call, None, {}, None) if _kind(call) in CALLS else Passed()
+
+
+def _nested(calls: Sequence[Row]) -> tuple[dict[str, str], set[str]]:
+    """Calls recorded inside another call: those that are its double, and the outer ones that only sum up several."""
+    ids = {str(call.get("id")) for call in calls}
+    children: dict[str, list[str]] = {}
+    for call in calls:
+        parent = str(call.get("parentObservationId"))
+        if parent in ids:
+            children.setdefault(parent, []).append(str(call.get("id")))
+    inside = {inner[0]: outer for outer, inner in children.items() if len(inner) == 1}
+    return inside, {outer for outer, inner in children.items() if len(inner) > 1}
+
+
+def _camel(row: Row) -> dict[str, JSON]:
+    """Field names of the batch export and of CSV cells, in the words of the UI."""
+    found: dict[str, JSON] = {}
+    for name, value in row.items():
+        head, *more = name.split("_")
+        found[head + "".join(word[:1].upper() + word[1:] for word in more)] = value
+    return found
+
+
+def _kind(call: Row) -> JSON:
+    kind = call.get("type")
+    return kind.upper() if isinstance(kind, str) else kind
+
+
+def _call(call: Row, double: Row | None, trace: Row, step: int | None) -> Found:
+    both = [call] if double is None else [call, double]
+    asked = _best_prompt(both)
+    output = _best_output(both)
+    usage = own_usage(output) or next((u for one in reversed(both) if (u := _usage(one))), None)
+    failure = _failure(call)
+    if not asked.messages and output is None and usage is None and failure is None:
+        return NotLogged(reason=f"observation {fields.label(call.get('id'))} holds no input, output or usage")
+    attributes = _attributes(call)
+    around = Around(
+        id=call.get("id"),
+        started_at=call.get("startTime"),
+        latency_s=seconds_between(call.get("startTime"), call.get("endTime")),
+        first_token_s=seconds_between(call.get("startTime"), call.get("completionStartTime")),
+        provider=(_named(attributes, _PROVIDERS) or "").lower() or None,
+        conversation=fields.label(trace.get("sessionId"))
+        or fields.label(call.get("sessionId"))
+        or fields.label(trace.get("conversation"))
+        or _named(attributes, _CONVERSATIONS)
+        or fields.label(call.get("traceId")),
+        user=fields.label(trace.get("userId")) or fields.label(call.get("userId")) or _named(attributes, _USERS),
+        step=step,
+        metadata=_metadata(call, trace),
+        usage=usage,
+        fidelity=asked.fidelity,
+    )
+    model = next((m for one in both if (m := _model(one))), None)
+    of: JSON = {"langfuse": call.get("id"), "call": tidy(dict(call)), "double": tidy(dict(double or {}))}
+    if _kind(call) == "EMBEDDING":
+        return logged(_embeddings(call, model), None, around, dialect=Dialect.OPENAI_EMBEDDINGS, failure=failure, of=of)
+    body = asked_body(asked, model=model, settings=[one.get("modelParameters") for one in both])
+    return logged(body, answer_body(output, model=None), around, model=model, failure=failure, of=of)
+
+
+def _best_prompt(both: Sequence[Row]) -> Asked:
+    """The prompt as it was structured by either recording; tools may stand in the attributes."""
+    read = [asked_of(one.get("input"), attributes=_attributes(one)) for one in both]
+    whole = [asked for asked in read if asked.messages and Fidelity.RECONSTRUCTED not in asked.fidelity]
+    return next(iter(whole or [asked for asked in read if asked.messages]), read[0])
+
+
+def _best_output(both: Sequence[Row]) -> JSON:
+    """A provider's own body is worth more than the text that somebody took from it."""
+    read = [structure_or_text(one["output"]) if one.get("output") is not None else None for one in both]
+    bodies = [value for value in read if isinstance(value, dict)]
+    return next(iter(bodies), next((value for value in read if value is not None), None))
+
+
+def _attributes(call: Row) -> Mapping[str, JSON]:
+    """What stands in the metadata, OpenTelemetry attributes included."""
+    given = call.get("metadata")
+    metadata = fields.mapping_or_empty(structure_or_text(given) if isinstance(given, str) else given)
+    inner = metadata.get("attributes")
+    return {**metadata, **fields.mapping_or_empty(structure_or_text(inner) if isinstance(inner, str) else inner)}
+
+
+def _named(attributes: Mapping[str, JSON], names: Sequence[str]) -> str | None:
+    return next((found for name in names if (found := fields.label(attributes.get(name)))), None)
+
+
+def _model(call: Row) -> str | None:
+    return fields.text_or_none(call.get("model")) or fields.text_or_none(call.get("providedModelName"))
+
+
+def _usage(call: Row) -> Usage | None:
+    given = call.get("usageDetails") or call.get("usage")
+    details = fields.mapping_or_empty(structure_or_text(given) if isinstance(given, str) else given)
+    found = counts_of(details) if details else None
+    if found is not None:
+        return found
+    counted = [
+        whole_number(next((call[name] for name in names if call.get(name) is not None), None))
+        for names in (
+            ("inputUsage", "promptTokens", "inputTokens"),
+            ("outputUsage", "completionTokens", "outputTokens"),
+        )
+    ]
+    # The download writes 0 where it knows nothing.
+    return Usage(fresh=counted[0], visible=counted[1]) if any(counted) else None
+
+
+def _failure(call: Row) -> Failure | None:
+    if call.get("level") != "ERROR":
+        return None
+    told = call.get("statusMessage")
+    return Failure(kind=FailureKind.SERVER_ERROR, detail=one_line(told) if isinstance(told, str) else "")
+
+
+def _embeddings(call: Row, model: str | None) -> dict[str, JSON] | None:
+    given = structure_or_text(call.get("input"))
+    inner = given.get("input") if isinstance(given, dict) else given
+    listed = inner if isinstance(inner, list) else [inner]
+    texts: list[JSON] = [text for text in listed if isinstance(text, str) and text]
+    return {"model": model or "unnamed", "input": texts} if texts else None
+
+
+def _metadata(call: Row, trace: Row) -> dict[str, JSON]:
+    return {
+        "trace": trace.get("name"),
+        "observation": call.get("name"),
+        "trace_id": call.get("traceId"),
+        "environment": call.get("environment"),
+        "tags": trace.get("tags"),
+        "release": trace.get("release"),
+        "prompt": call.get("promptName"),
+        "prompt_version": call.get("promptVersion"),
+    }
+
+
+LANGFUSE = Source(
+    name="langfuse",
+    fields=frozenset({"trace", "observations", "traceId", "type", "startTime", "endTime", "input", "output", "model"}),
+    claims=_claims,
+    opened=lambda: EachRow(_rows),
+    tables=(frozenset({"traceId", "type", "startTime"}), frozenset({"trace_id", "type", "start_time"})),
+)
