@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TypeAlias, cast
 
 from fairlead.core.errors import InputError
-from fairlead.core.ids import digest
 from fairlead.core.nouns import JSON
 
 GZIP = b"\x1f\x8b"
@@ -64,8 +64,17 @@ class Labels(Mapping[str, JSON]):
     def hash(self) -> str:
         """Hash of ids and expected answers, whatever the order of the rows and the format of the file."""
         if self._hash is None:
-            self._hash = digest(sorted((key, digest(_meaning(value))) for key, value in self._expected.items()))
+            self._hash = self.hash_of(self._expected)
         return self._hash
+
+    def hash_of(self, exchange_ids: Iterable[str]) -> str:
+        """Hash of the expected answers of these exchanges; ids without one are passed over."""
+        rows = (
+            json.dumps([key, _meaning(self._expected[key])], sort_keys=True)
+            for key in exchange_ids
+            if key in self._expected
+        )
+        return hashlib.blake2b("\n".join(sorted(rows)).encode(), digest_size=16).hexdigest()
 
     def __repr__(self) -> str:
         return f"Labels({len(self)} from {self.source!r}, {self.hash[:12]})"

@@ -29,14 +29,14 @@ streams = st.tuples(st.integers(0, 10_000), st.sampled_from([-0.5, -0.2, 0.0, 0.
 
 @given(streams)
 @settings(max_examples=25, deadline=None)
-def test_every_claim_is_made_at_the_first_pair_that_proves_it(stream):
+def test_every_claim_is_made_at_the_first_pair_from_the_fiftieth_on_that_proves_it(stream):
     watch, plan = Watch(0.05), Evidence(margin=0.05)
     proven = {}
     for n, difference in enumerate(stream, 1):
         watch.add(difference)
         plan = plan.after([difference])
         for claim in Claim:
-            if claim not in proven and plan.proves(claim):
+            if n >= 50 and claim not in proven and plan.proves(claim):
                 proven[claim] = n
         assert watch.claims == proven
 
@@ -77,7 +77,7 @@ def test_a_small_loss_may_be_both_behind_and_within_the_margin():
 
 def test_no_verdict_is_shown_before_fifty_pairs():
     watch = fed([-1.0] * 49)
-    assert watch.claims[Claim.WORSE] < 49
+    assert not watch.claims
     assert not watch.decided
     assert watch.judgement().verdict is VerdictKind.UNDECIDED
     watch.add(-1.0)

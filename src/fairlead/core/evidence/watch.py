@@ -13,10 +13,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from fairlead.core.evidence.bets import Floats, grid_table, log_prior, log_total
+from fairlead.core.evidence.drift import Overlap
 from fairlead.core.evidence.histogram import Histogram
-from fairlead.core.evidence.sequence import Evidence
+from fairlead.core.evidence.sequence import Evidence, Interval
 from fairlead.core.evidence.settings import N_MIN, hundredths
-from fairlead.core.evidence.verdict import CLAIMS, Claim, Judgement
+from fairlead.core.evidence.verdict import CLAIMS, Claim, Judgement, disputed
 
 
 class _Open:
@@ -43,6 +44,9 @@ class Watch:
         self._n = 0
         self._claims: dict[Claim, int] = {}
         self._open = [_Open(claim, margin) for claim in CLAIMS]
+        self._overlap = Overlap()
+        self._looks: list[list[int]] = []
+        self._next_look = max(n_min, 1)
 
     def add(self, difference: float) -> None:
         """Take in one pair: the candidate's score minus the incumbent's, in -1..1."""
@@ -51,8 +55,12 @@ class Watch:
         self._n += 1
         for hypothesis in self._open:
             hypothesis.reach += hypothesis.gain[cell]
-            if hypothesis.reach >= self._bar:
+            # Nothing is claimed before n_min pairs, so that whatever stops a pilot also holds on the pairs it stopped at.
+            if hypothesis.reach >= self._bar and self._n >= self._n_min:
                 self._look(hypothesis)
+        if self._n == self._next_look:
+            self._looks.append(self._seen.copy())
+            self._next_look = max(self._n + 50, self._n * 5 // 4)
 
     @property
     def n(self) -> int:
@@ -72,12 +80,24 @@ class Watch:
     @property
     def evidence(self) -> Evidence:
         """The pairs so far as `Evidence`."""
-        counts = Histogram(counts={cell - 100: count for cell, count in enumerate(self._seen) if count})
-        return Evidence(margin=self._plan.margin, alpha=self._plan.alpha, q0=self._plan.q0, counts=counts)
+        return self._as_evidence(self._seen)
 
     def judgement(self) -> Judgement:
         """The verdict now: what has been proven at any look, with the interval of the pairs so far."""
-        return self.evidence.judged(frozenset(self._claims), n_min=self._n_min)
+        judged = self.evidence.judged(frozenset(self._claims), n_min=self._n_min)
+        left = self._narrowed().after(Interval(low=judged.low, high=judged.high))
+        return disputed(judged) if left.conflict else judged
+
+    def _as_evidence(self, seen: list[int]) -> Evidence:
+        counts = Histogram(counts={cell - 100: count for cell, count in enumerate(seen) if count})
+        return Evidence(margin=self._plan.margin, alpha=self._plan.alpha, q0=self._plan.q0, counts=counts)
+
+    def _narrowed(self) -> Overlap:
+        """What the looks kept for this purpose leave over; fixed numbers of pairs, whenever a judgement is asked for."""
+        for seen in self._looks:
+            self._overlap = self._overlap.after(self._as_evidence(seen).interval())
+        self._looks.clear()
+        return self._overlap
 
     def _look(self, hypothesis: _Open) -> None:
         hypothesis.reach = log_total(hypothesis.table @ np.array(self._seen, dtype=np.float64) + self._prior)

@@ -6,23 +6,22 @@ from typing import Any
 
 from fairlead.core.nouns import ExchangeRow
 from fairlead.edge.app.desk import Desk
-from fairlead.edge.app.planning import latest_verdicts, out_of_date
+from fairlead.edge.app.planning import files, out_of_date
 
 
 def verdicts(desk: Desk, wanted: str | None) -> list[dict[str, Any]]:
     """The documented records, oldest pilot first; `wanted` names one workload."""
     only = desk.workload(wanted).id if wanted is not None else None
-    records = latest_verdicts(desk)
+    on_file = files(desk)
     rows: dict[str, list[ExchangeRow]] = {}
     found: list[dict[str, Any]] = []
-    for entry in desk.ledger.pilots():
-        record = records.get(entry.id)
-        if record is None or only not in (None, entry.design.workload_id):
+    for entry in on_file.pilots:
+        record, workload_id = on_file.records.get(entry.id), entry.design.workload_id
+        if record is None or only not in {None, workload_id}:
             continue
-        workload_id = entry.design.workload_id
-        rows.setdefault(workload_id, list(desk.ledger.rows(workload_id)))
-        stale = out_of_date(desk, entry.design, desk.ledger.pairs(entry.id), rows[workload_id], record)
-        found.append(one(record, stale))
+        if workload_id not in rows:
+            rows[workload_id] = list(desk.ledger.rows(workload_id))
+        found.append(one(record, out_of_date(on_file, entry, rows[workload_id])))
     return found
 
 

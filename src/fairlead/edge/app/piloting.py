@@ -143,7 +143,7 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
         margin=order.margin,
         timeout_s=order.timeout_s,
         expected=expected,
-        labels_hash=labels.hash if labels is not None and grader.needs_expected else None,
+        labels_hash=labels.hash_of(known) if labels is not None and grader.needs_expected else None,
         alpha=order.alpha,
         n_max=order.n_max,
         seed=order.seed,
@@ -239,7 +239,7 @@ def price_of_candidate(desk: Desk, order: Order) -> TokenPrice | None:
     candidate = order.candidate
     if candidate.price is not None:
         return candidate.price
-    return desk.prices.price_of(candidate.model, address(candidate.endpoint).name, desk.now)
+    return desk.prices.price_at(candidate.endpoint, candidate.model, desk.now)
 
 
 def price_of_incumbent(desk: Desk, design: PilotDesign) -> TokenPrice | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from fairlead.core.nouns import Estimand, ExchangeRow, Money, PairRow, PilotDesi
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.piloting import grader_called
 from fairlead.edge.app.scanning import cost_of
-from fairlead.edge.clients.address import address
 from fairlead.edge.currency import rates
-from fairlead.edge.labels import read_labels
+from fairlead.edge.labels import Labels, read_labels
+from fairlead.edge.store.ledger import PilotEntry
 from fairlead.pilot import result as results
 
 
@@ -33,7 +34,8 @@ def make(desk: Desk, *, currency: str, simulated: bool = False) -> Plan:
     for row in rows:
         grouped[row.workload_id or ""].append(row)
     workloads = [facts(desk, w, grouped[w.id], log) for w in desk.ledger.workloads() if w.id in grouped]
-    pilots = pilots_facts(desk, grouped)
+    on_file = files(desk)
+    pilots = [one_pilot(desk, on_file, entry, grouped.get(entry.design.workload_id, ())) for entry in on_file.pilots]
     exchange_rates = rates(currency, currencies(workloads, pilots), today=desk.now.date())
     made = plan.order(
         workloads,
@@ -70,25 +72,35 @@ def facts(desk: Desk, workload: Workload, rows: Sequence[ExchangeRow], log: LogS
     )
 
 
-def pilots_facts(desk: Desk, grouped: Mapping[str, Sequence[ExchangeRow]]) -> list[PilotFacts]:
-    """What every declared pilot has shown."""
-    records = latest_verdicts(desk)
-    return [
-        one_pilot(desk, entry.design, grouped.get(entry.design.workload_id, ()), records.get(entry.id))
-        for entry in desk.ledger.pilots()
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Every pilot on file with its pairs and newest verdict record, read once; labels files as they are asked for."""
+
+    pilots: tuple[PilotEntry, ...]
+    pairs: Mapping[str, Sequence[PairRow]]
+    records: Mapping[str, dict[str, Any]]
+    labels: dict[Path, Labels | None] = field(default_factory=dict[Path, Labels | None])
+
+    def labels_at(self, path: Path) -> Labels | None:
+        """A labels file as it is today, `None` when it cannot be read any more."""
+        if path not in self.labels:
+            try:
+                self.labels[path] = read_labels(path)
+            except FairleadError:
+                self.labels[path] = None
+        return self.labels[path]
 
 
-def latest_verdicts(desk: Desk) -> dict[str, dict[str, Any]]:
-    """The newest verdict record of each pilot, by pilot id."""
-    return {entry.pilot_id: entry.record for entry in desk.ledger.verdicts() if isinstance(entry.record, dict)}
+def files(desk: Desk) -> Files:
+    """What the ledger holds of pilots."""
+    pilots = tuple(desk.ledger.pilots())
+    records = {entry.pilot_id: entry.record for entry in desk.ledger.verdicts() if isinstance(entry.record, dict)}
+    return Files(pilots=pilots, pairs={entry.id: desk.ledger.pairs(entry.id) for entry in pilots}, records=records)
 
 
-def one_pilot(
-    desk: Desk, design: PilotDesign, rows: Sequence[ExchangeRow], record: Mapping[str, Any] | None
-) -> PilotFacts:
+def one_pilot(desk: Desk, on_file: Files, entry: PilotEntry, rows: Sequence[ExchangeRow]) -> PilotFacts:
     """What one pilot has shown, with costs of both sides on its pairs."""
-    pairs = desk.ledger.pairs(design.id)
+    design, pairs, record = entry.design, on_file.pairs[entry.id], on_file.records.get(entry.id)
     by_id = {row.id: row for row in rows}
     left = distinct_left(record, pairs) if design.estimand is Estimand.LIKE_THIS else None
     return plan.pilot_facts(
@@ -98,7 +110,7 @@ def one_pilot(
         incumbent_costs=incumbent_costs(desk, design, pairs, by_id),
         forecast=forecast_of(design, pairs),
         distinct_left=left,
-        out_of_date=out_of_date(desk, design, pairs, rows, record),
+        out_of_date=out_of_date(on_file, entry, rows),
     )
 
 
@@ -116,7 +128,7 @@ def price_of(desk: Desk, design: PilotDesign, record: Mapping[str, Any] | None) 
     kept = record.get("price") if record else None
     if isinstance(kept, dict):
         return msgspec.convert(kept, TokenPrice)
-    return desk.prices.price_of(design.candidate.model, address(design.candidate.endpoint).name, desk.now)
+    return desk.prices.price_at(design.candidate.endpoint, design.candidate.model, desk.now)
 
 
 def incumbent_costs(
@@ -143,49 +155,40 @@ def forecast_of(design: PilotDesign, pairs: Sequence[PairRow]) -> Forecast | Non
     return forecast(evidence.after([row.pair.difference for row in pairs]))
 
 
-def out_of_date(
-    desk: Desk,
-    design: PilotDesign,
-    pairs: Sequence[PairRow],
-    rows: Sequence[ExchangeRow],
-    record: Mapping[str, Any] | None,
-) -> tuple[str, ...]:
+def out_of_date(on_file: Files, entry: PilotEntry, rows: Sequence[ExchangeRow]) -> tuple[str, ...]:
     """Why this pilot's verdict no longer stands on what is there now; empty while it does."""
-    then = results.basis(design, pairs, decided_at=None)
+    design, record = entry.design, on_file.records.get(entry.id)
+    then = results.basis(design, on_file.pairs[entry.id], decided_at=None)
     dated = [row.started_at for row in rows if row.started_at is not None]
+    models = tuple(sorted({row.model for row in rows})) if grew(design, rows) else then.incumbent_models
+    prompts = {row.prompt_id for row in rows if row.prompt_id is not None} | set(design.prompt_ids)
     now = results.Basis(
         candidate=then.candidate,
-        candidate_models=newest_models(desk, design, pairs),
-        incumbent_models=tuple(sorted({row.model for row in rows}))
-        if covers_everything(design, rows)
-        else then.incumbent_models,
+        candidate_models=newest_models(on_file, entry),
+        incumbent_models=models,
         grader=grader_now(record, design),
-        labels_hash=labels_now(record, design),
-        prompts=prompts_hash({row.prompt_id for row in rows if row.prompt_id is not None} | set(design.prompt_ids)),
+        labels_hash=labels_now(on_file, record, design, rows),
+        prompts=digest(sorted(prompts), size=8),
         log_from=min(dated, default=None),
         log_to=max(dated, default=None),
     )
     return results.out_of_date(then, now)
 
 
-def prompts_hash(prompt_ids: Iterable[str]) -> str:
-    """The hash that a pilot's basis holds for its prompts."""
-    return digest(sorted(prompt_ids), size=8)
-
-
-def covers_everything(design: PilotDesign, rows: Sequence[ExchangeRow]) -> bool:
+def grew(design: PilotDesign, rows: Sequence[ExchangeRow]) -> bool:
     """Whether the log has rows the design did not know: only those can bring in another model."""
     return any(row.seq > design.frozen_seq for row in rows)
 
 
-def newest_models(desk: Desk, design: PilotDesign, pairs: Sequence[PairRow]) -> tuple[str, ...]:
-    """The version the candidate says it is in its newest pilot of any workload, when that is another one."""
+def newest_models(on_file: Files, entry: PilotEntry) -> tuple[str, ...]:
+    """The version the candidate says it is in a later pilot of any workload, when that is another one."""
     newest: tuple[str, ...] = ()
-    for entry in desk.ledger.pilots():
-        if entry.design.candidate.id == design.candidate.id and entry.id != design.id:
-            seen = {row.candidate_model for row in desk.ledger.pairs(entry.id) if row.candidate_model}
+    later = on_file.pilots[on_file.pilots.index(entry) + 1 :]
+    for other in later:
+        if other.design.candidate.id == entry.design.candidate.id:
+            seen = {row.candidate_model for row in on_file.pairs[other.id] if row.candidate_model}
             newest = tuple(sorted(seen)) or newest
-    own = {row.candidate_model for row in pairs if row.candidate_model}
+    own = {row.candidate_model for row in on_file.pairs[entry.id] if row.candidate_model}
     return newest if newest and not set(newest) & own else ()
 
 
@@ -202,15 +205,15 @@ def grader_now(record: Mapping[str, Any] | None, design: PilotDesign) -> str:
     return design.grader if found.partition("(")[0] == design.grader.partition("(")[0] else found
 
 
-def labels_now(record: Mapping[str, Any] | None, design: PilotDesign) -> str | None:
-    """The hash of the labels file as it is today; as it was when it is no longer there."""
+def labels_now(
+    on_file: Files, record: Mapping[str, Any] | None, design: PilotDesign, rows: Sequence[ExchangeRow]
+) -> str | None:
+    """The hash of the same exchanges' expected answers as they are today; as it was when the file is no longer there."""
     path = labels_path(record) if record else None
-    if design.labels_hash is None or path is None:
+    labels = on_file.labels_at(path) if design.labels_hash is not None and path is not None else None
+    if labels is None:
         return design.labels_hash
-    try:
-        return read_labels(path).hash
-    except FairleadError:
-        return design.labels_hash
+    return labels.hash_of(row.id for row in rows if row.seq <= design.frozen_seq)
 
 
 def labels_path(record: Mapping[str, Any]) -> Path | None:
