@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from edge.store import samples
 from hypothesis import given, settings
 
+from edge.store import samples
 from fairlead.core.nouns import Answer, Category, CategoryGuess, PairRow, PilotDesign, Reply, Request, Usage, Workload
 from fairlead.edge.store import codec
 

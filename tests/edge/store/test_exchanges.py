@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
-from edge.store.samples import exchange, exchanges
 from hypothesis import HealthCheck, given, settings
 
+from edge.store.samples import exchange, exchanges
 from fairlead.core.errors import LedgerError
 from fairlead.core.nouns import (
     Answer,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from edge.store.samples import design, designs, exchange, pair, pair_rows, replies, reply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge.store.samples import design, designs, exchange, pair, pair_rows, replies, reply
 from fairlead.core.errors import LedgerError
 from fairlead.edge.store import Ledger
 

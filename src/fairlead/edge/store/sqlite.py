@@ -209,14 +209,18 @@ class SqliteDatabase:
 
     def _connect(self) -> sqlite3.Connection:
         connection = self._bare_connection()
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        try:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+        except BaseException:
+            connection.close()
+            raise
         if mode != "wal":
             connection.close()
             raise LedgerError(
                 f"The disk under {self.where} cannot be shared between processes (no WAL); use a local disk."
             )
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
         return connection
 
 

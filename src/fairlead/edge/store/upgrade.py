@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
 
 from fairlead.edge.store.version import APPLICATION_ID, VERSION
 
@@ -51,5 +53,11 @@ def config(connection: sa.Connection | None = None) -> Config:
     return settings
 
 
-def _connected(url: str, connect: Callable[[], Any]) -> sa.Connection:
-    return sa.create_engine(url, creator=connect, poolclass=sa.pool.NullPool).connect()
+@contextmanager
+def _connected(url: str, connect: Callable[[], Any]) -> Generator[sa.Connection]:
+    """A SQLAlchemy connection whose errors are the database's own, as everywhere in the ledger."""
+    try:
+        with sa.create_engine(url, creator=connect, poolclass=sa.pool.NullPool).connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise error.orig or error from error
