@@ -150,6 +150,7 @@ _CHANGES: Mapping[str, str] = {
     "labels_hash": "the expected answers",
     "prompts": "the prompt",
 }
+_HASHES = frozenset({"candidate", "labels_hash", "prompts"})
 
 
 def out_of_date(then: Basis, now: Basis, *, fresh_days: int = 30) -> tuple[str, ...]:
@@ -159,7 +160,8 @@ def out_of_date(then: Basis, now: Basis, *, fresh_days: int = 30) -> tuple[str, 
     `fresh_days` past the traffic the verdict rests on makes it old.
     """
     reasons = [
-        f"{what} changed from {_named(getattr(then, name))} to {_named(getattr(now, name))}"
+        f"{what} changed"
+        + ("" if name in _HASHES else f" from {_named(getattr(then, name))} to {_named(getattr(now, name))}")
         for name, what in _CHANGES.items()
         if getattr(now, name) not in (None, (), getattr(then, name))
     ]

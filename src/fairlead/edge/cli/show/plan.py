@@ -1,11 +1,14 @@
-"""How a plan looks in a terminal."""
+"""How a plan looks in a terminal: the sentence, one line a workload, then what to do next for the others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from rich.table import Table
 from rich.text import Text
 
 from fairlead.core.moves import Action, Plan
-from fairlead.core.telling import headline, lede, rows_for_people, span_words
+from fairlead.core.telling import Row, headline, lede, rows_for_people, span_words
 from fairlead.edge.cli.show.terminal import console, name, safe, say, table
 
 SIGNS = {Action.MOVE: "● move", Action.WAIT: "◐ wait", Action.STAY: "○ stay"}
@@ -13,36 +16,60 @@ STYLES = {Action.MOVE: "green", Action.WAIT: "yellow", Action.STAY: "blue"}
 
 
 def plan(made: Plan) -> None:
-    """Print a plan: the sentence, the table, what the figures rest on."""
+    """Print a plan."""
     out = console()
+    rows = rows_for_people(made)
     out.print(Text(str(headline(made)), style="bold"))
     for sentence in lede(made):
         out.print(Text(sentence))
     say()
-    shown = table(
-        ("Workload", False), ("Category", False), ("Calls a day", True), ("Today", True), ("If moved", True),
-        ("Saves a month", True), ("Difference", True), ("Pairs", True), ("", False), ("Why, and what next", False),
+    out.print(moves(rows))
+    say()
+    for line in [*next_steps(rows), *small_print(made)]:
+        say(line)
+
+
+def moves(rows: tuple[Row, ...]) -> Table:
+    """The table of workloads."""
+    made = table(
+        ("", False), ("Workload", False), ("Calls a day", True), ("Today", True), ("If moved", True),
+        ("Saves", True), ("between", True), ("Difference", True), ("Pairs", True), ("Why", False),
     )  # fmt: skip
-    for row in rows_for_people(made):
-        saving = f"{row.saving}" + (f" ({row.saving_range})" if row.saving_range else "")
-        shown.add_row(
-            name(row.name, width=30),
-            row.category,
+    for row in rows:
+        made.add_row(
+            Text(SIGNS[row.action], style=STYLES[row.action]),
+            name(row.name, width=34),
             row.calls_a_day,
             row.today,
             row.after,
-            saving,
+            row.saving,
+            row.saving_range,
             row.difference.removesuffix(" points"),
             row.pairs,
-            Text(SIGNS[row.action], style=STYLES[row.action]),
-            name(f"{row.verdict}: {row.next}", width=90),
+            name(row.verdict.partition(":")[0].partition(" by more")[0], width=26),
         )
-    out.print(shown)
-    say()
-    say(
-        f"Amounts a month in {made.currency}, scaled from the log ({span_words(made.span)}). Difference in points of pass rate, 95 % interval."
+    return made
+
+
+def next_steps(rows: tuple[Row, ...]) -> Iterator[str]:
+    """What to do for the workloads that are not moved, those with the same advice together."""
+    advice: dict[str, list[str]] = {}
+    for row in rows:
+        if row.action is not Action.MOVE:
+            advice.setdefault(f"{row.verdict}; {row.next}", []).append(safe(row.name, width=34))
+    for words, names in advice.items():
+        yield f"{', '.join(names)}: {safe(words, width=240)}."
+    if advice:
+        yield ""
+
+
+def small_print(made: Plan) -> Iterator[str]:
+    """What the figures rest on."""
+    yield (
+        f"Amounts a month in {made.currency}, scaled from the log ({span_words(made.span)}), with a 95 % interval. "
+        "Difference in points of pass rate: the 95 % interval of the candidate minus the incumbent."
     )
     if made.rates.day:
-        say(f"Exchange rates of {made.rates.day} ({made.rates.source}). {made.rates.warning}".rstrip())
+        yield f"Exchange rates of {made.rates.day} ({made.rates.source}). {made.rates.warning}".rstrip()
     for note in made.price_notes:
-        say(safe(note, width=200))
+        yield safe(note, width=200)

@@ -21,9 +21,9 @@ from rich.text import Text
 from fairlead.core.money import people
 from fairlead.core.nouns import Money
 
-NAME_WIDTH = 44
+NAME_WIDTH = 40
 UNKNOWN = "unknown"
-PIPE_WIDTH = 140
+PIPE_WIDTH = 160
 
 
 def console(*, stderr: bool = False) -> Console:
