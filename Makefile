@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v pyth
 BIN := .venv/bin
 PYTEST_WORKERS ?= auto
 
-.PHONY: help install pilot test check format lock clean
+.PHONY: help install pilot test check format docs lock clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -27,6 +27,9 @@ check: .venv/ready-to-test  ## Format, lint, types, import contracts and the qui
 format: .venv/ready-to-test  ## Put the code in the project's format
 	@$(BIN)/ruff format src tests benchmarks typing_tests
 	@$(BIN)/ruff check --fix-only src tests benchmarks typing_tests
+
+docs: .venv/installed  ## Renew the generated pages of the documentation
+	@$(BIN)/python docs/make_commands.py
 
 lock:  ## Renew requirements/*.txt (needs uv); releases younger than a week wait
 	requirements/lock
