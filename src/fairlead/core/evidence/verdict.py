@@ -8,7 +8,7 @@ the grader changed): that is said (`conflict`), and there is no verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fairlead.core.evidence.bets import Sign
@@ -94,9 +94,8 @@ def judgement(
 ) -> Judgement:
     """What `claims` amount to after these pairs; the interval is cut to what the claims have ruled out for good."""
     low, high = _cut(claims, margin, low, high)
-    conflict = low > high
-    said = frozenset[Claim]() if conflict or counts.n < n_min else claims
-    return Judgement(
+    said = claims if counts.n >= n_min else frozenset[Claim]()
+    judged = Judgement(
         verdict=verdict_of(said),
         low=low,
         high=high,
@@ -110,7 +109,19 @@ def judgement(
         two_sided=Claim.NOT_WORSE in said and Claim.NOT_MUCH_BETTER in said,
         log_e_replace=log_e_replace,
         log_e_worse=log_e_worse,
-        conflict=conflict,
+    )
+    return disputed(judged) if low > high else judged
+
+
+def disputed(judged: Judgement) -> Judgement:
+    """The judgement without its verdict, because its pairs cannot all come from one mean."""
+    return replace(
+        judged,
+        verdict=VerdictKind.UNDECIDED,
+        replace_ok=False,
+        by_more_than_margin=False,
+        two_sided=False,
+        conflict=True,
     )
 
 
