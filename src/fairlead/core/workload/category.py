@@ -171,7 +171,10 @@ class CategoryTally:
         return C.AGENTIC if self._is_agentic() else None
 
     def _told(self, primary: Category, scores: Mapping[Category, float], *, confidence: float) -> CategoryGuess:
-        others = sorted((c for c in scores if c is not primary and scores[c] >= _OTHERS), key=lambda c: -scores[c])
+        others = sorted(
+            (c for c in scores if c is not primary and scores[c] - _PRIOR.get(c, 0.0) >= _OTHERS),
+            key=lambda c: -scores[c],
+        )
         reasons = self._reasons(primary) or ("nothing points to another kind of work",)
         return CategoryGuess(
             category=primary, confidence=round(confidence, 2), reasons=reasons, others=tuple(others[:3])

@@ -77,8 +77,9 @@ class Grouper:
             return
         text = first_user(request)
         mark = mark_of(text)
-        if cell.wants(mark):
-            self._sample.opening(cell, anchors_of(text, self._masker), mark)
+        level = self._sample.level_for(cell, mark)
+        if level is not None:
+            self._sample.opening(cell, anchors_of(text, self._masker), mark, level)
 
     def assign(self, request: Request) -> Assignment:
         """Where a request belongs; what fits nowhere belongs to the ad hoc workload."""

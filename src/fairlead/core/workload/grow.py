@@ -10,33 +10,26 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from fairlead.core.workload.blocks import AFFIX_WORDS, COMMON, CORE, Block, Item, common, core, total
+from fairlead.core.workload.blocks import blocks as divided
 from fairlead.core.workload.mask import literal_words
-from fairlead.core.workload.sample import Cell, Opening, Sample
+from fairlead.core.workload.sample import Cell, Sample
 from fairlead.core.workload.tree import ALIKE, By, Leaf, Node, affixes, features, likeness
 
-_COMMON: Final = 0.9
-_CORE: Final = 0.8
 _SHARE: Final = 0.01
 _COVER: Final = 0.6
-_CLEAN: Final = 0.9
 _MANY: Final = 4
-_VARIANTS: Final = 4
-_ONE_LINE: Final = 0.6
 _INSTRUCTIVE: Final = 0.35
 _UNFRAMED: Final = 25
 _MAX_DEPTH: Final = 24
-_MAX_KIDS: Final = 2_000
 _LONG_FRAME: Final = 25
 _ANCHOR_SHARE: Final = 0.05
 _ANCHOR_COVER: Final = 0.8
-_AFFIX_WORDS: Final = 4
 _SHORT_FRAME: Final = 12
 _ECHO: Final = 0.2
 _FIXED_SHARE: Final = 0.005
-_TELLING: Final = 12
 
 _INSTRUCTS: Final = re.compile(
     r"\b(?:you|your|must|never|always|only|should|do not|don't|please|ensure|avoid|keep|return|respond|reply|answer"
@@ -45,30 +38,6 @@ _INSTRUCTS: Final = re.compile(
     r"|describe|compare|analy[sz]e|review|find|solve|compute|calculate|detect|flag|rank|select|choose|suggest|help"
     r"|act|assist|task|act as|make|turn|read|fix|implement|refactor|plan|call)\b"
 )
-
-
-@dataclass(slots=True)
-class Item:
-    """One thing to place: a cell (by its lines), or an opening of a cell (by its anchors)."""
-
-    held: tuple[str, ...]
-    weight: int
-    cell: Cell
-    opening: Opening | None = None
-
-
-@dataclass(slots=True)
-class Block:
-    """The items that hold one feature, or one of several that are one line with a slot in it; features by their rank."""
-
-    features: dict[str, int]
-    items: list[Item]
-    weight: int
-
-    @property
-    def first(self) -> str:
-        """The first of its features."""
-        return next(iter(self.features))
 
 
 def threshold(weight: int) -> int:
@@ -104,7 +73,7 @@ class _Grower:
     def tree(self) -> Node:
         if self._family.startswith("embeddings"):
             return Node(By.LEAF, leaf=Leaf("", self._family, count=_weight_of(self._cells)))
-        items = [Item(cell.frame.lines, cell.weight, cell) for cell in self._cells]
+        items = [Item.of_cell(cell) for cell in self._cells]
         return self._lines(items, depth=0)
 
     def _lines(self, items: list[Item], depth: int) -> Node:
@@ -118,17 +87,17 @@ class _Grower:
             node.add(block.features, self._lines(block.items, depth + 1))
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
-        if _total(left) >= (1 if depth == 0 else self._k):
+        if total(left) >= (1 if depth == 0 else self._k):
             node.rest = self._tools([item.cell for item in left])
         return node
 
     def _line_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
-        total = _total(items)
-        least = self._k if top else max(self._k, round(_SHARE * total))
-        blocks = _blocks(items, least=least, clean=not top, fits=_has_words)
+        whole = total(items)
+        least = self._k if top else max(self._k, round(_SHARE * whole))
+        blocks = divided(items, k=self._k, least=least, clean=not top, fits=_has_words)
         if top:
             return blocks
-        if sum(block.weight for block in blocks) < _COVER * total or _is_whole(blocks, total):
+        if sum(block.weight for block in blocks) < _COVER * whole or _is_whole(blocks, whole):
             return []
         return [] if _is_slot(blocks, items) else blocks
 
@@ -150,7 +119,7 @@ class _Grower:
         groups = _alike(cells, names_of)
         if len(groups) == 1:
             return grow_below(cells)
-        heavy = [group for group in groups if _weight_of(group[1]) >= self._k]
+        heavy = [group for group in groups if _seen(group[1]) >= self._k]
         with_names = sum(_weight_of(group) for names, group in groups if names)
         heavy_names = sum(_weight_of(group) for names, group in heavy if names)
         if heavy_names < _COVER * with_names:
@@ -161,14 +130,14 @@ class _Grower:
             node.add(dict.fromkeys(names, 0), grow_below(group))
         placed = {id(cell) for _, group in heavy for cell in group}
         left = [cell for cell in cells if id(cell) not in placed]
-        if left and (_weight_of(left) >= self._k or not node.kids):
+        if left and (_seen(left) >= self._k or not node.kids):
             node.rest = grow_below(left)
         return node.rest if node.rest is not None and not node.kids else node
 
     def _users(self, cells: list[Cell]) -> Node:
         """Split by fixed wording of the user's message; what has none stays one group."""
         items = [
-            Item(segments, opening.weight, cell, opening)
+            Item.of_opening(cell, segments, opening)
             for cell in cells
             for segments, opening in sorted(cell.openings.items())
         ]
@@ -187,15 +156,15 @@ class _Grower:
             )
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
-        if depth == 0 or _total(left) >= self._k:
+        if depth == 0 or total(left) >= self._k:
             node.rest = Node(By.LEAF, leaf=_leaf(self._family, _cells_of(left) or cells, left, k=self._k))
         return node
 
     def _anchor_blocks(self, items: list[Item], *, depth: int, framed: int) -> list[Block]:
-        total = _total(items)
+        whole = total(items)
         top = depth == 0
         share = _ANCHOR_SHARE if framed else 0.0
-        least = max(self._k, round((share if top else max(share, _SHARE)) * total))
+        least = max(self._k, round((share if top else max(share, _SHARE)) * whole))
         if not framed:
             least = max(least, min(_UNFRAMED, self._all // 1_000))
         distinct = min(8, self._k + 3) if framed else min(8, self._k)
@@ -205,111 +174,27 @@ class _Grower:
                 return False
             if not framed and not _leads(feature) and _echoes(holders) > _ECHO:
                 return False
-            return _different_messages(holders) >= distinct or (not framed and _is_repeated(feature, holders, total))
+            return _different_messages(holders) >= distinct or (not framed and _is_repeated(feature, holders, whole))
 
-        blocks = _blocks(items, least=least, clean=not top, fits=fits)
+        blocks = divided(items, k=self._k, least=least, clean=not top, fits=fits)
         cover = sum(block.weight for block in blocks)
-        if framed >= _LONG_FRAME and (len(blocks) < 2 or cover < _ANCHOR_COVER * total):
+        if framed >= _LONG_FRAME and (len(blocks) < 2 or cover < _ANCHOR_COVER * whole):
             return []
-        if not top and (cover < _COVER * total or _is_whole(blocks, total)):
+        if not top and (cover < _COVER * whole or _is_whole(blocks, whole)):
             return []
         return blocks
-
-
-def _total(items: Iterable[Item]) -> int:
-    return sum(item.weight for item in items)
 
 
 def _weight_of(cells: Iterable[Cell]) -> int:
     return sum(cell.weight for cell in cells)
 
 
+def _seen(cells: Iterable[Cell]) -> int:
+    return sum(cell.count for cell in cells)
+
+
 def _cells_of(items: Iterable[Item]) -> list[Cell]:
     return list({id(item.cell): item.cell for item in items}.values())
-
-
-def _blocks(
-    items: list[Item],
-    *,
-    least: int,
-    clean: bool,
-    fits: Callable[[str, Sequence[Item]], bool],
-) -> list[Block]:
-    """Features that each gather at least `least`, the most telling first; an item goes with the first it holds.
-
-    With `clean`, a feature whose holders mostly went with another one divides nothing and is passed over.
-    """
-    where = _holders(items, least=least)
-    total = _total(items)
-    weights = {feature: _total(holders) for feature, holders in where.items()}
-    able = [f for f, weight in weights.items() if least <= weight < _COMMON * total]
-    able.sort(key=lambda f: (-weights[f] * min(_TELLING, literal_words(f)) ** 2, f))
-    taken: set[int] = set()
-    found: list[Block] = []
-    for feature in able:
-        free = [item for item in where[feature] if id(item) not in taken]
-        weight = _total(free)
-        if weight < max(least, _CLEAN * weights[feature] if clean else 0) or not fits(feature, free):
-            continue
-        taken.update(map(id, free))
-        found.append(Block({feature: len(found)}, free, weight))
-        if len(found) == _MAX_KIDS:
-            break
-    return _slots_closed(found)
-
-
-def _slots_closed(blocks: list[Block]) -> list[Block]:
-    """Blocks whose features are one line with a slot in it, joined: one product's name is not another job."""
-    by_start: dict[str, list[Block]] = {}
-    for block in blocks:
-        by_start.setdefault(" ".join(block.first.split(" ")[:2]), []).append(block)
-    closed: list[Block] = []
-    for group in by_start.values():
-        closed += _joined(group) if len(group) >= _VARIANTS else group
-    return closed
-
-
-def _joined(group: list[Block]) -> list[Block]:
-    rows: list[list[Block]] = []
-    for block in group:
-        words = block.first.split(" ")
-        row = next((r for r in rows if likeness(words, r[0].first.split(" ")) >= _ONE_LINE), None)
-        if row is None:
-            rows.append([block])
-        else:
-            row.append(block)
-    return [block for row in rows for block in (_union(row) if len(row) >= _VARIANTS else row)]
-
-
-def _union(row: list[Block]) -> list[Block]:
-    items = [item for block in row for item in block.items]
-    return [Block({block.first: rank for block in row for rank in block.features.values()}, items, _total(items))]
-
-
-def _holders(items: list[Item], *, least: int) -> dict[str, list[Item]]:
-    """Who holds which feature: segments as they stand, and the ends of segments too rare to count as they stand."""
-    where: dict[str, list[Item]] = {}
-    for item in items:
-        for segment in item.held:
-            where.setdefault(segment, []).append(item)
-    return where | _ends(where, least=least)
-
-
-def _ends(where: dict[str, list[Item]], *, least: int) -> dict[str, list[Item]]:
-    """The ends that several different segments share, where no one segment has most of them."""
-    sharing: dict[str, list[str]] = {}
-    for segment in where:
-        for affix in affixes(segment):
-            sharing.setdefault(affix, []).append(segment)
-    ends: dict[str, list[Item]] = {}
-    for affix, segments in sharing.items():
-        if len(segments) < 2 or literal_words(affix) < _AFFIX_WORDS:
-            continue
-        holders = {id(item): item for segment in segments for item in where[segment]}
-        weight = _total(holders.values())
-        if weight >= least and weight > 2 * max(_total(where[segment]) for segment in segments):
-            ends[affix] = list(holders.values())
-    return ends
 
 
 def _has_words(feature: str, _: Sequence[Item]) -> bool:
@@ -324,7 +209,7 @@ def _is_wording(feature: str, framed: int) -> bool:
     """
     words = literal_words(feature)
     if feature.startswith(("^ ", "$ ")):
-        return not framed and words >= _AFFIX_WORDS
+        return not framed and words >= AFFIX_WORDS
     if framed:
         return words >= 4 and (feature.endswith(":") or (framed < _SHORT_FRAME and _leads(feature)))
     return words >= 2 or (words == 1 and feature.endswith(":"))
@@ -338,15 +223,15 @@ def _leads(feature: str) -> bool:
 def _echoes(items: Sequence[Item]) -> float:
     """The share of messages that repeat another word for word, as people's popular questions do."""
     repeated = sum(i.weight for i in items if i.opening and i.opening.count > 1 and len(i.opening.marks) == 1)
-    return repeated / max(1, _total(items))
+    return repeated / max(1, total(items))
 
 
 def _is_placed(feature: str, items: Sequence[Item]) -> bool:
     """Whether it stands at the same end of the message (almost) always; what people say wanders about."""
-    total = _total(items)
+    whole = total(items)
     opens = sum(item.weight for item in items if _is_at(feature, _worded(item.held)[:1]))
     closes = sum(item.weight for item in items if _is_at(feature, item.held[-1:]))
-    return max(opens, closes) >= _COMMON * total
+    return max(opens, closes) >= COMMON * whole
 
 
 def _is_at(feature: str, place: tuple[str, ...]) -> bool:
@@ -357,9 +242,9 @@ def _worded(segments: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(segment for segment in segments if not segment.endswith(" attached :"))
 
 
-def _is_repeated(feature: str, items: Sequence[Item], total: int) -> bool:
+def _is_repeated(feature: str, items: Sequence[Item], whole: int) -> bool:
     """Whether one fixed message is sent so often that a program must be sending it."""
-    return literal_words(feature) >= 4 and _total(items) >= max(20, _FIXED_SHARE * total)
+    return literal_words(feature) >= 4 and total(items) >= max(20, _FIXED_SHARE * whole)
 
 
 def _different_messages(items: Sequence[Item]) -> int:
@@ -372,54 +257,30 @@ def _different_messages(items: Sequence[Item]) -> int:
     return len(marks)
 
 
-def _common(items: Sequence[Item], share: float, *, ends: bool = False) -> list[str]:
-    """The segments (or their ends) that at least `share` of the items hold, in the order of the heaviest items."""
-    total = _total(items)
-    held: Counter[str] = Counter()
-    rows = [(item, _ends_of(item.held) if ends else item.held) for item in items]
-    for item, row in rows:
-        held.update(dict.fromkeys(row, item.weight))
-    common = {segment for segment, weight in held.items() if weight >= share * total}
-    ordered: dict[str, None] = {}
-    for _, row in sorted(rows, key=lambda r: (-r[0].weight, r[0].held))[:50]:
-        ordered.update((segment, None) for segment in row if segment in common)
-    return [*ordered, *sorted(common - ordered.keys())]
-
-
-def _ends_of(segments: Sequence[str]) -> tuple[str, ...]:
-    found = [affix for segment in segments for affix in affixes(segment) if literal_words(affix) >= _AFFIX_WORDS]
-    return tuple(dict.fromkeys(found))
-
-
-def _core(items: Sequence[Item]) -> tuple[str, ...]:
-    """What (almost) all items share: whole segments, or where there are none, the ends of segments with slots."""
-    return tuple(_common(items, _CORE) or _common(items, _CORE, ends=True))
-
-
 def _framed(cells: Sequence[Cell]) -> int:
     """How many words say what to do before the user speaks; tools and a schema say as much as a long prompt."""
-    items = [Item(cell.frame.lines, cell.weight, cell) for cell in cells]
-    words = sum(map(literal_words, _common(items, _CORE)))
+    items = [Item.of_cell(cell) for cell in cells]
+    words = sum(map(literal_words, common(items, CORE)))
     return words + _SHORT_FRAME if cells and (cells[0].frame.tools or cells[0].frame.format) else words
 
 
-def _is_whole(blocks: Sequence[Block], total: int) -> bool:
+def _is_whole(blocks: Sequence[Block], whole: int) -> bool:
     """Whether one block is nearly all there is, which splits nothing."""
-    return len(blocks) == 1 and blocks[0].weight >= _COMMON * total
+    return len(blocks) == 1 and blocks[0].weight >= COMMON * whole
 
 
 def _is_slot(blocks: Sequence[Block], items: Sequence[Item]) -> bool:
     """Whether many blocks differ only in what they say, not in what they ask for: a pool of documents in one slot."""
     if len(blocks) < _MANY:
         return False
-    shared = set(_common(items, _COMMON))
-    total = sum(block.weight for block in blocks)
+    shared = set(common(items, COMMON))
+    whole = sum(block.weight for block in blocks)
     asks = sum(block.weight for block in blocks if _asks(block, shared))
-    return asks < _INSTRUCTIVE * total
+    return asks < _INSTRUCTIVE * whole
 
 
 def _asks(block: Block, shared: set[str]) -> bool:
-    own = [segment for segment in _common(block.items, _COMMON) if segment not in shared]
+    own = [segment for segment in common(block.items, COMMON) if segment not in shared]
     return any(_INSTRUCTS.search(segment) for segment in own or block.features)
 
 
@@ -450,22 +311,22 @@ def _home(groups: Sequence[tuple[tuple[str, ...], list[Cell]]], names: tuple[str
 
 def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int, anchored: bool = False) -> Leaf:
     """A leaf for these cells and messages: what they share, when they were seen."""
-    frames = [Item(cell.frame.lines, cell.weight, cell) for cell in cells]
-    lines = _core(frames)
+    frames = [Item.of_cell(cell) for cell in cells]
+    lines = core(frames)
     leaf = Leaf(
         id="",
         family=family,
         lines=lines,
         tools=_shared_names([(cell.frame.tools, cell.weight) for cell in cells]),
         format=_shared_names([(cell.frame.format, cell.weight) for cell in cells]),
-        anchors=_core(items) if _different(items) else (),
-        always=tuple(_common(frames, 1.0)) if frames else (),
-        count=_total(items),
+        anchors=core(items) if _different(items) else (),
+        always=tuple(common(frames, 1.0)) if frames else (),
+        count=total(items) if anchored else _weight_of(cells),
         first=min((cell.first for cell in cells if cell.first is not None), default=None),
         last=max((cell.last for cell in cells if cell.last is not None), default=None),
     )
     named = leaf.lines or leaf.tools or leaf.format or leaf.anchors or any(cell.frame.tools for cell in cells)
-    leaf.ad_hoc = not (named or anchored) or leaf.count < k
+    leaf.ad_hoc = not (named or anchored) or _seen(cells) < k
     return leaf
 
 
@@ -474,11 +335,11 @@ def _different(items: Sequence[Item]) -> bool:
 
 
 def _shared_names(rows: Sequence[tuple[tuple[str, ...], int]]) -> tuple[str, ...]:
-    total = sum(weight for _, weight in rows)
+    whole = sum(weight for _, weight in rows)
     held: Counter[str] = Counter()
     for names, weight in rows:
         held.update(dict.fromkeys(names, weight))
-    return tuple(sorted(name for name, weight in held.items() if weight >= _CORE * total))
+    return tuple(sorted(name for name, weight in held.items() if weight >= CORE * whole))
 
 
 __all__ = ["features", "grow", "threshold"]

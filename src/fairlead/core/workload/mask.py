@@ -9,7 +9,8 @@ hostile prompt costs no more than a long one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from fairlead.core.workload.memo import Memo
@@ -19,6 +20,13 @@ MAX_SEGMENTS: Final = 64
 _HEAD_SEGMENTS: Final = 44
 _MAX_TOKENS: Final = 40
 _MAX_LINE: Final = 1_200
+_MAX_WORD: Final = 120
+_KEPT_WORD: Final = 24
+_MAX_WORDS: Final = 30_000
+_MAX_SEGMENT: Final = 240
+_STOPS: Final = frozenset(".!?。！？")
+_HAS_DIGIT: Final = re.compile(r"\d")
+_SMALL: Final = frozenset(["a", "an", "and", "the", "of", "for", "to", "in", "on", "with", "or", ":", "-"])
 _SYSTEM_HEAD, _SYSTEM_TAIL = 16_000, 6_000
 _USER_HEAD, _USER_TAIL = 1_500, 1_200
 
@@ -87,40 +95,52 @@ _DIRECTIVE: Final = frozenset(
         "example",
     ]
 )
-_LANGUAGES: Final = (
-    "English|French|German|Spanish|Italian|Portuguese|Dutch|Polish|Czech|Slovak|Hungarian|Romanian|Bulgarian|Greek"
-    "|Turkish|Arabic|Hebrew|Persian|Farsi|Urdu|Hindi|Bengali|Tamil|Telugu|Marathi|Gujarati|Punjabi|Thai|Lao|Khmer"
-    "|Burmese|Vietnamese|Indonesian|Malay|Tagalog|Filipino|Chinese|Mandarin|Cantonese|Japanese|Korean|Mongolian"
-    "|Russian|Ukrainian|Serbian|Croatian|Slovenian|Swedish|Norwegian|Danish|Finnish|Icelandic|Estonian|Latvian"
-    "|Lithuanian|Swahili|Yoruba|Hausa|Igbo|Zulu|Amharic|Somali|Welsh|Irish|Catalan|Basque|Galician"
-)
-_MONTHS: Final = "January|February|March|April|May|June|July|August|September|October|November|December"
-_DAYS: Final = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
 _QUOTED: Final = re.compile(r"`[^`\n]{1,200}`|\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»")
-_ADDRESS: Final = re.compile(
-    r"https?://\S{1,400}|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w[\w.]{0,62}\b|(?<![\w<])/?[\w.-]{1,64}(?:/[\w.-]{1,64}){2,20}"
-)
-_NUMBER: Final = re.compile(r"[$€£₹¥#]?\b(?:\w+[-_])*\w*\d\w*(?:[.,:/-]\w+)*%?")
-_CALENDAR: Final = re.compile(rf"\b(?:(?:{_MONTHS})\b\.?|(?:{_DAYS})s?\b|(?:{_LANGUAGES})\b)")
-_SOME_CAPITAL: Final = re.compile(r"(?<=. )[A-Z]")
-_COMMON_CAPITALS: Final = (
-    "JSON|API|SQL|HTML|XML|CSV|YAML|PDF|URL|ID|FAQ|AI|NOT|MUST|NEVER|ONLY|ALWAYS|DO|ALL|YES|NO|OR|AND|I|You|Your|If|The"
-    "|A|Do|Use|Never|Always"
-)
-_PROPER: Final = r"[A-Z][\w'’&-]{0,40}(?:\.\w{1,20})?"
-_NAME: Final = re.compile(
-    # A run of capitalised words inside a sentence is a name; acronyms every prompt uses are not.
-    rf"(?<=[a-z,;)’'] )(?!(?:{_COMMON_CAPITALS})\b){_PROPER}(?: (?:of |and |the |de |& )?{_PROPER}){{0,6}}"
-    # At a sentence's start one capital is grammar; two in a row before a small word are a name.
-    rf"|(?:^|(?<=[.!?] ))[A-Z][a-z'’-]{{1,30}}(?: {_PROPER}){{1,4}}(?= [a-z])"
-)
-_DIGIT: Final = re.compile(r"\d")
-_PADDED: Final = f" {SLOT} "
+_ADDRESS: Final = re.compile(r"://|\w@\w|^\W?\.{0,2}/?[\w.-]+(?:/[\w.-]+){2}")
+_EDGES: Final = re.compile(r"^([^\w<]*)(.*?)([^\w>]*)$", re.DOTALL)
+# Capitals that every prompt uses; they name nobody.
+_COMMON_CAPITALS: Final = frozenset(
+    [
+        "JSON",
+        "API",
+        "SQL",
+        "HTML",
+        "XML",
+        "CSV",
+        "YAML",
+        "PDF",
+        "URL",
+        "URLS",
+        "ID",
+        "IDS",
+        "FAQ",
+        "AI",
+        "NOT",
+        "MUST",
+        "NEVER",
+        "ONLY",
+        "ALWAYS",
+        "DO",
+        "DON'T",
+        "ALL",
+        "YES",
+        "NO",
+        "OR",
+        "AND",
+        "I",
+        "YOU",
+        "YOUR",
+        "IF",
+        "THE",
+        "A",
+        "AN",
+    ]
+) | frozenset(["You", "Your", "If", "The", "A", "An", "Do", "Use", "Never", "Always", "And", "Or"])
 _CHAT_MARK: Final = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>")
-_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+_WIDE_STOP: Final = re.compile(r"(?<=[。！？])")
 _UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _TOKEN: Final = re.compile(rf"<\w{{1,20}}>|[{_UNSPACED}]|[^\W{_UNSPACED}]{{1,40}}(?:['’][^\W\d]{{1,3}})?|[^\w\s]")
-_SLOTS: Final = re.compile(r"<x>(?:(?: ?[,&/+;'’()\[\]-]| and| or| to)* ?<x>)+")
+_SLOTS: Final = re.compile(r"<x>(?:(?: ?[,&/+;'’()\[\]-]| and| or| to| of| the| de| van| von)* ?<x>)+")
 _LITERAL: Final = re.compile(rf"(?<![<\w])[^\W\d_]{{2,}}|[{_UNSPACED}]")
 _UNSPACED_LETTER: Final = re.compile(rf"[{_UNSPACED}]")
 _LISTED: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.)]|[a-zA-Z][.)])\s+")
@@ -135,32 +155,65 @@ def literal_words(segment: str) -> int:
     return found - letters + -(-letters // 3)
 
 
-def _mask_sentence(text: str) -> str:
-    tokens = _TOKEN.findall(text.lower())
-    joined = " ".join(tokens[:_MAX_TOKENS])
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """One word as it is kept: its masked `text`, what it is were it a name, and whether a sentence ends with it.
+
+    `capital` marks what may be a name, `small` what may follow a name that opens a sentence.
+    """
+
+    text: str
+    as_name: str
+    capital: bool
+    small: bool
+    closes: bool
+    breaks: bool
+
+
+def _word(raw: str) -> _Word:
+    found = _EDGES.match(raw[:_MAX_WORD])
+    before, core, after = found.groups() if found is not None else ("", raw[:_MAX_WORD], "")
+    edges = (_spaced(before), _spaced(after))
+    named = " ".join(part for part in (edges[0], SLOT, edges[1]) if part)
+    closes = after[-1:] in _STOPS if after else raw[-1:] in _STOPS
+    breaks = bool(after.strip("'’&-*_"))
+    if core == SLOT or _HAS_DIGIT.search(core) is not None or _ADDRESS.search(raw) is not None:
+        return _Word(named, named, capital=False, small=False, closes=closes, breaks=breaks)
+    capital = core[:1].isupper() and core not in _COMMON_CAPITALS
+    return _Word(_spaced(raw.lower()), named, capital=capital, small=not capital, closes=closes, breaks=breaks)
+
+
+def _spaced(text: str) -> str:
+    return " ".join(_TOKEN.findall(text))
+
+
+def _sentence(words: list[_Word]) -> str:
+    """Words as one masked sentence: numbers and addresses are slots, and so are names.
+
+    A capital inside a sentence is a name's. At a sentence's start one capital is grammar, but two in a row before a
+    small word are a name.
+    """
+    parts = [word.as_name if word.capital else word.text for word in words[:_MAX_TOKENS]]
+    if words[0].capital and not _opens_with_name(words):
+        parts[0] = words[0].text
+    joined = " ".join(parts)
     if SLOT in joined:
         joined = _SLOTS.sub(SLOT, joined)
-    return joined
+    return joined[:_MAX_SEGMENT]
 
 
-def _blank(text: str) -> str:
-    """Blank out what varies; each pass runs only where its sign is seen, since most lines hold none."""
-    if '"' in text or "`" in text or "“" in text or "«" in text:
-        text = _QUOTED.sub(_PADDED, text)
-    if "/" in text or "@" in text:
-        text = _ADDRESS.sub(_PADDED, text)
-    if _DIGIT.search(text):
-        text = _NUMBER.sub(_PADDED, text)
-    if _SOME_CAPITAL.search(text):
-        text = _NAME.sub(_PADDED, _CALENDAR.sub(_PADDED, text))
-    return text
+def _opens_with_name(words: list[_Word]) -> bool:
+    for at, word in enumerate(words):
+        if not word.capital:
+            return at >= 2 and word.small
+        if word.breaks:
+            return at >= 1 and len(words) > at + 1
+    return False
 
 
-def _sentences(text: str) -> Iterator[str]:
-    for sentence in _SENTENCE.split(_blank(text)):
-        masked = _mask_sentence(sentence)
-        if _LITERAL.search(masked):
-            yield masked
+def _titled(words: list[_Word]) -> bool:
+    """Whether a line is a heading in title case, whose capitals name nobody."""
+    return 1 < len(words) <= 8 and words[-1].capital and all(word.capital or word.text in _SMALL for word in words)
 
 
 def _key_of(line: str) -> tuple[str, str] | None:
@@ -174,24 +227,54 @@ def _key_of(line: str) -> tuple[str, str] | None:
     return key, value
 
 
-def mask_line(line: str) -> tuple[str, ...]:
-    """The masked sentences of one line; a `Key: value` line gives its key, and its value only when that is a text.
+class _Words:
+    """Masks lines word by word, remembering every word: a few thousand make up nearly all that is written."""
 
-    >>> mask_line("Dear support, order 4711 from Anna Smith is late. Please check it.")
-    ('dear support , order <x> from <x> is late .', 'please check it .')
-    >>> mask_line("Customer name: Anna Smith")
-    ('customer name :',)
-    """
-    line = _LISTED.sub("", line[:_MAX_LINE])
-    key = _key_of(line)
-    if key is None:
-        return tuple(_sentences(line))
-    name, value = key
-    label = f"{_mask_sentence(name)} :"
-    if value.count(",") < 3 and value.count(" ") < 12:
-        return (label,)
-    # A long value may be an instruction ("Categories: a, b, c, d"); growth finds out whether it ever changes.
-    return (label, *(f"{label} {sentence}" for sentence in _sentences(value)))
+    def __init__(self) -> None:
+        self._known: dict[str, _Word] = {}
+
+    def sentences(self, text: str) -> list[str]:
+        """The masked sentences of a text in which some word is the template's own."""
+        if '"' in text or "`" in text or "“" in text or "«" in text:
+            text = _QUOTED.sub(f" {SLOT} ", text)
+        if not text.isascii():
+            text = _WIDE_STOP.sub(" ", text)
+        known = self._known
+        words = [known.get(raw) or self._learned(raw) for raw in text.split()]
+        if _titled(words):
+            return [" ".join([word.text for word in words])]
+        ends = [at for at, word in enumerate(words, 1) if word.closes]
+        if not ends or ends[-1] != len(words):
+            ends.append(len(words))
+        sentences = [_sentence(words[start:end]) for start, end in pairwise((0, *ends)) if start < end]
+        return [sentence for sentence in sentences if _LITERAL.search(sentence)]
+
+    def _learned(self, raw: str) -> _Word:
+        word = _word(raw)
+        if len(raw) <= _KEPT_WORD:
+            if len(self._known) >= _MAX_WORDS:
+                self._known.clear()
+            self._known[raw] = word
+        return word
+
+    def line(self, line: str) -> tuple[str, ...]:
+        """The masked sentences of one line; a `Key: value` line gives its key, and its value only when that is a text.
+
+        >>> _Words().line("Dear support, order 4711 from Anna Smith is late. Please check it.")
+        ('dear support , order <x> from <x> is late .', 'please check it .')
+        >>> _Words().line("Customer name: Anna Smith")
+        ('customer name :',)
+        """
+        line = _LISTED.sub("", line[:_MAX_LINE])
+        key = _key_of(line) if ":" in line or "=" in line or "：" in line else None
+        if key is None:
+            return tuple(self.sentences(line))
+        name, value = key
+        label = f"{_spaced(name)} :"
+        if value.count(",") < 3 and value.count(" ") < 12:
+            return (label,)
+        # A long value may be an instruction ("Categories: a, b, c, d"); growth finds out whether it ever changes.
+        return (label, *(f"{label} {sentence}"[:_MAX_SEGMENT] for sentence in self.sentences(value)))
 
 
 def _drop_tagged(text: str) -> str:
@@ -222,12 +305,34 @@ def _ends(text: str, head: int, tail: int) -> tuple[str, ...]:
     return text[:head].rpartition("\n")[0] or text[:head], _after_stray_close(text[-tail:])
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line's masked sentences, and whether what follows it is data."""
+
+    segments: tuple[str, ...]
+    opens_data: bool
+
+
+def _cost_of_text(text: str, segments: tuple[str, ...]) -> int:
+    return _bytes(text) + 64 + 8 * len(segments)
+
+
+def _cost_of_line(line: str, read: _Line) -> int:
+    return _bytes(line) + 250 + sum(60 + _bytes(segment) for segment in read.segments)
+
+
+def _bytes(text: str) -> int:
+    # Text outside Latin takes up to four bytes a character.
+    return len(text) if text.isascii() else 4 * len(text)
+
+
 class Masker:
     """Masks texts and remembers what it masked: prompts and lines repeat, and a repeated one costs a look-up."""
 
-    def __init__(self, *, text_budget: int = 6_000_000, line_budget: int = 6_000_000) -> None:
-        self._texts: Memo[str, tuple[str, ...]] = Memo(text_budget)
-        self._lines: Memo[str, tuple[str, ...]] = Memo(line_budget)
+    def __init__(self, *, text_budget: int = 12_000_000, line_budget: int = 12_000_000) -> None:
+        self._texts: Memo[str, tuple[str, ...]] = Memo(text_budget, _cost_of_text)
+        self._lines: Memo[str, _Line] = Memo(line_budget, _cost_of_line)
+        self._words = _Words()
 
     def system(self, text: str) -> tuple[str, ...]:
         """The masked segments of a system prompt, each once, in order; the middle of a very long one is left out."""
@@ -236,48 +341,55 @@ class Masker:
         known = self._texts.get(text)
         if known is None:
             known = _bounded(self._segments(_ends(text, _SYSTEM_HEAD, _SYSTEM_TAIL)))
-            self._texts.put(text, known, len(text) + 64 + 16 * len(known))
+            self._texts.put(text, known)
         return known
 
     def user(self, text: str) -> tuple[str, ...]:
         """The masked segments of a user message's two ends; not remembered as a whole, since it rarely repeats."""
         return _bounded(self._segments(_ends(text, _USER_HEAD, _USER_TAIL)))
 
-    def _segments(self, pieces: tuple[str, ...]) -> Iterator[str]:
+    def _segments(self, pieces: tuple[str, ...]) -> list[str]:
+        found: list[str] = []
         for piece in pieces:
-            text = _CHAT_MARK.sub("\n", piece)
+            text = _CHAT_MARK.sub("\n", piece) if "<" in piece or "[/" in piece else piece
             if "<" in text:
                 text = _drop_tagged(text)
-            yield from self._walk(text.split("\n"))
+            self._walk(text.split("\n"), found)
+        return found
 
-    def _walk(self, lines: list[str]) -> Iterator[str]:
+    def _walk(self, lines: list[str], found: list[str]) -> None:
         """Mask line by line, leaving out fenced blocks and what stands under a heading for data."""
         fenced = skipping = False
+        young = self._lines.young
         for line in lines:
             if line.startswith("```"):
                 fenced = not fenced
                 if fenced:
-                    yield "code block"
-            if fenced or line.startswith("```") or _RULER.match(line):
+                    found.append("code block")
                 continue
-            if _DATA_HEADING.match(line):
-                skipping = True
-                yield from self._line(line)
+            if fenced or not line or (skipping and not _ends_data(line)):
                 continue
-            if skipping and not (_HEADING.match(line) or _key_of(line)):
-                continue
-            skipping = False
-            yield from self._line(line)
+            known = young.get(line)
+            if known is None:
+                known = self._lines.recall(line) or self._read(line)
+                young = self._lines.young
+            skipping = known.opens_data
+            found += known.segments
 
-    def _line(self, line: str) -> tuple[str, ...]:
-        known = self._lines.get(line)
-        if known is None:
-            known = mask_line(line)
-            self._lines.put(line, known, len(line) + 64 + 2 * sum(map(len, known)))
-        return known
+    def _read(self, line: str) -> _Line:
+        if _RULER.match(line):
+            read = _Line((), opens_data=False)
+        else:
+            read = _Line(self._words.line(line), opens_data=_DATA_HEADING.match(line) is not None)
+        self._lines.put(line, read)
+        return read
 
 
-def _bounded(segments: Iterator[str]) -> tuple[str, ...]:
+def _ends_data(line: str) -> bool:
+    return _HEADING.match(line) is not None or _key_of(line) is not None
+
+
+def _bounded(segments: list[str]) -> tuple[str, ...]:
     unique = tuple(dict.fromkeys(segments))
     if len(unique) <= MAX_SEGMENTS:
         return unique

@@ -22,6 +22,10 @@ _CELL_OPENINGS: Final = 2_000
 _FRAME_BYTES: Final = 24_000_000
 _OPENING_BYTES: Final = 24_000_000
 _ADMITTED_AT: Final = 3
+_FULL_FRAME: Final = 3
+_READ_ALL: Final = 64
+_READ_SOME: Final = 2
+_READ_FEW_FROM: Final = 512
 
 
 def bytes_of(segments: Sequence[str]) -> int:
@@ -70,10 +74,6 @@ class Cell:
         if last is not None and (self.last is None or last > self.last):
             self.last = last
 
-    def wants(self, mark: int) -> bool:
-        """Whether a user message with this hash belongs into the sample."""
-        return not mark & ((1 << self.level) - 1)
-
 
 class Sample:
     """Frames and openings, within a budget."""
@@ -85,6 +85,7 @@ class Sample:
         self._opening_bytes = 0
         self._openings = 0
         self._waiting: Memo[int, int] = Memo(60_000)
+        self._openings_of: Memo[tuple[str, ...], int] = Memo(8_000)
 
     @property
     def weight(self) -> int:
@@ -119,11 +120,25 @@ class Sample:
             self._thin_frames(keep=cell)
         return cell
 
-    def opening(self, cell: Cell, segments: tuple[str, ...], mark: int) -> None:
+    def level_for(self, cell: Cell, mark: int) -> int | None:
+        """The level at which a user message with this hash is sampled: it stands for 2**level; `None` leaves it out.
+
+        Where the frame says what to do, what users write into it hardly matters: the first few are read, then some.
+        """
+        level = cell.level
+        frame = cell.frame
+        if len(frame.lines) >= _FULL_FRAME or frame.tools or frame.format:
+            kind = (*frame.lines[:1], *frame.lines[-1:], *frame.tools[:1], *frame.format[:1])
+            seen = self._openings_of.get(kind) or 0
+            self._openings_of.put(kind, seen + 1)
+            level = max(level, 0 if seen < _READ_ALL else _READ_SOME if seen < _READ_FEW_FROM else 2 * _READ_SOME)
+        return None if mark & ((1 << level) - 1) else level
+
+    def opening(self, cell: Cell, segments: tuple[str, ...], mark: int, level: int = 0) -> None:
         """Count one user message in a frame."""
         found = cell.openings.get(segments)
         if found is None:
-            found = Opening(0, mark, 1 << cell.level)
+            found = Opening(0, mark, 1 << level)
             cell.openings[segments] = found
             self._openings += 1
             self._opening_bytes += bytes_of(segments)
@@ -190,7 +205,7 @@ class Sample:
 
     def _add_opening(self, cell: Cell, segments: tuple[str, ...], opening: Opening) -> None:
         for mark in opening.marks:
-            self.opening(cell, segments, mark)
+            self.opening(cell, segments, mark, cell.level)
         if (kept := cell.openings.get(segments)) is not None:
             kept.count += opening.count - len(opening.marks)
             kept.scale = max(kept.scale, opening.scale)

@@ -116,7 +116,7 @@ def signals(request: Request, answer: Answer | None, language_of: LanguageOf | N
         return {"embeddings": 1.0}
     user = _user_text(request)
     instruction = instruction_of(request, user)
-    found = _structure(request) | _wording(instruction) | _content(request, user)
+    found = _structure(request) | _wording(instruction) | _content(request, user, instruction)
     found |= _languages(request, user, answer, language_of)
     if answer is not None:
         for name, value in _answered(answer).items():
@@ -167,16 +167,18 @@ def _wording(instruction: str) -> dict[str, float]:
     for name, pattern in WORDS.items():
         hits = {hit.lower() for hit in pattern.findall(instruction)}
         found[name] = float(min(_MOST_WORDS, len(hits)))
-    found["data tags"] = float(_DATA_TAGS.search(instruction) is not None)
     return found
 
 
-def _content(request: Request, user: str) -> dict[str, float]:
+def _content(request: Request, user: str, instruction: str) -> dict[str, float]:
     text = _ends(user, 2 * _USER, _USER)
+    given = _DATA_TAGS.search(instruction) is not None or _DATA_TAGS.search(text) is not None
     whole = f"{request.system[:_SYSTEM]}\n{text}" if not request.system else text
     return {
         "sensitive": float(not request.system and SENSITIVE.search(text) is not None),
-        "sum": float(len(_NUMBERS.findall(text)) >= 2 and _ASKS_SUM.search(text) is not None),
+        "data tags": float(given),
+        # Figures in a document that was handed over are looked up, not worked out.
+        "sum": float(not given and len(_NUMBERS.findall(text)) >= 2 and _ASKS_SUM.search(text) is not None),
         "code asked": _code_in(whole),
         "react": float(len(_REACT.findall(request.system[:_SYSTEM])) >= 2),
         "question": float(_QUESTION_MARK.search(text[-300:]) is not None),

@@ -75,12 +75,14 @@ class Node:
 
 def affixes(segment: str) -> tuple[str, ...]:
     """A long segment's first and last few words, as features of their own: a slot may stand at either end."""
-    tokens = segment.split(" ")
-    if len(tokens) < _SHORTEST_WITH_AFFIX:
+    words = segment.split(" ", _SHORTEST_WITH_AFFIX - 1)
+    if len(words) < _SHORTEST_WITH_AFFIX:
         return ()
+    if segment.isascii() or len(words[0]) > 1 or len(words[1]) > 1:
+        return "^ " + " ".join(words[:_AFFIX]), "$ " + " ".join(segment.rsplit(" ", _AFFIX)[1:])
     # Scripts without spaces are cut into letters, about three to a word.
-    size = _AFFIX if segment.isascii() or len(tokens[0]) > 1 or len(tokens[1]) > 1 else 3 * _AFFIX
-    return "^ " + " ".join(tokens[:size]), "$ " + " ".join(tokens[-size:])
+    letters = segment.split(" ")
+    return "^ " + " ".join(letters[: 3 * _AFFIX]), "$ " + " ".join(letters[-3 * _AFFIX :])
 
 
 def features(segments: Iterable[str]) -> set[str]:
