@@ -141,7 +141,7 @@ def _from_text(text: str) -> JSON:
 def dialect_of(request: JSON, response: JSON) -> Dialect:
     """Return the dialect in which a pair of bodies is written, by what they hold; the response decides first."""
     asked = fields.mapping(request, "request")
-    found = _dialect_of_response(response) or _dialect_of_request(asked)
+    found = dialect_of_response(response) or _dialect_of_request(asked)
     if found is None:
         names = ", ".join(sorted(asked)[:8]) or "no fields"
         raise UnreadableLine(
@@ -150,7 +150,8 @@ def dialect_of(request: JSON, response: JSON) -> Dialect:
     return found
 
 
-def _dialect_of_response(response: JSON) -> Dialect | None:
+def dialect_of_response(response: JSON) -> Dialect | None:
+    """Return the dialect of a response body, or `None` when it shows none."""
     if not isinstance(response, dict):
         return None
     if response.get("type") == "message" or "stop_reason" in response:

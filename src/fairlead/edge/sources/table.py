@@ -13,14 +13,28 @@ from importlib.metadata import entry_points
 from fairlead.core.errors import InputError
 from fairlead.core.nouns import JSON
 from fairlead.core.wire.failure import one_line
+from fairlead.edge.sources.batches import BATCHES
+from fairlead.edge.sources.gateways import HELICONE, LITELLM, PORTKEY, SPEND_LOGS
 from fairlead.edge.sources.inspect import INSPECT
 from fairlead.edge.sources.langfuse import LANGFUSE
 from fairlead.edge.sources.pairs import PAIRS
 from fairlead.edge.sources.reader import Row, Source
+from fairlead.edge.sources.stored import OPENPIPE, STORED
 
 GROUP = "fairlead.sources"
 
-BUILT_IN: tuple[Source, ...] = (INSPECT, LANGFUSE, PAIRS)
+BUILT_IN: tuple[Source, ...] = (
+    INSPECT,
+    LANGFUSE,
+    LITELLM,
+    SPEND_LOGS,
+    HELICONE,
+    PORTKEY,
+    BATCHES,
+    STORED,
+    OPENPIPE,
+    PAIRS,
+)
 
 
 @cache

@@ -1,0 +1,109 @@
+"""Two bodies of any dialect to a canonical row: what gateways, proxies and batch files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fairlead.core.nouns import JSON, Dialect, Failure
+from fairlead.core.wire import fields, gemini, loose, responses
+from fairlead.core.wire.decode import structure_or_text
+from fairlead.core.wire.failure import kind_of_status
+from fairlead.core.wire.row import dialect_of_response, whole_response
+from fairlead.edge.sources.reader import Around, Logged, logged
+from fairlead.edge.sources.traced import own_usage
+
+
+def pair(
+    request: JSON,
+    response: JSON,
+    around: Around,
+    *,
+    model: str | None = None,
+    status: int | None = None,
+    failure: Failure | None = None,
+    of: JSON = None,
+) -> Logged:
+    """Return the row of a request and what came back; bodies may be JSON texts, and either may be missing."""
+    sent, got = _body(request), _response(response)
+    dialect = dialect_of_response(got)
+    if dialect is not Dialect.OPENAI_EMBEDDINGS and isinstance(sent, dict) and _is_responses(sent, got):
+        around = replace(around, fidelity=(*around.fidelity, *responses.fidelity(sent)))
+        sent = responses.chat_body(sent)
+    elif isinstance(sent, dict) and gemini.is_request(sent):
+        sent = gemini.chat_body(sent, model=model)
+    elif isinstance(sent, dict) and "messages" not in sent and isinstance(sent.get("prompt"), str):
+        sent = _completion_request(sent)
+    if isinstance(sent, dict) and model and not sent.get("model"):
+        sent = {**sent, "model": model}
+    if failure is None and status is not None and status >= 400 and not _has_error(got):
+        failure = Failure(kind=kind_of_status(status), status=status)
+    around = replace(around, usage=around.usage if _told(got) is None else None)
+    return logged(
+        sent if isinstance(sent, dict) else None,
+        _chat_response(got),
+        around,
+        dialect=None if isinstance(sent, dict) else dialect,
+        model=model or _model(got),
+        failure=failure,
+        of=of,
+    )
+
+
+def _is_responses(sent: JSON, got: JSON) -> bool:
+    return responses.is_request(sent) or responses.is_response(got)
+
+
+def _body(value: JSON) -> JSON:
+    return structure_or_text(value) if isinstance(value, str) and value.strip() else value
+
+
+def _response(value: JSON) -> JSON:
+    if value in (None, "", {}, "{}"):
+        return None
+    if isinstance(value, list) and any(gemini.is_response(item) for item in value):
+        return value
+    return whole_response(value)
+
+
+def _chat_response(got: JSON) -> JSON:
+    if isinstance(got, dict):
+        if responses.is_response(got):
+            return responses.completion(got)
+        choices = fields.list_or_empty(got.get("choices"))
+        if choices and isinstance(choices[0], dict) and isinstance(choices[0].get("text"), str):
+            return _completion_response(got, choices[0])
+    return gemini.completion(got) if isinstance(got, list) or gemini.is_response(got) else got
+
+
+def _completion_request(sent: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The older completions endpoint: its prompt is the only turn."""
+    parameters = {name: value for name, value in sent.items() if name not in {"prompt", "model", "stream"}}
+    model = fields.text_or_none(sent.get("model")) or "unnamed"
+    return loose.chat_body(model=model, messages=loose.message(sent["prompt"]), parameters=parameters)
+
+
+def _completion_response(got: Mapping[str, JSON], choice: Mapping[str, JSON]) -> JSON:
+    said = loose.message({"role": "assistant", "content": choice["text"]})
+    finish = fields.text_or_none(choice.get("finish_reason"))
+    return loose.completion(said, model=_model(got), finish=finish, usage=got.get("usage"))
+
+
+def _has_error(got: JSON) -> bool:
+    return isinstance(got, dict) and got.get("error") is not None
+
+
+def _told(got: JSON) -> JSON:
+    """Whether the response tells its tokens itself; then nobody else's count is needed."""
+    return True if isinstance(got, list) or own_usage(got) is not None else None
+
+
+def _model(got: JSON | Mapping[str, JSON]) -> str | None:
+    return fields.text_or_none(got.get("model")) if isinstance(got, Mapping) else None
+
+
+def is_chat_like(body: JSON) -> bool:
+    """Whether a value is a request body in any dialect."""
+    if not isinstance(body, dict):
+        return False
+    return isinstance(body.get("messages"), list) or gemini.is_request(body) or "input" in body or "prompt" in body

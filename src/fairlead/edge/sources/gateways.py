@@ -1,0 +1,255 @@
+"""What gateways and proxies export: LiteLLM (logging payload, spend logs), Helicone and Portkey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fairlead.core.nouns import JSON, Failure, FailureKind, Fidelity, Usage
+from fairlead.core.wire import fields, openai
+from fairlead.core.wire.decode import structure_or_text
+from fairlead.core.wire.failure import one_line
+from fairlead.core.wire.moment import seconds_between
+from fairlead.edge.sources.bodies import pair
+from fairlead.edge.sources.counts import counts_of, whole_number
+from fairlead.edge.sources.reader import Around, EachRow, Found, Row, Source
+
+_REDACTED = "redacted-by-litellm"
+_CUT_MARKS = ("litellm_truncated", "[truncated]", "... (truncated")
+
+
+def _open(value: JSON) -> JSON:
+    """A value that may be JSON text; LiteLLM writes `{}` where prompts are not stored."""
+    held = structure_or_text(value) if isinstance(value, str) else value
+    return None if held in ({}, [], "") else held
+
+
+def _object(value: JSON) -> Mapping[str, JSON]:
+    return fields.mapping_or_empty(_open(value))
+
+
+def _is_cut(*values: JSON) -> bool:
+    return any(mark in str(value) for value in values if value is not None for mark in _CUT_MARKS)
+
+
+def _is_redacted(value: JSON) -> bool:
+    return _REDACTED in str(value)[:400]
+
+
+def _asked(model: JSON, messages: JSON, parameters: Mapping[str, JSON], call_type: JSON) -> JSON:
+    """The body that the kept pieces make; `None` when the prompt was not kept."""
+    if messages is None or _is_redacted(messages):
+        return None
+    if isinstance(messages, dict):
+        return {"model": model, **parameters, **messages}
+    if isinstance(call_type, str) and "embedding" in call_type:
+        return {"model": model, **parameters, "input": messages}
+    listed: JSON = messages if isinstance(messages, list) else [{"role": "user", "content": messages}]
+    return {"model": model, **parameters, "messages": listed}
+
+
+def _usage(row: Row, given: JSON = None) -> Usage | None:
+    found = openai.usage(given) if isinstance(given, dict) else Usage()
+    if found.fresh is not None or found.visible is not None:
+        return found
+    named = {name: row.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    return counts_of(named) if any(whole_number(value) for value in named.values()) else None
+
+
+# LiteLLM, standard logging payload
+
+
+def _is_litellm(row: Row) -> bool:
+    return {"call_type", "startTime", "model_parameters"} <= row.keys()
+
+
+def _litellm(row: Row) -> Iterable[Found]:
+    about = fields.mapping_or_empty(row.get("metadata"))
+    parameters = {k: v for k, v in fields.mapping_or_empty(row.get("model_parameters")).items() if k != "metadata"}
+    hidden = fields.mapping_or_empty(row.get("hidden_params"))
+    from_cache = row.get("cache_hit") is True
+    around = Around(
+        id=row.get("id"),
+        started_at=row.get("startTime"),
+        latency_s=seconds_between(row.get("startTime"), row.get("endTime")),
+        first_token_s=seconds_between(row.get("startTime"), row.get("completionStartTime"))
+        if row.get("stream")
+        else None,
+        provider=row.get("custom_llm_provider"),
+        conversation=row.get("session_id") or row.get("trace_id"),
+        user=row.get("end_user") or about.get("user_api_key_end_user_id") or about.get("user_api_key_user_id"),
+        metadata={
+            "team": about.get("user_api_key_team_alias") or about.get("user_api_key_team_id"),
+            "key": about.get("user_api_key_alias"),
+            "tags": row.get("request_tags"),
+            "model_group": row.get("model_group"),
+            "answered_from_cache": from_cache or None,
+        },
+        usage=_usage(row, about.get("usage_object") or hidden.get("usage_object")),
+        fidelity=(Fidelity.TRUNCATED,) if _is_cut(row.get("messages")) else (),
+    )
+    asked = _asked(row.get("model"), _open(row.get("messages")), parameters, row.get("call_type"))
+    failure = _litellm_failure(row) if row.get("status") == "failure" else None
+    answered = None if _is_redacted(row.get("response")) else row.get("response")
+    yield pair(asked, answered, around, model=fields.text_or_none(row.get("model")), failure=failure)
+
+
+def _litellm_failure(row: Row) -> Failure:
+    about = fields.mapping_or_empty(row.get("error_information"))
+    status = whole_number(about.get("error_code"))
+    told = about.get("error_message") or row.get("error_str") or about.get("error_class")
+    kind = FailureKind.SERVER_ERROR if status is None or status == 429 or status >= 500 else FailureKind.REFUSED_REQUEST
+    return Failure(kind=kind, detail=one_line(told) if isinstance(told, str) else "", status=status)
+
+
+LITELLM = Source(
+    name="litellm",
+    fields=frozenset(
+        {"id", "trace_id", "call_type", "startTime", "endTime", "model_parameters", "messages", "response"}
+    ),
+    claims=_is_litellm,
+    opened=lambda: EachRow(_litellm),
+)
+
+
+# LiteLLM, spend logs
+
+
+def _is_spend(row: Row) -> bool:
+    return {"request_id", "spend", "startTime"} <= row.keys()
+
+
+def _spend(row: Row) -> Iterable[Found]:
+    about = _object(row.get("metadata"))
+    proxied = _object(row.get("proxy_server_request"))
+    body = proxied.get("body") if isinstance(proxied.get("body"), dict) else proxied
+    model = fields.text_or_none(row.get("model"))
+    asked = _asked(model, _open(row.get("messages")), {}, row.get("call_type"))
+    if asked is None and isinstance(body, dict) and body.get("messages"):
+        asked = {**body, "model": model or body.get("model")}
+    around = Around(
+        id=row.get("request_id"),
+        started_at=row.get("startTime"),
+        latency_s=seconds_between(row.get("startTime"), row.get("endTime")),
+        provider=row.get("custom_llm_provider") or None,
+        conversation=row.get("session_id"),
+        user=row.get("end_user") or row.get("user"),
+        metadata={
+            "team": row.get("team_id"),
+            "key": about.get("user_api_key_alias"),
+            "tags": _open(row.get("request_tags")),
+            "model_group": row.get("model_group"),
+        },
+        usage=_usage(row, about.get("usage_object")),
+        fidelity=(Fidelity.TRUNCATED,) if _is_cut(asked) else (),
+    )
+    failed = row.get("status") == "failure" or about.get("status") == "failure"
+    failure = _litellm_failure({**row, "error_information": about.get("error_information")}) if failed else None
+    answered = None if _is_redacted(row.get("response")) else _open(row.get("response"))
+    yield pair(asked, answered, around, model=model, failure=failure)
+
+
+SPEND_LOGS = Source(
+    name="litellm spend logs",
+    fields=frozenset({"request_id", "call_type", "api_key", "spend", "startTime", "endTime", "model", "metadata"}),
+    claims=_is_spend,
+    opened=lambda: EachRow(_spend),
+    tables=(frozenset({"request_id", "spend", "startTime", "model"}),),
+)
+
+
+# Helicone
+
+
+def _is_helicone(row: Row) -> bool:
+    return "request_created_at" in row and bool(
+        {"request_body", "request_id", "response_id", "signed_body_url"} & row.keys()
+    )
+
+
+def _helicone(row: Row) -> Iterable[Found]:
+    properties = _object(row.get("request_properties") or row.get("properties"))
+    delay = whole_number(row.get("delay_ms")) or whole_number(row.get("latency"))
+    first = whole_number(row.get("time_to_first_token"))
+    model = next(
+        (m for key in ("model", "response_model", "request_model") if (m := fields.text_or_none(row.get(key)))), None
+    )
+    counts = {name: row.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    session = properties.get("Helicone-Session-Id")
+    around = Around(
+        id=row.get("request_id") or row.get("response_id"),
+        started_at=row.get("request_created_at"),
+        latency_s=None if delay is None else delay / 1000,
+        first_token_s=first / 1000 if first else None,
+        provider=_lower(row.get("provider")),
+        conversation=session,
+        user=row.get("request_user_id") or row.get("user_id"),
+        metadata=properties,
+        usage=counts_of(counts),
+    )
+    status = whole_number(row.get("response_status"))
+    yield pair(row.get("request_body"), row.get("response_body"), around, model=model, status=status)
+
+
+def _lower(value: JSON) -> str | None:
+    return value.lower() if isinstance(value, str) and value else None
+
+
+HELICONE = Source(
+    name="helicone",
+    fields=frozenset(
+        {"response_id", "response_status", "request_created_at", "request_body", "response_body", "model"}
+    ),
+    claims=_is_helicone,
+    opened=lambda: EachRow(_helicone),
+    tables=(
+        frozenset({"request_created_at", "request_body", "model"}),
+        frozenset({"request_created_at", "response_id"}),
+    ),
+)
+
+
+# Portkey
+
+
+def _is_portkey(row: Row) -> bool:
+    return bool({"ai_model", "ai_org"} & row.keys()) and bool({"request.body", "request", "response.body"} & row.keys())
+
+
+def _portkey(row: Row) -> Iterable[Found]:
+    took = whole_number(row.get("response_time"))
+    counts = {"input": row.get("req_units"), "output": row.get("res_units"), "total": row.get("total_units")}
+    from_cache = str(row.get("cache_status", "")).upper() in {"HIT", "SEMANTIC HIT"}
+    around = Around(
+        id=row.get("id") or row.get("request_id"),
+        started_at=row.get("created_at"),
+        latency_s=None if took is None else took / 1000,
+        provider=_lower(row.get("ai_org")),
+        conversation=row.get("trace_id"),
+        metadata={
+            "prompt": row.get("prompt_slug"),
+            "config": row.get("config"),
+            "answered_from_cache": from_cache or None,
+        },
+        usage=counts_of(counts),
+    )
+    status = whole_number(row.get("response_status_code"))
+    model = fields.text_or_none(row.get("ai_model"))
+    yield pair(_half(row, "request"), _half(row, "response"), around, model=model, status=status)
+
+
+def _half(row: Row, name: str) -> JSON:
+    """The body of one side, under a dotted name or inside an object."""
+    dotted = row.get(f"{name}.body")
+    inner = row.get(name)
+    return dotted if dotted is not None else inner.get("body") if isinstance(inner, dict) and "body" in inner else inner
+
+
+PORTKEY = Source(
+    name="portkey",
+    fields=frozenset(
+        {"created_at", "request.body", "response.body", "is_success", "ai_org", "ai_model", "cost", "trace_id"}
+    ),
+    claims=_is_portkey,
+    opened=lambda: EachRow(_portkey),
+    tables=(frozenset({"ai_model", "request.body", "response.body"}),),
+)

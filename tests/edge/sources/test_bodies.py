@@ -1,0 +1,316 @@
+"""Pairs in dialects of their own, batch files, stored completions: two bodies that must find each other."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fairlead.core.nouns import Dialect, FailureKind, Fidelity, ToolCall, Usage
+
+CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1772366400,
+    "model": "gpt-4o-2024-08-06",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
+}
+
+# OpenAI Responses
+
+ASKED = {
+    "model": "gpt-5",
+    "instructions": "Be brief.",
+    "max_output_tokens": 50,
+    "reasoning": {"effort": "low"},
+    "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": "Weather in Lyon?"}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": '{"town": "Lyon"}'},
+        {"type": "function_call_output", "call_id": "c1", "output": "14"},
+    ],
+    "tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}, {"type": "web_search"}],
+    "text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}},
+}
+RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "model": "gpt-5-2025-08-07",
+    "output": [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "14 degrees"}]},
+        {"type": "function_call", "call_id": "c2", "name": "weather", "arguments": '{"town": "Nice"}'},
+    ],
+    "usage": {
+        "input_tokens": 100,
+        "input_tokens_details": {"cached_tokens": 60},
+        "output_tokens": 30,
+        "output_tokens_details": {"reasoning_tokens": 20},
+        "total_tokens": 130,
+    },
+}
+
+
+def test_a_responses_pair_reads_like_the_same_chat(scan_rows):
+    (only,) = scan_rows({"request": ASKED, "response": RESPONSE, "latency_s": 2, "id": "a"}).exchanges
+    assert only.dialect is Dialect.OPENAI_CHAT
+    assert only.request.system == "Be brief."
+    assert [turn.role for turn in only.request.messages] == ["user", "assistant", "tool"]
+    assert only.request.messages[1].parts[0].arguments == {"town": "Lyon"}
+    assert only.request.messages[2].parts[0].call_id == "c1"
+    assert [(tool.name, tool.kind) for tool in only.request.tools] == [
+        ("weather", "function"),
+        ("web_search", "web_search"),
+    ]
+    assert only.request.schema == {"type": "object"}
+    assert only.request.parameters == {"max_completion_tokens": 50, "reasoning_effort": "low"}
+    assert only.answer.text == "14 degrees"
+    assert only.answer.tool_calls == (ToolCall(name="weather", arguments={"town": "Nice"}, call_id="c2"),)
+    assert only.answer.model == "gpt-5-2025-08-07"
+    assert only.usage == Usage(fresh=40, cache_read=60, visible=10, reasoning=20)
+    assert (only.id, only.latency_s, only.fidelity) == ("a", 2.0, ())
+
+
+def test_a_responses_pair_in_plain_text_is_not_taken_for_embeddings(scan_rows):
+    (only,) = scan_rows({"request": {"model": "gpt-5", "input": "Hi"}, "response": RESPONSE}).exchanges
+    assert only.request.messages[0].text == "Hi"
+
+
+def test_history_left_at_the_vendor_is_flagged(scan_rows):
+    asked = {"model": "gpt-5", "input": "And Nice?", "previous_response_id": "resp_0"}
+    (only,) = scan_rows({"request": asked, "response": RESPONSE}).exchanges
+    assert Fidelity.TRUNCATED in only.fidelity
+
+
+def test_a_response_that_failed_is_a_failure(scan_rows):
+    failed = {**RESPONSE, "status": "failed", "output": [], "error": {"code": "rate_limit_exceeded", "message": "slow"}}
+    (only,) = scan_rows({"request": ASKED, "response": failed}).exchanges
+    assert only.answer.failure is not None
+    assert only.answer.failure.kind is FailureKind.SERVER_ERROR
+
+
+# Gemini
+
+CONTENTS = {
+    "systemInstruction": {"parts": [{"text": "Be brief."}]},
+    "contents": [
+        {
+            "role": "user",
+            "parts": [{"text": "What is it?"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}],
+        },
+        {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {"at": 1}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {"seen": "a cat"}}}]},
+    ],
+    "tools": [{"functionDeclarations": [{"name": "look", "description": "d", "parameters": {"type": "object"}}]}],
+    "generationConfig": {"temperature": 0.5, "maxOutputTokens": 64, "responseSchema": {"type": "object"}},
+}
+CANDIDATES = {
+    "candidates": [
+        {
+            "content": {"role": "model", "parts": [{"text": "hm", "thought": True}, {"text": "A cat."}]},
+            "finishReason": "STOP",
+        }
+    ],
+    "usageMetadata": {
+        "promptTokenCount": 100,
+        "cachedContentTokenCount": 30,
+        "candidatesTokenCount": 5,
+        "thoughtsTokenCount": 7,
+        "totalTokenCount": 112,
+    },
+    "modelVersion": "gemini-2.5-flash",
+}
+
+
+def test_a_gemini_pair_reads_like_the_same_chat(scan_rows):
+    (only,) = scan_rows({"request": {**CONTENTS, "model": "models/gemini-2.5-flash"}, "response": CANDIDATES}).exchanges
+    assert only.request.model == "gemini-2.5-flash"
+    assert only.request.system == "Be brief."
+    assert [turn.role for turn in only.request.messages] == ["user", "assistant", "tool"]
+    assert only.request.messages[0].parts[1].text == "data:image/png;base64,AAAA"
+    assert only.request.messages[2].parts[0].text == '{"seen": "a cat"}'
+    assert [tool.name for tool in only.request.tools] == ["look"]
+    assert only.request.schema == {"type": "object"}
+    assert only.request.parameters == {"temperature": 0.5, "max_tokens": 64}
+    assert (only.answer.text, only.answer.finish, only.answer.model) == ("A cat.", "STOP", "gemini-2.5-flash")
+    assert only.usage == Usage(fresh=70, cache_read=30, visible=5, reasoning=7)
+
+
+def test_a_streamed_gemini_answer_is_joined_and_its_last_count_is_the_whole(scan_rows):
+    first = {"candidates": [{"content": {"parts": [{"text": "A "}]}}], "usageMetadata": {"promptTokenCount": 100}}
+    (only,) = scan_rows({"request": CONTENTS, "response": [first, CANDIDATES]}).exchanges
+    assert only.answer.text == "A A cat."
+    assert only.usage.fresh == 70
+
+
+def test_an_older_completion_is_one_turn(scan_rows):
+    answer = {
+        "choices": [{"text": "Hello", "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1},
+    }
+    (only,) = scan_rows(
+        {"request": {"model": "davinci", "prompt": "Hi", "max_tokens": 5}, "response": answer}
+    ).exchanges
+    assert only.request.messages[0].text == "Hi"
+    assert only.answer.text == "Hello"
+    assert only.request.parameters == {"max_tokens": 5}
+
+
+def test_a_pair_with_its_bodies_as_json_text_is_read(scan_rows):
+    (only,) = scan_rows(
+        {"request": json.dumps(CHAT), "response": json.dumps(COMPLETION), "timestamp": 1772366400}
+    ).exchanges
+    assert only.answer.text == "Hello"
+    assert only.started_at is not None
+
+
+# Batches
+
+
+def asked_in_batch(name, text="Hi", url="/v1/chat/completions"):
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
+    return {"custom_id": name, "method": "POST", "url": url, "body": body}
+
+
+def answered_in_batch(name, status=200, body=COMPLETION):
+    return {
+        "id": f"batch_req_{name}",
+        "custom_id": name,
+        "response": {"status_code": status, "request_id": "r", "body": body},
+        "error": None,
+    }
+
+
+@pytest.mark.parametrize("results_first", [False, True])
+def test_openai_batch_files_are_joined_in_either_order(tmp_path, scan, results_first):
+    files = {"requests": [asked_in_batch("a"), asked_in_batch("b", "Ho")]}
+    files |= {"results": [answered_in_batch("b"), answered_in_batch("a")]}
+    for name, rows in files.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    order = ["results", "requests"] if results_first else ["requests", "results"]
+    found = scan(*(tmp_path / f"{name}.jsonl" for name in order)).exchanges
+    assert {(e.metadata["custom_id"], e.request.messages[0].text, e.answer.text) for e in found} == {
+        ("a", "Hi", "Hello"),
+        ("b", "Ho", "Hello"),
+    }
+    assert all(e.metadata["batch"] is True and e.latency_s is None and e.fidelity == () for e in found)
+
+
+def test_half_a_batch_is_kept_for_what_it_tells(scan_rows):
+    without_answer, without_prompt = scan_rows(asked_in_batch("a"), answered_in_batch("b")).exchanges
+    assert without_answer.answer.failure is not None
+    assert without_answer.answer.failure.kind is FailureKind.NOT_RECORDED
+    assert without_prompt.fidelity == (Fidelity.PROMPT_ABSENT,)
+    assert without_prompt.usage == Usage(fresh=9, visible=2)
+    assert without_prompt.request.model == "gpt-4o-2024-08-06"
+
+
+def test_an_id_that_stands_for_two_requests_joins_nothing(scan_rows):
+    found = scan_rows(asked_in_batch("a"), asked_in_batch("a", "Ho"), answered_in_batch("a")).exchanges
+    assert len(found) == 3
+    assert [e.fidelity for e in found if e.answer.text] == [(Fidelity.PROMPT_ABSENT,)]
+
+
+def test_the_same_request_file_twice_is_one_request(scan_rows):
+    found = scan_rows(asked_in_batch("a"), asked_in_batch("a"), answered_in_batch("a")).exchanges
+    assert [e.answer.text for e in found] == ["Hello"]
+
+
+def test_a_batch_result_that_failed_is_a_failure(scan_rows):
+    broken = answered_in_batch("a", 400, {"error": {"message": "too long", "type": "invalid_request_error"}})
+    expired = {**answered_in_batch("b"), "response": None, "error": {"code": "batch_expired", "message": "late"}}
+    first, second = scan_rows(asked_in_batch("a"), asked_in_batch("b"), broken, expired).exchanges
+    assert [e.answer.failure.detail for e in (first, second) if e.answer.failure] == ["too long", "late"]
+
+
+def test_anthropic_batches_are_joined(scan_rows):
+    params = {"model": "claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+    message = {
+        "type": "message",
+        "model": "claude-x-1",
+        "content": [{"type": "text", "text": "Hello"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 3, "output_tokens": 1},
+    }
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
+    found = scan_rows(
+        *({"custom_id": name, "params": params} for name in "abc"),
+        {"custom_id": "a", "result": {"type": "succeeded", "message": message}},
+        {"custom_id": "b", "result": {"type": "errored", "error": error}},
+        {"custom_id": "c", "result": {"type": "expired"}},
+    ).exchanges
+    assert [e.answer.text for e in found] == ["Hello", "", ""]
+    assert {e.dialect for e in found} == {Dialect.ANTHROPIC_MESSAGES}
+    assert found[1].answer.failure is not None
+    assert found[1].answer.failure.kind is FailureKind.REFUSED_REQUEST
+    assert found[2].answer.failure is not None
+    assert found[2].answer.failure.detail == "batch expired"
+
+
+def test_gemini_batches_are_joined(scan_rows):
+    (only,) = scan_rows({"key": "k", "request": CONTENTS}, {"key": "k", "response": CANDIDATES}).exchanges
+    assert only.answer.text == "A cat."
+    assert only.request.system == "Be brief."
+
+
+# Stored completions and OpenPipe
+
+
+def stored_message(n, role, text):
+    return {"id": f"chatcmpl-1-{n}", "role": role, "content": text, "name": None}
+
+
+def test_stored_completions_find_their_messages_on_other_pages(scan_rows):
+    stored = {**COMPLETION, "metadata": {"app": "x"}, "temperature": 0.3, "tools": None, "input_user": "u-1"}
+    other = {**COMPLETION, "id": "chatcmpl-2"}
+    found = scan_rows(
+        {"object": "list", "data": [stored, other], "has_more": False},
+        {"object": "list", "data": [stored_message(0, "system", "Be brief."), stored_message(1, "user", "Hi")]},
+    ).exchanges
+    assert found[0].request.system == "Be brief."
+    assert found[0].request.messages[0].text == "Hi"
+    assert found[0].request.parameters == {"temperature": 0.3}
+    assert (found[0].user, found[0].metadata) == ("u-1", {"app": "x"})
+    assert found[0].started_at is not None
+    assert found[1].fidelity == (Fidelity.PROMPT_ABSENT,)
+    assert found[1].usage == Usage(fresh=9, visible=2)
+
+
+def test_a_stored_completion_may_carry_its_messages(scan_rows):
+    (only,) = scan_rows({**COMPLETION, "messages": [{"role": "user", "content": "Hi"}]}).exchanges
+    assert only.request.messages[0].text == "Hi"
+    assert only.answer.text == "Hello"
+
+
+def test_messages_of_an_unknown_completion_are_told(scan_rows):
+    result = scan_rows({"object": "list", "data": [stored_message(0, "user", "Hi")]})
+    assert result.reasons == ["messages of completion chatcmpl-1, which no file lists"]
+
+
+def test_openpipe_rows_are_pairs_under_other_names(scan_rows):
+    (only,) = scan_rows({"input": CHAT, "output": COMPLETION, "tags": {"prompt_id": "p"}}).exchanges
+    assert only.request.messages[0].text == "Hi"
+    assert only.metadata == {"prompt_id": "p"}
+
+
+# Nothing is lost in silence
+
+
+def test_an_unknown_shape_is_told_with_what_was_seen_and_what_came_nearest(scan_rows):
+    result = scan_rows({"call_type": "x", "startTime": 1, "endTime": 2, "colour": "red"})
+    assert result.reasons == [
+        (
+            "no reader knows this shape: it holds call_type, colour, endTime, startTime; "
+            "nearest is litellm, but lacks id, messages, model_parameters, response, trace_id"
+        )
+    ]
+
+
+def test_an_unknown_table_is_told_once(scan_rows):
+    result = scan_rows("request_created_at,model,colour\n1,2,3\n4,5,6\n", name="a.csv")
+    assert result.reasons == [
+        "a table no reader knows: it holds request_created_at, model, colour; nearest is helicone, but lacks request_body"
+    ]

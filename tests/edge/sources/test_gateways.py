@@ -1,0 +1,212 @@
+"""Exports of LiteLLM, Helicone and Portkey, built from their documented fields."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from fairlead.core.nouns import Dialect, FailureKind, Fidelity, Usage
+
+MESSAGES = [{"role": "user", "content": "Hi"}]
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "model": "gpt-4o-2024-08-06",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+    "usage": {
+        "prompt_tokens": 9,
+        "completion_tokens": 2,
+        "total_tokens": 11,
+        "prompt_tokens_details": {"cached_tokens": 4},
+    },
+}
+PAYLOAD = {
+    "id": "req-1",
+    "trace_id": "trace-1",
+    "call_type": "acompletion",
+    "cache_hit": False,
+    "stream": True,
+    "status": "success",
+    "custom_llm_provider": "openai",
+    "startTime": 1772366400.0,
+    "completionStartTime": 1772366400.25,
+    "endTime": 1772366402.0,
+    "response_time": 2.0,
+    "model": "gpt-4o",
+    "metadata": {"user_api_key_team_alias": "billing", "user_api_key_user_id": "u-1"},
+    "response_cost": 0.1,
+    "prompt_tokens": 9,
+    "completion_tokens": 2,
+    "total_tokens": 11,
+    "request_tags": ["a"],
+    "end_user": "",
+    "messages": MESSAGES,
+    "response": COMPLETION,
+    "model_parameters": {"temperature": 0.5, "tools": [{"type": "function", "function": {"name": "f"}}]},
+    "hidden_params": {},
+}
+SPEND = {
+    "request_id": "req-1",
+    "session_id": "s-1",
+    "call_type": "acompletion",
+    "api_key": "hash",
+    "cache_hit": "None",
+    "startTime": "2026-03-01 12:00:00.000",
+    "endTime": "2026-03-01 12:00:02.500",
+    "model": "gpt-4o",
+    "user": "u-1",
+    "spend": 0.1,
+    "metadata": json.dumps({"usage_object": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}}),
+    "prompt_tokens": 90,
+    "completion_tokens": 20,
+    "total_tokens": 110,
+    "request_tags": '["a"]',
+    "end_user": "",
+    "custom_llm_provider": "openai",
+    "messages": "{}",
+    "response": "{}",
+    "status": "success",
+}
+HELICONE = {
+    "response_id": "res-1",
+    "response_created_at": "2026-03-01T12:00:02Z",
+    "response_status": 200,
+    "request_created_at": "2026-03-01T12:00:00Z",
+    "request_body": {"model": "gpt-4o", "messages": MESSAGES},
+    "response_body": COMPLETION,
+    "request_properties": {"Helicone-Session-Id": "s-1", "app": "x"},
+    "request_user_id": "u-1",
+    "model": "gpt-4o-2024-08-06",
+    "prompt_tokens": 9,
+    "completion_tokens": 2,
+    "latency": 1500,
+    "cost": 0.1,
+}
+PORTKEY = {
+    "created_at": "2026-03-01T12:00:00Z",
+    "request.body": {"model": "gpt-4o", "messages": MESSAGES},
+    "response.body": COMPLETION,
+    "is_success": True,
+    "ai_org": "openai",
+    "ai_model": "gpt-4o",
+    "req_units": 9,
+    "res_units": 2,
+    "total_units": 11,
+    "cost": 0.1,
+    "response_status_code": 200,
+    "response_time": 1500,
+    "cache_status": "MISS",
+    "trace_id": "t-1",
+}
+
+
+def test_a_litellm_payload_is_read_with_its_times_and_settings(scan_rows):
+    (only,) = scan_rows(PAYLOAD).exchanges
+    assert only.request.messages[0].text == "Hi"
+    assert only.request.parameters == {"temperature": 0.5}
+    assert [tool.name for tool in only.request.tools] == ["f"]
+    assert only.answer.text == "Hello"
+    assert only.usage == Usage(fresh=5, cache_read=4, visible=2)
+    assert (only.latency_s, only.first_token_s) == (2.0, 0.25)
+    assert (only.provider, only.conversation, only.user) == ("openai", "trace-1", "u-1")
+    assert only.metadata == {"team": "billing", "tags": ["a"]}
+
+
+def test_a_redacted_litellm_prompt_is_absent_and_still_costs(scan_rows):
+    hidden = {**PAYLOAD, "messages": [{"role": "user", "content": "redacted-by-litellm"}]}
+    (only,) = scan_rows({**hidden, "response": {"text": "redacted-by-litellm"}}).exchanges
+    assert only.fidelity == (Fidelity.PROMPT_ABSENT,)
+    assert only.usage == Usage(fresh=9, visible=2)
+
+
+def test_a_failed_litellm_call_is_a_failure(scan_rows):
+    about = {"error_code": "429", "error_message": "slow down", "error_class": "RateLimitError"}
+    (only,) = scan_rows({**PAYLOAD, "status": "failure", "response": {}, "error_information": about}).exchanges
+    assert only.answer.failure is not None
+    assert (only.answer.failure.kind, only.answer.failure.status) == (FailureKind.SERVER_ERROR, 429)
+
+
+def test_a_litellm_embedding_is_one(scan_rows):
+    vectors = {
+        "object": "list",
+        "data": [{"embedding": [0.1], "index": 0}],
+        "usage": {"prompt_tokens": 3, "total_tokens": 3},
+    }
+    (only,) = scan_rows({**PAYLOAD, "call_type": "aembedding", "messages": ["a"], "response": vectors}).exchanges
+    assert only.dialect is Dialect.OPENAI_EMBEDDINGS
+    assert only.request.inputs == ("a",)
+    assert only.answer.embeddings == 1
+
+
+def test_spend_logs_without_prompts_are_counted_by_their_usage_object(scan_rows):
+    (only,) = scan_rows(SPEND).exchanges
+    assert only.fidelity == (Fidelity.PROMPT_ABSENT,)
+    assert only.usage == Usage(fresh=9, visible=2), "the columns count what the cache answered too"
+    assert only.latency_s == 2.5
+    assert (only.request.model, only.conversation, only.user) == ("gpt-4o", "s-1", "u-1")
+
+
+def test_spend_logs_that_store_prompts_are_whole(scan_rows):
+    body = {"model": "alias", "messages": MESSAGES, "temperature": 0.5}
+    for kept in (
+        {"messages": json.dumps(MESSAGES)},
+        {"proxy_server_request": json.dumps(body)},
+        {"proxy_server_request": {"url": "x", "body": body}},
+    ):
+        (only,) = scan_rows({**SPEND, **kept, "response": json.dumps(COMPLETION)}).exchanges
+        assert only.request.messages[0].text == "Hi"
+        assert only.request.model == "gpt-4o"
+        assert only.answer.text == "Hello"
+
+
+def test_a_prompt_that_litellm_cut_is_flagged(scan_rows):
+    cut = json.dumps([{"role": "user", "content": "Hi ... (litellm_truncated 900 chars)"}])
+    (only,) = scan_rows({**SPEND, "messages": cut}).exchanges
+    assert only.fidelity == (Fidelity.TRUNCATED,)
+
+
+def table(*rows):
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow([value if isinstance(value, str) else json.dumps(value) for value in row.values()])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_helicone_exports_are_read_as_lines_and_as_a_table(scan_rows, as_table):
+    (only,) = (scan_rows(table(HELICONE), name="a.csv") if as_table else scan_rows(HELICONE)).exchanges
+    assert only.request.messages[0].text == "Hi"
+    assert only.answer.text == "Hello"
+    assert only.usage == Usage(fresh=5, cache_read=4, visible=2)
+    assert only.latency_s == 1.5
+    assert (only.conversation, only.user, only.metadata["app"]) == ("s-1", "u-1", "x")
+
+
+def test_helicone_rows_without_bodies_still_cost(scan_rows):
+    bare = {name: value for name, value in HELICONE.items() if not name.endswith("_body")}
+    (only,) = scan_rows(bare).exchanges
+    assert only.fidelity == (Fidelity.PROMPT_ABSENT,)
+    assert only.usage == Usage(fresh=9, visible=2)
+    assert only.request.model == "gpt-4o-2024-08-06"
+
+
+def test_a_status_of_an_error_without_a_body_is_a_failure(scan_rows):
+    (only,) = scan_rows({**HELICONE, "response_status": 503, "response_body": None}).exchanges
+    assert only.answer.failure is not None
+    assert only.answer.failure.kind is FailureKind.SERVER_ERROR
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_portkey_exports_are_read(scan_rows, nested):
+    row = dict(PORTKEY)
+    if nested:
+        row |= {"request": {"body": row.pop("request.body")}, "response": {"body": row.pop("response.body")}}
+    (only,) = scan_rows(row).exchanges
+    assert only.request.messages[0].text == "Hi"
+    assert only.answer.text == "Hello"
+    assert (only.latency_s, only.provider, only.conversation) == (1.5, "openai", "t-1")
