@@ -64,6 +64,13 @@ def test_another_row_with_the_same_id_is_kept_under_an_id_of_its_own(ledger):
     assert ledger.exchange("e1") == twins[0]
 
 
+def test_a_log_that_claims_the_ids_of_others_in_advance_gets_them_all_kept(ledger):
+    first, claimed, third = exchange(1), replace(exchange(2), id="e1#row-3"), replace(exchange(3), id="e1")
+    ledger.append_exchanges([first, claimed])
+    assert ledger.append_exchanges([third]) == 1
+    assert [each.id for each in ledger.exchanges()] == ["e1", "e1#row-3", "e1#row-3#"]
+
+
 def test_a_row_says_what_counting_and_drawing_need(ledger):
     failed = Answer(failure=Failure(kind=FailureKind.TIMEOUT), finish=None)
     made = exchange(answer=failed, usage=Usage(fresh=1, cache_read=2, visible=3, reasoning=4), conversation="c1")
@@ -218,3 +225,14 @@ def test_two_handles_see_each_others_writes(where):
         one.append_exchanges([exchange(1)])
         other.append_exchanges([exchange(1), exchange(2)])
         assert [row.id for row in one.rows()] == ["e1", "e2"]
+
+
+def test_an_interrupted_write_leaves_the_ledger_ready_for_the_next(ledger):
+    def interrupted():
+        yield from (exchange(number) for number in range(1000))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ledger.append_exchanges(interrupted())
+    assert ledger.append_exchanges([exchange(1000)]) == 1
+    assert ledger.size().exchanges == 1001

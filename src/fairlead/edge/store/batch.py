@@ -46,6 +46,10 @@ class Batch:
         """The columns for `id`."""
         return list({key(exchange.id) for exchange in self._exchanges.values()})
 
+    def second_ids(self) -> list[str]:
+        """The columns for `id` that stand in for taken ones."""
+        return [_second_id(exchange) for exchange in self._exchanges.values()]
+
     def drop(self, row_hashes: set[str]) -> None:
         """Leave out what the ledger already has."""
         for row_hash in row_hashes:
@@ -64,13 +68,23 @@ class Batch:
         """The rows of the exchanges, none with an id that is taken."""
         values: list[Row] = []
         for row_hash, exchange in self._exchanges.items():
-            column = key(exchange.id)
-            if column in taken:
-                column = key(f"{exchange.id}#{exchange.row_hash}")
+            column = _first_free((key(exchange.id), _second_id(exchange)), taken)
             taken.add(column)
             request, response = self._bodies[row_hash]
             values.append(exchange_values(exchange, id_column=column, request=request.hash, response=response.hash))
         return values
+
+
+def _second_id(exchange: Exchange) -> str:
+    return key(f"{exchange.id}#{exchange.row_hash}")
+
+
+def _first_free(columns: tuple[str, ...], taken: set[str]) -> str:
+    """The first that is free; when a log was made so that none is, the last with marks behind it."""
+    for column in columns:
+        if column not in taken:
+            return column
+    return _first_free((f"{columns[-1]}#",), taken)
 
 
 def _bodies(exchange: Exchange) -> tuple[Body, Body]:

@@ -39,14 +39,14 @@ def erase(transaction: Transaction, who: str) -> Forgotten:
     transaction.change(f"INSERT INTO loose SELECT body FROM {_GONE_REPLIES}")
     replies = transaction.change(f"DELETE FROM {_GONE_REPLIES}")
     bodies = _erase_loose_bodies(transaction)
+    for table in ("gone", "loose"):
+        transaction.change(f"DROP TABLE {table}")
     pilots = tuple(row[0] for row in paired)
     return Forgotten(exchanges=exchanges, bodies=bodies, replies=replies, draws=draws, pairs=pairs, pilots=pilots)
 
 
 def _mark(transaction: Transaction, who: str) -> None:
     """List the exchanges to erase in `gone`, and in `loose` the bodies they leave."""
-    for table in ("gone", "loose"):
-        transaction.change(f"DROP TABLE IF EXISTS {table}")
     transaction.change("CREATE TEMPORARY TABLE gone (seq BIGINT, id TEXT, request_key TEXT)")
     transaction.change("CREATE TEMPORARY TABLE loose (id BIGINT)")
     chosen = "FROM exchanges WHERE made_for = ? OR conversation = ?"

@@ -42,7 +42,7 @@ from fairlead.edge.store.sqlite import SqliteDatabase
 Item = TypeVar("Item")
 
 _ROWS_AT_ONCE = 5_000
-_EXCHANGES_AT_ONCE = 200
+_EXCHANGES_AT_ONCE = 64  # bodies may be large
 _CHANGES_AT_ONCE = 5_000
 _SCRUB_KEY = "ledger.scrub"
 
@@ -136,17 +136,19 @@ class Ledger:
         return sum(self._append(batch) for batch in Batch.split(exchanges))
 
     def _append(self, batch: Batch) -> int:
-        batch.drop(self._known("row_hash", batch.row_hashes()))
+        batch.drop(self._known(batch.row_hashes()))
         if not batch:
             return 0
         bodies = batch.bodies()
         with self._database.write() as transaction:
-            taken = transaction.rows(*_any_of("SELECT id FROM exchanges WHERE id", batch.ids()))
+            taken = _taken(transaction, batch.ids())
+            if taken:
+                taken |= _taken(transaction, batch.second_ids())
             transaction.change_each(columns.INSERT_BODY, bodies)
-            return transaction.change_each(columns.INSERT_EXCHANGE, batch.values(taken={row[0] for row in taken}))
+            return transaction.change_each(columns.INSERT_EXCHANGE, batch.values(taken=taken))
 
-    def _known(self, column: str, values: Sequence[str]) -> set[str]:
-        rows = self._database.rows(*_any_of(f"SELECT {column} FROM exchanges WHERE {column}", values))
+    def _known(self, row_hashes: Sequence[str]) -> set[str]:
+        rows = self._database.rows(*_any_of("SELECT row_hash FROM exchanges WHERE row_hash", row_hashes))
         return {row[0] for row in rows}
 
     def rows(self, workload_id: str | None = None) -> list[ExchangeRow]:
@@ -435,6 +437,10 @@ def _postgres(url: str, *, create: bool, wait_s: float) -> Database:
 def _put_state(transaction: Transaction, name: str, value: JSON) -> None:
     sql = "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     transaction.change(sql, (key(name), packer()(encode(value))))
+
+
+def _taken(transaction: Transaction, ids: Sequence[str]) -> set[str]:
+    return {row[0] for row in transaction.rows(*_any_of("SELECT id FROM exchanges WHERE id", ids))}
 
 
 def _any_of(start: str, values: Sequence[str]) -> tuple[str, Sequence[str]]:

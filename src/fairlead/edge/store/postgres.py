@@ -105,8 +105,8 @@ class PostgresDatabase:
         """One transaction: kept when the block ends, undone when it raises."""
         with self._lock, self._explained():
             connection = self._live()
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                 yield PostgresTransaction(connection)
                 connection.execute("COMMIT")

@@ -116,8 +116,8 @@ class SqliteDatabase:
     def write(self) -> Generator[SqliteTransaction]:
         """One transaction: kept when the block ends, undone when it raises."""
         with self._lock, _explained(self.where, wait_s=self._wait_s):
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._transaction
                 self._connection.execute("COMMIT")
             except BaseException:
