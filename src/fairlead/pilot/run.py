@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from fairlead.core.errors import EndpointError, FairleadError, InputError, PilotPaused, UsageError
@@ -147,6 +149,8 @@ class _Pilot:
         asked = (terms.price,) if design.incumbent is None else (terms.price, terms.incumbent_price)
         self._purse = Purse(budget=terms.budget, prices=asked)
         self._bets = Bets(margin=design.margin, alpha=design.alpha, n_max=design.n_max, sides=len(asked))
+        # On a thread, for a grader that thinks for a second would make the answers that come meanwhile look late.
+        self._grading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fairlead-grader")
         self._bodies = CandidateBodies(design.candidate)
         self._sides: list[Side] = []
         self._ready: deque[Drawn | Gone] = deque()
@@ -179,6 +183,7 @@ class _Pilot:
                 await self._keeper.flush()
             return self._outcome()
         finally:
+            self._grading.shutdown(wait=False, cancel_futures=True)
             await self._keeper.close()
 
     # What earlier runs left
@@ -296,7 +301,8 @@ class _Pilot:
             if kept is not None and drawn.paid:
                 self._purse.settle(side.number, logged=drawn.exchange.usage, reply=kept)
         incumbent = replies[1] if len(replies) > 1 else logged_reply(drawn.exchange)
-        row = self._paired(drawn, candidate=replies[0], incumbent=incumbent)
+        paired = partial(self._paired, drawn, candidate=replies[0], incumbent=incumbent)
+        row = await asyncio.get_running_loop().run_in_executor(self._grading, paired)
         asked = [Asked(failure=reply.answer.failure, fresh=new) for reply, new in zip(replies, fresh, strict=True)]
         self._bets.finish(drawn.position, Finished(row=row, asked=tuple(asked)))
 

@@ -113,6 +113,58 @@ def test_embeddings_are_counted(replies):
     assert reply.answer.failure is None
 
 
+def test_a_second_answer_to_one_request_is_never_taken_for_the_next(replies):
+    async def twice(wire):
+        await wire.write((b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)) * 2)
+
+    async def other(wire):
+        await wire.answer(ANSWER.replace(b"42", b"43"))
+
+    one, two = replies(first(twice, other), times=2)
+    assert (one.answer.text, two.answer.text) == ("42", "43")
+
+
+def test_a_line_the_server_closed_meanwhile_is_replaced_without_counting_an_attempt(replies):
+    async def handle(wire):
+        await wire.request()
+        await wire.answer()
+
+    one, two = replies(handle, times=2)
+    assert (one.attempts, two.attempts) == (1, 1)
+    assert two.answer.text == "42"
+
+
+def test_a_word_ahead_of_the_answer_is_no_answer(replies):
+    async def handle(wire):
+        await wire.request()
+        await wire.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
+        await wire.answer()
+
+    (reply,) = replies(handle)
+    assert reply.answer.text == "42"
+
+
+def test_an_answer_that_ends_with_the_connection_is_whole(replies):
+    async def handle(wire):
+        await wire.request()
+        await wire.write(b"HTTP/1.1 200 OK\r\n\r\n" + ANSWER[:20])
+        await wire.write(ANSWER[20:])
+
+    (reply,) = replies(handle)
+    assert reply.answer.text == "42"
+
+
+@pytest.mark.parametrize("raw", [b"hello\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000])
+def test_what_is_not_http_is_a_cut_answer(replies, raw):
+    async def handle(wire):
+        await wire.request()
+        await wire.write(raw)
+        await asyncio.Event().wait()
+
+    (reply,) = replies(handle)
+    assert reply.answer.failure.kind is FailureKind.CUT
+
+
 # Bad answers
 
 

@@ -18,7 +18,6 @@ from random import Random
 from types import TracebackType
 from typing import Protocol, Self
 
-import httpx2
 import msgspec
 
 from fairlead.core import nouns
@@ -36,8 +35,9 @@ from fairlead.edge.clients.answers import (
     error_code,
     meaning,
 )
+from fairlead.edge.clients.connections import BrokenError, Connections, Proxied, Response, UnreachableError, needs_proxy
+from fairlead.edge.clients.direct import Direct
 from fairlead.edge.clients.gate import Gate, retry_after
-from fairlead.edge.clients.lanes import Lanes
 
 MAX_BYTES = 8 * 1024 * 1024
 ATTEMPTS = 3
@@ -105,7 +105,6 @@ class Endpoint:
         random: Random | None = None,
     ) -> None:
         self.address = address(base_url)
-        self._url = httpx2.URL(self.address.url(dialect))
         self._dialect = dialect
         self._key = key
         self._timeout_s = timeout_s
@@ -115,10 +114,12 @@ class Endpoint:
         self._patience_s = patience_s
         self._random = random or Random()  # noqa: S311  # spreads retries, hides nothing
         self._gate = Gate(patience_s=patience_s, clock=time.monotonic, random=self._random)
-        connect_s = min(CONNECT_S, 0.9 * timeout_s)
-        self._lanes = Lanes()
-        self._extensions = {"timeout": httpx2.Timeout(None, connect=connect_s).as_dict()}
-        self._headers = httpx2.Headers(_headers(dialect, key, stream=self._stream))
+        connections = Proxied if needs_proxy(self.address) else Direct
+        self._connections: Connections = connections(
+            self.address.url(dialect),
+            _headers(dialect, key, stream=self._stream),
+            connect_s=min(CONNECT_S, 0.9 * timeout_s),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,7 +131,7 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._lanes.aclose()
+        await self._connections.aclose()
 
     async def __call__(self, body: Mapping[str, JSON]) -> Reply:
         """Ask, with retries, and return what came of it."""
@@ -203,42 +204,36 @@ class Endpoint:
         except TimeoutError:
             answer = _failed(FailureKind.TIMEOUT, f"no complete answer within {self._timeout_s:g} s")
             return _Outcome(answer=answer, latency_s=time.monotonic() - began)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol) as error:
-            answer = _failed(FailureKind.SERVER_ERROR, _reason(error))
+        except UnreachableError as error:
+            answer = _failed(FailureKind.SERVER_ERROR, str(error))
             return _Outcome(answer=answer, latency_s=time.monotonic() - began, again=True, unreachable=True)
-        except httpx2.TransportError as error:
-            answer = _failed(FailureKind.CUT, _reason(error))
-            return _Outcome(answer=answer, latency_s=time.monotonic() - began, again=True)
+        except BrokenError as error:
+            return _Outcome(answer=_failed(FailureKind.CUT, str(error)), latency_s=time.monotonic() - began, again=True)
         return self._understood(heard, time.monotonic() - began)
 
     async def _exchanged(self, content: bytes) -> _Heard:
-        request = httpx2.Request("POST", self._url, headers=self._headers, content=content, extensions=self._extensions)
-        async with self._lanes.lane() as client:
-            response = await client.send(request, stream=True)
-            try:
-                return await self._read(response)
-            finally:
-                await response.aclose()
+        async with self._connections.sent(content) as response:
+            return await self._read(response)
 
-    async def _read(self, response: httpx2.Response) -> _Heard:
+    async def _read(self, response: Response) -> _Heard:
         headers = response.headers
         is_stream = headers.get("content-type", "").startswith("text/event-stream")
-        if response.status_code == 200 and self._stream and is_stream:
+        if response.status == 200 and self._stream and is_stream:
             return await self._read_stream(response)
         raw = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in response:
             raw += chunk
             if len(raw) > MAX_BYTES:
-                return _Heard(status=response.status_code, headers=headers, too_large=True)
+                return _Heard(status=response.status, headers=headers, too_large=True)
         whole = _inflated(bytes(raw), headers.get("content-encoding", ""))
         if whole is None:
-            return _Heard(status=response.status_code, headers=headers, too_large=True)
-        return _Heard(status=response.status_code, headers=headers, raw=self._blotted(whole))
+            return _Heard(status=response.status, headers=headers, too_large=True)
+        return _Heard(status=response.status, headers=headers, raw=self._blotted(whole))
 
-    async def _read_stream(self, response: httpx2.Response) -> _Heard:
+    async def _read_stream(self, response: Response) -> _Heard:
         stream: _Assembler = ChatStream() if self._dialect is Dialect.OPENAI_CHAT else MessageStream()
         size = 0
-        chunks = response.aiter_raw()
+        chunks = aiter(response)
         try:
             async for chunk in chunks:
                 size += len(chunk)
@@ -248,7 +243,7 @@ class Endpoint:
                 if stream.done:
                     await _drained(chunks)
                     break
-        except httpx2.TransportError:
+        except BrokenError:
             # What was cut off is said by the assembled body, which keeps the tokens counted so far.
             if stream.done:
                 raise
@@ -311,7 +306,7 @@ async def _drained(chunks: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(DRAIN_S):
             async for _ in chunks:
                 return
-    except (TimeoutError, httpx2.TransportError):
+    except (TimeoutError, BrokenError):
         return
 
 
@@ -349,11 +344,6 @@ def _failed(kind: FailureKind, detail: str, status: int | None = None) -> Answer
 
 def _detail(answer: Answer) -> str:
     return "" if answer.failure is None else answer.failure.detail
-
-
-def _reason(error: httpx2.TransportError) -> str:
-    """What went wrong with a connection; httpx2 leaves some of its errors without words."""
-    return str(error).strip().rstrip(".") or type(error).__name__
 
 
 def candidate_endpoint(
