@@ -12,26 +12,36 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from fairlead.core.workload.mask import literal_words
+from fairlead.core.workload.mask import SLOT, literal_words
 from fairlead.core.workload.tree import Leaf
 
 MAX_NAME: Final = 60
-_MAX_WORDS: Final = 7
+_MAX_WORDS: Final = 8
 _AD_HOC: Final = "Ad hoc chat"
+_LABEL: Final = re.compile(
+    r"^[\W_]*(?:<?(?:system|role|task|your task|instructions?|goal|objective|prompt|purpose|job)(?: tag)?\s?[:>]?\s+)(?=\w+ )"
+)
 _OPENING: Final = re.compile(
-    r"^(?:[\W_]*(?:system|role|task|instruction|instructions|goal|objective|prompt)\s*:\s*)?"
-    r"(?:(?:you are|you're|you act as|act as|act like|you will act as|assume the role of|imagine you are)\s+"
-    r"(?:<x>\s*,?\s*)?(?:(?:a|an|the|our|my)\s+)?"
+    r"^(?:(?:you are|you're|act as|act like|you (?:will )?act as|assume the role of|imagine you are|you work as)\s+"
+    r"(?:<x>\s*,?\s*)?(?:part of\s+)?(?:(?:a|an|the|our|my)\s+)?"
     r"|(?:your|the) (?:task|job|role|goal|purpose) is (?:to )?(?:act as )?"
     r"|(?:please|kindly|now|first|always|you (?:will|must|should|can|help(?: to)?|need to))\s+"
-    r"|(?:i want you to|i need you to|help me(?: to)?|can you|could you|given [^,]{1,60},)\s*)+"
+    r"|(?:i want you to|i need you to|help me(?: to)?|can you|could you|given [^,]{1,60},)\s*"
+    r"|you (?=\w))"
 )
 _ARTICLES: Final = re.compile(r"^(?:a|an|the|this|that|these|following|each|every)\s+")
+_FOLLOWING: Final = re.compile(
+    r"\b(?:the |this |these )?following (?=\w)|\bexactly (?=one)|\bgiven (?=text|passage|document)"
+)
 _QUALITIES: Final = re.compile(
     r"^(?:(?:helpful|friendly|expert|professional|senior|experienced|skilled|careful|concise|polite|world-class|precise"
     r"|highly|very|smart|knowledgeable|certified|ai|llm|virtual|automated|seasoned|meticulous|diligent|reliable)\s*,?\s+"
-    r"(?:and\s+)?)+(?=\w+ \w)"
+    r"(?:and\s+)?)+"
 )
+_ACRONYMS: Final = {
+    word: word.upper()
+    for word in ("json", "sql", "crm", "api", "pdf", "faq", "icd", "html", "csv", "ai", "url", "hr", "xml", "vat")
+}
 _TAIL: Final = frozenset(
     [
         "a",
@@ -82,10 +92,16 @@ _TAIL: Final = frozenset(
         "only",
         "any",
         "all",
+        "so",
+        "below",
+        "most",
+        "exactly",
     ]
 )
-_BREAK: Final = re.compile(r"\s*(?:<x>|[.:;!?()\[\]{}|\"“”«»]| - |, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b)")
-_KEPT: Final = frozenset("-'’&/+,.()#%")
+_BREAK: Final = re.compile(
+    r"\s*(?:<x>|[.:;!?()\[\]{}|\"“”«»]| - |, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b)"
+)
+_KEPT: Final = frozenset("-'’&/+,.()#%…")
 
 
 def clean(text: str, limit: int = MAX_NAME) -> str:
@@ -101,18 +117,29 @@ def clean(text: str, limit: int = MAX_NAME) -> str:
 
 
 def phrase(line: str) -> str:
-    """What a template's line is about, in at most seven words; empty when nothing is left.
+    """What a template's line is about, in a few words; empty when nothing is left.
 
     >>> phrase("you are an expert invoice extraction assistant for <x> .")
     'invoice extraction assistant'
+    >>> phrase("you sort the mail that reaches <x> .")
+    'sort the mail'
     """
-    text = re.sub(r"^[^\w<]+", "", line.removeprefix("^ ").removeprefix("$ "))
-    text = _QUALITIES.sub("", _ARTICLES.sub("", _OPENING.sub("", text)))
-    text = re.sub(r" ([,'’]) ?", r"\1 ", re.sub(r"^(?:<x>[\s,'’s]*)+", "", text))
-    words = (_BREAK.split(text, maxsplit=1)[0]).split()[:_MAX_WORDS]
-    while words and words[-1].strip(",") in _TAIL:
+    text = _LABEL.sub("", line.removeprefix("^ ").removeprefix("$ "))
+    text = _ARTICLES.sub("", _OPENING.sub("", _OPENING.sub("", text)))
+    bare = _cut(_QUALITIES.sub("", text))
+    return bare if " " in bare else _cut(text)
+
+
+def _cut(text: str) -> str:
+    """The first words of a text up to a slot or a stop, without words that lead nowhere at the end."""
+    text = re.sub(r" ([,'’]) ?", r"\1 ", re.sub(r"^(?:<x>[\s,'’s]*)+", "", _FOLLOWING.sub("", text)))
+    words = (_BREAK.split(text, maxsplit=1)[0]).split()
+    if len(words) < 2 and SLOT in text:
+        words = text.replace(SLOT, "…").rstrip(" .:…").split()
+    words = words[:_MAX_WORDS]
+    while words and words[-1].strip(",…") in _TAIL | {""}:
         words.pop()
-    return " ".join(words).strip(" ,-'’")
+    return " ".join(_ACRONYMS.get(word, word) for word in words).strip(" ,-'’.")
 
 
 def names(leaves: Mapping[str, Leaf], *, taken: Mapping[str, str]) -> dict[str, str]:
@@ -120,25 +147,30 @@ def names(leaves: Mapping[str, Leaf], *, taken: Mapping[str, str]) -> dict[str, 
     named = dict(taken)
     used = {name.casefold() for name in named.values()}
     common = Counter(line for leaf in leaves.values() for line in (*leaf.lines, *leaf.anchors))
-    for id_ in sorted(leaves):
-        if id_ not in named:
-            named[id_] = _free(_proposals(leaves[id_], common), used)
-            used.add(named[id_].casefold())
+    proposed = {id_: _distinct(_proposals(leaves[id_], common)) for id_ in sorted(leaves) if id_ not in named}
+    first = Counter(proposals[0].casefold() for proposals in proposed.values())
+    for id_, proposals in proposed.items():
+        # Two prompts that would have the same name both get what sets them apart.
+        shared = first[proposals[0].casefold()] > 1 and len(proposals) > 1
+        named[id_] = _free(proposals[1:] if shared else proposals, used)
+        used.add(named[id_].casefold())
     return named
 
 
-def _free(proposals: Iterator[str], used: set[str]) -> str:
-    first = ""
-    for proposal in proposals:
-        name = clean(proposal)
-        name = name[:1].upper() + name[1:]
-        first = first or name
-        if name and name.casefold() not in used:
+def _distinct(proposals: Iterator[str]) -> list[str]:
+    cleaned = (clean(proposal) for proposal in proposals)
+    return list(dict.fromkeys(name[:1].upper() + name[1:] for name in cleaned if name)) or ["Unnamed work"]
+
+
+def _free(proposals: Sequence[str], used: set[str]) -> str:
+    for name in proposals:
+        if name.casefold() not in used:
             return name
     number = 2
-    while f"{first[: MAX_NAME - 8]} ({number})".casefold() in used:
+    stem = proposals[0][: MAX_NAME - 8]
+    while f"{stem} ({number})".casefold() in used:
         number += 1
-    return f"{first[: MAX_NAME - 8]} ({number})"
+    return f"{stem} ({number})"
 
 
 def _proposals(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
@@ -153,7 +185,8 @@ def _proposals(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
     yield from phrases[:1]
     for detail in (*_tool_words(leaf), *_field_words(leaf), *phrases[1:4]):
         yield f"{clean(phrases[0], 36)} ({clean(detail, 20)})" if phrases else detail
-    yield "Chat with tools" if leaf.tools else "Unnamed work"
+    if not phrases:
+        yield "Chat with tools" if leaf.tools else "Unnamed work"
 
 
 def _phrases(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
@@ -162,8 +195,11 @@ def _phrases(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
 
     def rank(entry: tuple[int, str]) -> tuple[int, int]:
         at, line = entry
-        speaks = bool(_OPENING.match(line)) and literal_words(phrase(line)) >= 2
-        return min(common[line], 6) - (3 if speaks else 0) + (2 if literal_words(line) < 3 else 0), at
+        words = literal_words(phrase(line))
+        tells = words >= 2 and (_LABEL.match(line) is not None or _OPENING.match(line) is not None)
+        return min(common[line], 6) - (3 if tells else 0) + (3 if words < 2 else 0) + (
+            2 if line.endswith(":") else 0
+        ), at
 
     for _, line in sorted(enumerate(lines), key=rank):
         if literal_words(found := phrase(line)) >= 1 and len(found) > 3:
@@ -176,8 +212,3 @@ def _tool_words(leaf: Leaf) -> list[str]:
 
 def _field_words(leaf: Leaf) -> list[str]:
     return [", ".join(name.replace("_", " ") for name in leaf.format[:2])] if leaf.format else []
-
-
-def generic(name: str, others: Sequence[str]) -> bool:
-    """Whether a name is also the beginning of another one."""
-    return any(other != name and other.startswith(name) for other in others)
