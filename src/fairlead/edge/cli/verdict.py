@@ -10,6 +10,7 @@ import click
 from fairlead.core.errors import UsageError
 from fairlead.core.evidence import Evidence, Forecast, Histogram, Judgement, forecast
 from fairlead.edge.cli import options
+from fairlead.pilot.result import points, signed
 
 
 @click.command(name="verdict")
@@ -91,8 +92,8 @@ def words(judgement: Judgement, more: Forecast, *, margin: float, alpha: float) 
     size = ", by more than the margin" if judgement.by_more_than_margin else ""
     lines = [
         f"{judgement.verdict}{size}",
-        f"Difference in pass rate {judgement.mean:+.1%}, {1 - alpha:.0%} interval {judgement.low:+.1%} to "  # noqa: ISC004
-        f"{judgement.high:+.1%} after {judgement.n:,} pairs; the margin is {margin:.1%}.",
+        f"Difference in pass rate {signed(judgement.mean)} points, {100 * (1 - alpha):g} % interval {signed(judgement.low)} to "  # noqa: ISC004
+        f"{signed(judgement.high)}, after {judgement.n:,} pairs; the margin is {points(margin)}.",
     ]
     if judgement.replace_ok:
         lines.append("The open model may replace the closed one.")
@@ -105,7 +106,7 @@ def words(judgement: Judgement, more: Forecast, *, margin: float, alpha: float) 
         lines.append(
             f"About {more.median:,} more pairs would decide the margin (at most {at_most} with 80 % probability)."
         )
-    return "\n".join(lines).replace("-", "−")
+    return "\n".join(lines)
 
 
 def show_on_file(workload: str | None, *, ledger: str | None, config: Path | None, as_json: bool) -> None:

@@ -93,7 +93,7 @@ def total_per_month(survey: scanning.Survey) -> str:
 
 def notes(survey: scanning.Survey) -> Iterator[str]:
     """What a reader must know about the figures."""
-    if survey.month_unknown:
+    if survey.month_unknown and survey.workloads:
         yield f"Spend per month is unknown: {survey.month_unknown}."
     unpriced = sum(w.spend_unknown_calls for w in survey.workloads)
     if unpriced:
