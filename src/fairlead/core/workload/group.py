@@ -13,13 +13,14 @@ the order of arrival, on a clock or on Python's salted hash.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
 
+from fairlead.core.errors import LedgerTooNew, UsageError
 from fairlead.core.ids import digest
 from fairlead.core.nouns import JSON, Endpoint, Request
 from fairlead.core.workload.grow import grow
@@ -27,15 +28,16 @@ from fairlead.core.workload.link import SHARED, versions
 from fairlead.core.workload.mask import Masker, literal_words
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.naming import clean, names
-from fairlead.core.workload.sample import Sample
+from fairlead.core.workload.sample import Sample, size_of
 from fairlead.core.workload.shape import Frame, anchors_of, first_user, frame_of, mark_of
 from fairlead.core.workload.tree import By, Leaf, Node, leaves, node_from_json, node_to_json, walk
 
 _STATE: Final = 1
 _AD_HOC: Final = "ad hoc"
+_MEMO_BYTES: Final = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """Where a request belongs: its workload, and the version of the workload's prompt."""
 
@@ -43,20 +45,47 @@ class Assignment:
     prompt_id: str
 
 
+@dataclass(slots=True)
+class Wishes:
+    """What the user decided, which no later link undoes: names, homes of prompt versions, workloads left alone."""
+
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    homes: dict[str, str] = field(default_factory=dict[str, str])
+    pinned: set[str] = field(default_factory=set[str])
+
+    def to_json(self) -> JSON:
+        """The wishes as JSON."""
+        return {"names": dict(self.names), "homes": dict(self.homes), "pinned": [*sorted(self.pinned)]}
+
+    @classmethod
+    def from_json(cls, state: JSON) -> Wishes:
+        """The wishes that `to_json` wrote."""
+        rows = _mapping(state)
+        names = {id_: str(name) for id_, name in _mapping(rows["names"]).items()}
+        homes = {leaf: str(home) for leaf, home in _mapping(rows["homes"]).items()}
+        return cls(names, homes, {str(id_) for id_ in _rows(rows["pinned"])})
+
+
 class Grouper:
-    """Groups requests into workloads."""
+    """Groups requests into workloads.
+
+    Several processes share one state: each learns for itself, and now and then one of them loads the shared state,
+    lets it `absorb` what it has learned since, links and stores it, in one transaction.
+    """
 
     def __init__(self) -> None:
         self._masker = Masker()
         self._sample = Sample()
+        self._news = Sample()
         self._tree = Node(By.FAMILY)
         self._leaves: dict[str, Leaf] = {}
         self._aliases: dict[str, str] = {}
         self._born: dict[str, int] = {}
         self._links = 0
         self._names: dict[str, str] = {}
-        self._landed: Memo[tuple[Frame, str], Assignment] = Memo(20_000)
-        self._plain: Memo[Frame, Leaf] = Memo(20_000)
+        self._wishes = Wishes()
+        self._landed: Memo[tuple[Frame, str], Assignment] = Memo(_MEMO_BYTES, lambda key, _: size_of(key[0]))
+        self._plain: Memo[Frame, Leaf] = Memo(_MEMO_BYTES, lambda frame, _: size_of(frame))
 
     @property
     def aliases(self) -> Mapping[str, str]:
@@ -72,14 +101,14 @@ class Grouper:
     def learn(self, request: Request, *, at: datetime | None = None) -> None:
         """Count one request; `at` is when it was made, where the log says."""
         frame = frame_of(request, self._masker)
-        cell = self._sample.cell(frame, at.timestamp() if at is not None else None)
+        cell = self._news.cell(frame, at.timestamp() if at is not None else None)
         if cell is None or request.endpoint is Endpoint.EMBEDDINGS:
             return
         text = first_user(request)
         mark = mark_of(text)
-        level = self._sample.level_for(cell, mark)
+        level = self._news.level_for(cell, mark)
         if level is not None:
-            self._sample.opening(cell, anchors_of(text, self._masker), mark, level)
+            self._news.opening(cell, anchors_of(text, self._masker), mark, level)
 
     def assign(self, request: Request) -> Assignment:
         """Where a request belongs; what fits nowhere belongs to the ad hoc workload."""
@@ -115,7 +144,7 @@ class Grouper:
     def _assignment(self, frame: Frame, leaf: Leaf) -> Assignment:
         known = self._landed.get((frame, leaf.id))
         if known is None:
-            known = Assignment(self.resolve(_workload_of(leaf.id)), _version(leaf, frame))
+            known = Assignment(workload_id=self.workload_of(leaf.id), prompt_id=_version(leaf, frame))
             self._landed.put((frame, leaf.id), known)
         return known
 
@@ -123,10 +152,14 @@ class Grouper:
         id_ = "p" + digest([_AD_HOC, family], size=6)
         return self._leaves.setdefault(id_, Leaf(id_, family, ad_hoc=True))
 
+    def absorb(self, other: Grouper) -> None:
+        """Add what another grouper has learned since it was made or loaded; ids and names stay as they are here."""
+        self._news.absorb(other._news)
+
     def link(self) -> None:
         """Grow the tree from everything learned, carry ids over, mint new ones, and join versions of one prompt."""
-        before = self._tree
-        self._tree = grow(self._sample)
+        self._settle()
+        before, self._tree = self._tree, grow(self._sample)
         self._links += 1
         grown = list(leaves(self._tree))
         for leaf in grown:
@@ -135,16 +168,71 @@ class Grouper:
         fresh = [leaf for leaf in grown if not leaf.ad_hoc]
         gone = self._inherit(before)
         groups = [[fresh[i] for i in group] for group in versions(fresh)]
-        self._mint(groups)
+        minted = self._mint(groups, avoiding=gone.keys())
         for group in groups:
             self._join(group)
-        for leaf in fresh:
-            self._leaves[leaf.id] = leaf
+        # What is no longer in the tree keeps its id, and nothing that takes room.
+        self._leaves = {id_: Leaf(id_, leaf.family, ad_hoc=leaf.ad_hoc) for id_, leaf in self._leaves.items()}
+        self._leaves.update((leaf.id, leaf) for leaf in fresh)
         for old, new in gone.items():
-            self._alias(_workload_of(old), _workload_of(new.id))
+            self._succeed(old, new.id, is_new=new.id in minted)
+        self._changed()
+
+    def _settle(self) -> None:
+        """Move what is new into the sample."""
+        if not self._sample.cells:
+            self._sample, self._news = self._news, self._sample
+        elif self._news.cells:
+            self._sample.absorb(self._news)
+            self._news = Sample()
+
+    def _changed(self) -> None:
         self._landed.clear()
         self._plain.clear()
         self._name()
+
+    def workload_of(self, leaf_id: str) -> str:
+        """The workload that a prompt version belongs to today."""
+        return self.resolve(self._wishes.homes.get(leaf_id, _own_workload(leaf_id)))
+
+    def rename(self, workload_id: str, name: str) -> None:
+        """Call a workload by a name of the user's choice, until it is renamed again."""
+        self._wishes.names[self._known(workload_id)] = clean(name)
+        self._name()
+
+    def merge(self, workload_id: str, *, into: str) -> None:
+        """Make one workload of two: the first id becomes an alias of the other."""
+        self._alias(self._known(workload_id), self._known(into))
+        self._changed()
+
+    def split(self, prompt_id: str) -> str:
+        """Give one prompt version a workload of its own, which no later link joins to another; its new id is returned.
+
+        What was counted under the old id stays valid there; a re-scan places the version's requests anew.
+        """
+        leaf_id = prompt_id.partition("-")[0]
+        if leaf_id not in self._leaves:
+            raise UsageError(f"Prompt version {clean(prompt_id)!r} is not known; `assign` names those that are.")
+        made = "w" + digest(["split", leaf_id, len(self._wishes.homes)], size=6)
+        self._wishes.homes[leaf_id] = made
+        self._wishes.pinned.add(made)
+        self._changed()
+        return made
+
+    def pin(self, workload_id: str, *, held: bool = True) -> None:
+        """Keep a workload as it is: no link joins it to another one, until it is let go (`held=False`)."""
+        home = self._known(workload_id)
+        (self._wishes.pinned.add if held else self._wishes.pinned.discard)(home)
+
+    def _known(self, workload_id: str) -> str:
+        home = self.resolve(workload_id)
+        if home not in self._names:
+            raise UsageError(f"Workload {clean(workload_id)!r} is not known; `fairlead scan` lists those that are.")
+        return home
+
+    def is_pinned(self, workload_id: str) -> bool:
+        """Whether links leave this workload alone."""
+        return self.resolve(workload_id) in self._wishes.pinned
 
     def _inherit(self, before: Node) -> dict[str, Leaf]:
         """Give each leaf the id under which most of it was known; ids that no leaf took, with the leaf they went to."""
@@ -169,51 +257,80 @@ class Grouper:
             gone.setdefault(old_id, leaf)
         return {old: leaf for old, leaf in gone.items() if leaf.id != old}
 
-    def _mint(self, groups: list[list[Leaf]]) -> None:
-        """Ids from content: the line of a prompt that fewest prompts share, with its tools and schema."""
+    def _mint(self, groups: list[list[Leaf]], *, avoiding: Iterable[str]) -> set[str]:
+        """Ids from content: the line of a prompt that fewest prompts share, with its tools and schema.
+
+        A prompt that comes back after it was forgotten gets the id it had.
+        """
         shared: dict[str, int] = {}
         for group in groups:
             for line in {line for leaf in group for line in (*leaf.lines, *leaf.anchors)}:
                 shared[line] = shared.get(line, 0) + 1
         waiting = [leaf for group in groups for leaf in group if not leaf.id]
+        used = {leaf.id for group in groups for leaf in group if leaf.id}.union(avoiding)
+        minted: set[str] = set()
         for leaf in sorted(waiting, key=_age):
             lines = sorted((*leaf.lines, *leaf.anchors), key=lambda line: (shared[line], _hash(line)))
             short: list[JSON] = [leaf.family, *lines[:1], [*leaf.tools], [*leaf.format]]
             content: list[JSON] = [leaf.family, [*leaf.lines], [*leaf.anchors], [*leaf.tools], [*leaf.format]]
             id_ = "p" + digest(short, size=6)
             number = 0
-            while id_ in self._born:
+            while id_ in used:
                 id_ = "p" + digest([content, number], size=6)
                 number += 1
             leaf.id = id_
-            self._born[id_] = self._links
+            used.add(id_)
+            minted.add(id_)
+            self._born.setdefault(id_, self._links)
+        return minted
 
     def _join(self, group: list[Leaf]) -> None:
-        roots = {self.resolve(_workload_of(leaf.id)) for leaf in group}
-        if len(roots) < 2:
+        free = [leaf for leaf in group if not self.is_pinned(self.workload_of(leaf.id))]
+        if len({self.workload_of(leaf.id) for leaf in free}) < 2:
             return
-        eldest = min(group, key=lambda leaf: (self._born.get(leaf.id, 0), *_age(leaf), leaf.id))
-        home = self.resolve(_workload_of(eldest.id))
-        for root in roots:
-            self._alias(root, home)
+        eldest = min(free, key=lambda leaf: (self._born.get(leaf.id, 0), *_age(leaf), leaf.id))
+        home = self.workload_of(eldest.id)
+        for leaf in free:
+            self._alias(self.workload_of(leaf.id), home)
+
+    def _succeed(self, old: str, new: str, *, is_new: bool) -> None:
+        """A prompt version is gone, and another one holds most of what it had: its workload goes with it."""
+        before, now = self.workload_of(old), self.workload_of(new)
+        if self.is_pinned(before):
+            if is_new:
+                self._wishes.homes[new] = before
+        elif not self.is_pinned(now):
+            self._alias(before, now)
 
     def _alias(self, old: str, new: str) -> None:
         old, new = self.resolve(old), self.resolve(new)
         if old != new:
             self._aliases[old] = new
+            if (name := self._wishes.names.pop(old, None)) is not None:
+                self._wishes.names.setdefault(new, name)
 
     def _name(self) -> None:
         heads: dict[str, Leaf] = {}
         for leaf in sorted(self._leaves.values(), key=lambda leaf: (-leaf.count, leaf.id)):
-            heads.setdefault(self.resolve(_workload_of(leaf.id)), leaf)
-        self._names = names(heads, taken={id_: name for id_, name in self._names.items() if id_ in heads})
+            heads.setdefault(self.workload_of(leaf.id), leaf)
+        chosen = self._wishes.names
+        taken = {name.casefold() for name in chosen.values()}
+        kept = {id_: name for id_, name in self._names.items() if id_ in heads and name.casefold() not in taken}
+        self._names = names(heads, taken=kept | chosen)
 
     def name(self, workload_id: str) -> str:
-        """A short name for people; unique, and kept once given."""
-        return self._names.get(self.resolve(workload_id)) or clean(f"Workload {workload_id}")
+        """A short name for people; unique unless a user chose otherwise, and kept once given."""
+        return self._names.get(self.resolve(workload_id)) or f"Workload {clean(workload_id, 40)}"
+
+    def prompts(self, workload_id: str) -> tuple[str, ...]:
+        """The prompt versions of a workload, the most used first; each may be split off."""
+        home = self.resolve(workload_id)
+        mine = [leaf for leaf in self._leaves.values() if self.workload_of(leaf.id) == home]
+        return tuple(leaf.id for leaf in sorted(mine, key=lambda leaf: (-leaf.count, leaf.id)))
 
     def to_json(self) -> JSON:
         """The whole state as JSON."""
+        self._settle()
         return {
             "version": _STATE,
             "links": self._links,
@@ -223,12 +340,15 @@ class Grouper:
             "aliases": dict(self._aliases),
             "born": dict(self._born),
             "names": dict(self._names),
+            "wishes": self._wishes.to_json(),
         }
 
     @classmethod
     def from_json(cls, state: JSON) -> Grouper:
         """The grouper that `to_json` wrote."""
         assert isinstance(state, dict)
+        if int(str(state["version"])) > _STATE:
+            raise LedgerTooNew("The workloads were stored by a newer Fairlead; upgrade this one to read them.")
         grouper = cls()
         grouper._sample = Sample.from_json(state["sample"])
         for row in _rows(state["leaves"]):
@@ -239,10 +359,11 @@ class Grouper:
         grouper._born = {id_: int(str(born)) for id_, born in _mapping(state["born"]).items()}
         grouper._names = {id_: str(name) for id_, name in _mapping(state["names"]).items()}
         grouper._links = int(str(state["links"]))
+        grouper._wishes = Wishes.from_json(state["wishes"])
         return grouper
 
 
-def _workload_of(leaf_id: str) -> str:
+def _own_workload(leaf_id: str) -> str:
     return "w" + leaf_id[1:]
 
 

@@ -99,7 +99,7 @@ _TAIL: Final = frozenset(
     ]
 )
 _BREAK: Final = re.compile(
-    r"\s*(?:<x>|[.:;!?()\[\]{}|\"“”«»]| - |, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b)"
+    r"\s*(?:<x>|[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b)"
 )
 _KEPT: Final = frozenset("-'’&/+,.()#%…")
 
@@ -133,6 +133,7 @@ def phrase(line: str) -> str:
 def _cut(text: str) -> str:
     """The first words of a text up to a slot or a stop, without words that lead nowhere at the end."""
     text = re.sub(r" ([,'’]) ?", r"\1 ", re.sub(r"^(?:<x>[\s,'’s]*)+", "", _FOLLOWING.sub("", text)))
+    text = text.replace(" - ", "-")
     words = (_BREAK.split(text, maxsplit=1)[0]).split()
     if len(words) < 2 and SLOT in text:
         words = text.replace(SLOT, "…").rstrip(" .:…").split()

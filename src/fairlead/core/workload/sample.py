@@ -16,11 +16,11 @@ from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.shape import Frame, mark_of
 
 MARKS: Final = 8
-MAX_FRAMES: Final = 4_000
+MAX_FRAMES: Final = 3_000
 MAX_OPENINGS: Final = 16_000
 _CELL_OPENINGS: Final = 2_000
-_FRAME_BYTES: Final = 24_000_000
-_OPENING_BYTES: Final = 24_000_000
+_FRAME_BYTES: Final = 18_000_000
+_OPENING_BYTES: Final = 18_000_000
 _ADMITTED_AT: Final = 3
 _FULL_FRAME: Final = 3
 _READ_ALL: Final = 64
@@ -31,6 +31,11 @@ _READ_FEW_FROM: Final = 512
 def bytes_of(segments: Sequence[str]) -> int:
     """Roughly what the segments take in memory."""
     return 80 + sum(64 + (len(s) if s.isascii() else 4 * len(s)) for s in segments)
+
+
+def size_of(frame: Frame) -> int:
+    """Roughly what a frame takes in memory."""
+    return bytes_of(frame.lines) + bytes_of(frame.tools) + bytes_of(frame.format)
 
 
 @dataclass(slots=True)
@@ -87,10 +92,8 @@ class Sample:
         self._waiting: Memo[int, int] = Memo(60_000)
         self._openings_of: Memo[tuple[str, ...], int] = Memo(8_000)
 
-    @property
-    def weight(self) -> int:
-        """How many requests the sample stands for."""
-        return sum(cell.weight for cell in self.cells.values())
+    def __len__(self) -> int:
+        return len(self.cells)
 
     def cell(self, frame: Frame, at: float | None) -> Cell | None:
         """Count one request with this frame; `None` when the frame is left out of the sample."""
@@ -115,7 +118,7 @@ class Sample:
 
     def _insert(self, cell: Cell) -> Cell:
         self.cells[cell.frame] = cell
-        self._frame_bytes += bytes_of(cell.frame.lines) + bytes_of(cell.frame.tools) + bytes_of(cell.frame.format)
+        self._frame_bytes += size_of(cell.frame)
         if len(self.cells) > MAX_FRAMES or self._frame_bytes > _FRAME_BYTES:
             self._thin_frames(keep=cell)
         return cell
@@ -187,7 +190,7 @@ class Sample:
 
     def _forget(self, cell: Cell) -> None:
         del self.cells[cell.frame]
-        self._frame_bytes -= bytes_of(cell.frame.lines) + bytes_of(cell.frame.tools) + bytes_of(cell.frame.format)
+        self._frame_bytes -= size_of(cell.frame)
         self._openings -= len(cell.openings)
         self._opening_bytes -= sum(bytes_of(segments) for segments in cell.openings)
 
@@ -230,7 +233,7 @@ class Sample:
             cell = _cell_from_json(_list(row), texts)
             sample.cells[cell.frame] = cell
             frame = cell.frame
-            sample._frame_bytes += bytes_of(frame.lines) + bytes_of(frame.tools) + bytes_of(frame.format)
+            sample._frame_bytes += size_of(frame)
             sample._openings += len(cell.openings)
             sample._opening_bytes += sum(bytes_of(segments) for segments in cell.openings)
         return sample
