@@ -180,9 +180,9 @@ def next_call(rng: Random, at: datetime) -> Task:
 
 
 AGENTIC = Job(
-    name="incomplete orders",
+    name="case work",
     category="agentic",
-    model="claude-sonnet-4-5",
+    model="claude-sonnet-4-6",
     dialect="anthropic",
     grader="tool_call",
     calls=1560,

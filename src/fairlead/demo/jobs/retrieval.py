@@ -215,9 +215,9 @@ HANDBOOK = Job(
     parameters={"max_completion_tokens": 400, "reasoning_effort": "minimal"},
 )
 CONTRACTS = Job(
-    name="contract desk",
+    name="clause lookup",
     category="retrieval",
-    model="claude-opus-4-1",
+    model="claude-opus-4-5",
     dialect="anthropic",
     grader="number",
     calls=735,

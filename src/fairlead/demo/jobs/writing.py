@@ -90,7 +90,7 @@ def call_note(rng: Random, at: datetime) -> Task:
 WRITING = Job(
     name="call notes",
     category="writing",
-    model="claude-sonnet-4-5",
+    model="claude-sonnet-4-6",
     dialect="anthropic",
     grader="graders.py:states_the_facts",
     calls=1680,

@@ -22,9 +22,9 @@ VERSIONS: Mapping[str, str] = {
     "gpt-5-mini": "gpt-5-mini-2025-08-07",
     "gpt-4o": "gpt-4o-2024-11-20",
     "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
-    "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
+    "claude-sonnet-4-6": "claude-sonnet-4-6",
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",
-    "claude-opus-4-1": "claude-opus-4-1-20250805",
+    "claude-opus-4-5": "claude-opus-4-5-20251101",
 }
 # Fewest and most reasoning tokens, in steps of 64 as providers report them.
 REASONING: Mapping[str, tuple[int, int]] = {"minimal": (0, 0), "low": (1, 5), "medium": (3, 16), "high": (8, 32)}

@@ -33,7 +33,7 @@ class Rate:
 
 RATES: Mapping[str, Rate] = {
     "sql": Rate(closed=0.78, open=0.86),
-    "refund": Rate(closed=0.55, open=0.92),
+    "refund": Rate(closed=0.46, open=0.94),
     "handbook": Rate(closed=0.95, open=0.95),
     "contract": Rate(closed=0.88, open=0.855),
     "planning": Rate(closed=0.93, open=0.935),

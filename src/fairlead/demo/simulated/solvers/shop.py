@@ -123,7 +123,7 @@ LOOKED_AT = (
 
 def listing(prompt: Prompt, draws: Draws, *, right: bool) -> Said:
     """Allow, review or block."""
-    text = prompt.user
+    text = found(r"Text to moderate:\n(.+)", prompt.user, re.DOTALL)[1]
     word = "block" if re.search(BLOCKED, text) else "review" if re.search(LOOKED_AT, text) else "allow"
     if not right:
         near = {"allow": ("review", "block", "review"), "review": ("allow", "block"), "block": ("review", "allow")}
