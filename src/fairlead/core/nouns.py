@@ -398,6 +398,15 @@ class ExchangeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ungrouped:
+    """A request that belongs to no workload yet, with its exchange's `seq` and time."""
+
+    seq: int
+    request: Request
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
     """Who answers a drawn request over HTTP when it is not the candidate: the incumbent, asked again as logged."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from fairlead.core.nouns import (
@@ -15,6 +15,7 @@ from fairlead.core.nouns import (
     PilotDesign,
     Reply,
     Request,
+    Ungrouped,
     Workload,
 )
 
@@ -97,16 +98,21 @@ class PilotLedger(Protocol):
 class ExchangeLedger(Protocol):
     """What scanning writes and reads."""
 
-    def append_exchanges(self, exchanges: Iterable[Exchange]) -> int:
-        """Keep exchanges (skipping rows whose `row_hash` is known) and return how many were new."""
+    def append_exchanges(
+        self, exchanges: Iterable[Exchange], *, on_new: Callable[[Exchange], None] | None = None
+    ) -> int:
+        """Keep exchanges (skipping rows whose `row_hash` is known) and return how many were new.
+
+        `on_new` is called for each that was, once it is kept.
+        """
         ...
 
     def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]:
         """The exchanges of a workload, or all, in order of arrival."""
         ...
 
-    def ungrouped(self) -> Iterator[tuple[int, Exchange]]:
-        """The exchanges that belong to no workload yet, with their `seq`, in order."""
+    def ungrouped(self) -> Iterator[Ungrouped]:
+        """The requests that belong to no workload yet, in order of arrival; assigning them meanwhile is fine."""
         ...
 
     def assign(self, rows: Iterable[tuple[int, str, str | None]]) -> None:

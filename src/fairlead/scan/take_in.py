@@ -63,9 +63,16 @@ class TakenIn:
 
 
 def take_in(
-    items: Iterable[Exchange | Skip], *, ledger: ExchangeLedger, on_progress: Callable[[int, int], None] | None = None
+    items: Iterable[Exchange | Skip],
+    *,
+    ledger: ExchangeLedger,
+    on_new: Callable[[Exchange], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> TakenIn:
-    """Keep every exchange of `items` in the ledger; `on_progress` gets exchanges and skipped lines so far."""
+    """Keep every exchange of `items` in the ledger.
+
+    `on_new` is called for each that was new, `on_progress` with exchanges and skipped lines so far.
+    """
     skips: list[SkippedLine] = []
     reasons: Counter[str] = Counter()
     read = new = 0
@@ -80,7 +87,7 @@ def take_in(
                 skips.append(SkippedLine(source=item.source, line=item.line, reason=item.reason))
 
     for batch in batches(exchanges(), size=BATCH):
-        new += ledger.append_exchanges(batch)
+        new += ledger.append_exchanges(batch, on_new=on_new)
         read += len(batch)
         if on_progress is not None:
             on_progress(read, reasons.total())

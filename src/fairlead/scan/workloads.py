@@ -18,47 +18,66 @@ BATCH = 5000
 SEEN_FOR_CATEGORY = 400
 
 
-def group(
-    ledger: ExchangeLedger, *, language_of: LanguageOf, on_progress: Callable[[str, int], None] | None = None
-) -> tuple[Workload, ...]:
-    """Give every ungrouped exchange its workload and return all workloads, the ones known before included.
+class Grouping:
+    """One scan's search for workloads: `learn` from each new exchange as it comes in, then `finish`.
 
     `language_of` names the language of a text (ISO 639-1); `on_progress` gets the pass's name and the exchanges so far.
     """
-    report = on_progress or (lambda _name, _count: None)
-    state = ledger.state(STATE)
-    grouper = Grouper.from_json(state) if state is not None else Grouper()
-    learned = 0
-    for learned, (_, exchange) in enumerate(ledger.ungrouped(), start=1):
-        grouper.learn(exchange.request, at=exchange.started_at)
-        if learned % 500 == 0:
-            report("finding workloads", learned)
-    if learned:
-        grouper.link()
-        touched = assign(ledger, grouper, report)
-        others = [workload for workload in ledger.workloads() if workload.id not in touched]
-        ledger.set_workloads([*others, *described(ledger, grouper, touched, language_of)])
-        ledger.set_state(STATE, grouper.to_json())
-    return tuple(ledger.workloads())
 
+    def __init__(
+        self,
+        ledger: ExchangeLedger,
+        *,
+        language_of: LanguageOf,
+        on_progress: Callable[[str, int], None] | None = None,
+    ) -> None:
+        state = ledger.state(STATE)
+        self._ledger = ledger
+        self._language_of = language_of
+        self._report = on_progress or (lambda _name, _count: None)
+        self._grouper = Grouper.from_json(state) if state is not None else Grouper()
+        self._learned = 0
+        self._catch_up()
 
-def assign(ledger: ExchangeLedger, grouper: Grouper, report: Callable[[str, int], None]) -> dict[str, Endpoint]:
-    """Write down the workload of every ungrouped exchange; returns the workloads that got some, with their endpoint."""
-    touched: dict[str, Endpoint] = {}
-    count = 0
+    def _catch_up(self) -> None:
+        """Learn from what a killed scan has left ungrouped."""
+        for left in self._ledger.ungrouped():
+            self._grouper.learn(left.request, at=left.started_at)
+            self._learned += 1
 
-    def placed() -> Iterator[tuple[int, str, str | None]]:
-        for seq, exchange in ledger.ungrouped():
-            found = grouper.assign(exchange.request)
-            touched.setdefault(found.workload_id, exchange.request.endpoint)
-            yield seq, found.workload_id, found.prompt_id
+    def learn(self, exchange: Exchange) -> None:
+        """Take in a new exchange."""
+        self._grouper.learn(exchange.request, at=exchange.started_at)
+        self._learned += 1
 
-    rows = placed()
-    while batch := list(islice(rows, BATCH)):
-        ledger.assign(batch)
-        count += len(batch)
-        report("sorting exchanges", count)
-    return touched
+    def finish(self) -> tuple[Workload, ...]:
+        """Give every ungrouped exchange its workload and return all workloads, the ones known before included."""
+        if self._learned:
+            self._grouper.link()
+            touched = self._assign()
+            others = [workload for workload in self._ledger.workloads() if workload.id not in touched]
+            found = described(self._ledger, self._grouper, touched, self._language_of)
+            self._ledger.set_workloads([*others, *found])
+            self._ledger.set_state(STATE, self._grouper.to_json())
+        return tuple(self._ledger.workloads())
+
+    def _assign(self) -> dict[str, Endpoint]:
+        """Write down the workload of every ungrouped exchange; returns those that got some, with their endpoint."""
+        touched: dict[str, Endpoint] = {}
+        count = 0
+
+        def placed() -> Iterator[tuple[int, str, str | None]]:
+            for left in self._ledger.ungrouped():
+                found = self._grouper.assign(left.request)
+                touched.setdefault(found.workload_id, left.request.endpoint)
+                yield left.seq, found.workload_id, found.prompt_id
+
+        rows = placed()
+        while batch := list(islice(rows, BATCH)):
+            self._ledger.assign(batch)
+            count += len(batch)
+            self._report("sorting exchanges", count)
+        return touched
 
 
 def described(

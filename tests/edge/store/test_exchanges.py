@@ -162,11 +162,18 @@ def test_what_is_grouped_while_reading_is_read_once(ledger):
     made = [exchange(number) for number in range(250)]
     ledger.append_exchanges(made)
     seen = []
-    for seq, each in ledger.ungrouped():
-        ledger.assign([(seq, "w1", None)])
-        seen.append(each)
-    assert seen == made
+    for each in ledger.ungrouped():
+        ledger.assign([(each.seq, "w1", None)])
+        seen.append((each.request, each.started_at))
+    assert seen == [(each.request, each.started_at) for each in made]
     assert list(ledger.ungrouped()) == []
+
+
+def test_each_new_exchange_is_told_once_it_is_kept(ledger):
+    ledger.append_exchanges([exchange(0)])
+    told = []
+    ledger.append_exchanges([exchange(0), exchange(1)], on_new=lambda each: told.append((each.id, len(ledger.rows()))))
+    assert told == [("e1", 2)]
 
 
 def test_reading_may_go_on_while_exchanges_are_written(ledger):

@@ -73,8 +73,10 @@ def run(desk: Desk, paths: Sequence[str], *, currency: str, on_progress: Progres
     def reading(exchanges: int, skipped: int) -> None:
         on_progress("reading", exchanges + skipped)
 
-    taken = scan.take_in(read.read(paths, now=desk.now), ledger=desk.ledger, on_progress=reading)
-    scan.group(desk.ledger, language_of=Languages(), on_progress=on_progress)
+    grouping = scan.Grouping(desk.ledger, language_of=Languages(), on_progress=on_progress)
+    lines = read.read(paths, now=desk.now)
+    taken = scan.take_in(lines, ledger=desk.ledger, on_new=grouping.learn, on_progress=reading)
+    grouping.finish()
     desk.ledger.add_scan(
         {
             "at": desk.now.isoformat(),

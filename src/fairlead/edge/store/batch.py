@@ -38,6 +38,9 @@ class Batch:
     def __len__(self) -> int:
         return len(self._exchanges)
 
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(self._exchanges.values())
+
     def row_hashes(self) -> list[str]:
         """The columns for `row_hash`."""
         return list(self._exchanges)

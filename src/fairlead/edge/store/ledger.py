@@ -18,7 +18,7 @@ from typing import NamedTuple, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from fairlead.core.errors import LedgerError, UsageError
-from fairlead.core.nouns import JSON, Exchange, ExchangeRow, PairRow, PilotDesign, Reply, Workload
+from fairlead.core.nouns import JSON, Exchange, ExchangeRow, PairRow, PilotDesign, Reply, Ungrouped, Workload
 from fairlead.edge.store import rows as columns
 from fairlead.edge.store.batch import Batch
 from fairlead.edge.store.codec import (
@@ -127,13 +127,22 @@ class Ledger:
 
     # Exchanges
 
-    def append_exchanges(self, exchanges: Iterable[Exchange]) -> int:
+    def append_exchanges(
+        self, exchanges: Iterable[Exchange], *, on_new: Callable[[Exchange], None] | None = None
+    ) -> int:
         """Keep exchanges, skipping rows whose `row_hash` is known, and return how many were new.
 
         Each batch is kept as a whole before the next is taken from `exchanges`. An exchange with the id of another row
-        gets its row's hash added to its id, so that both are kept and can be told apart.
+        gets its row's hash added to its id, so that both are kept and can be told apart. `on_new` is called for each
+        new one, once it is kept.
         """
-        return sum(self._append(batch) for batch in Batch.split(exchanges))
+        new = 0
+        for batch in Batch.split(exchanges):
+            new += self._append(batch)
+            if on_new is not None:
+                for exchange in batch:
+                    on_new(exchange)
+        return new
 
     def _append(self, batch: Batch) -> int:
         batch.drop(self._known(batch.row_hashes()))
@@ -161,9 +170,12 @@ class Ledger:
         """Every exchange of a workload, or of all, in order of arrival; read as it is asked for."""
         return (exchange for _, exchange in self._exchanges(_of_workload(workload_id)))
 
-    def ungrouped(self) -> Iterator[tuple[int, Exchange]]:
-        """Every exchange that belongs to no workload yet, with its `seq`, in order; assigning them meanwhile is fine."""
-        return self._exchanges(_Chosen("workload_id IS NULL", ()))
+    def ungrouped(self) -> Iterator[Ungrouped]:
+        """Every request that belongs to no workload yet, in order of arrival; assigning them meanwhile is fine."""
+        unpacked, chosen = self._unpacked(), _Chosen("workload_id IS NULL", ())
+        for page in self._pages(columns.SELECT_REQUESTS, chosen, size=_EXCHANGES_AT_ONCE):
+            for row in page:
+                yield columns.ungrouped_from(row, unpacked=unpacked)
 
     def _exchanges(self, chosen: _Chosen) -> Iterator[tuple[int, Exchange]]:
         unpacked = self._unpacked()

@@ -20,6 +20,7 @@ from fairlead.core.nouns import (
     Fidelity,
     Reply,
     Request,
+    Ungrouped,
     Usage,
 )
 from fairlead.core.wire.key import request_key
@@ -62,6 +63,8 @@ SELECT_ROWS = (
     "SELECT seq, id, request_key, workload_id, prompt_id, dialect, endpoint, model, provider,"
     f" {USAGE}, started_us, latency_s, failure, conversation FROM exchanges"
 )
+
+SELECT_REQUESTS = "SELECT e.seq, q.hash, q.data, e.started_us FROM exchanges e JOIN bodies q ON q.id = e.request_body"
 
 SELECT_EXCHANGES = (
     "SELECT e.seq, q.hash, q.data, a.hash, a.data, e.id, e.row_hash, e.dialect, e.provider,"
@@ -159,6 +162,13 @@ def exchange_from(columns: Row, *, unpacked: Unpacked) -> Exchange:
         step=step,
         fidelity=tuple(map(Fidelity, fidelity.split(_SEPARATOR))) if fidelity else (),
     )
+
+
+def ungrouped_from(columns: Row, *, unpacked: Unpacked) -> Ungrouped:
+    """The request in the columns of `SELECT_REQUESTS`; `unpacked` gives a body's bytes."""
+    seq, request, packed, started_us = columns
+    _, read = body_parts(Request, unpacked(request, packed))
+    return Ungrouped(seq=seq, request=read, started_at=None if started_us is None else moment(started_us))
 
 
 def reply_values(asker_id: str, request_key: str, reply: Reply, *, body: bytes) -> Row:
