@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
+from fairlead.core.errors import InputError
 from fairlead.core.nouns import Exchange
 from fairlead.core.wire.canonical import exchange_to_json
 from fairlead.edge import app
@@ -60,15 +61,20 @@ def export(output: Path | None, ledger: str | None, config: Path | None, as_json
     if as_json and output is None:
         raise click.UsageError("--json needs --output FILE, for the lines themselves go to stdout otherwise.")
     with app.opened(ledger=ledger, config=config, create=False) as desk:
-        if output is None:
-            written = write_lines(desk, sys.stdout.buffer)
-        else:
-            with output.open("wb") as file:
-                written = write_lines(desk, file)
+        written = write_file(desk, output) if output is not None else write_lines(desk, sys.stdout.buffer)
     if as_json:
         options.print_json({"path": str(output), "exchanges": written})
     else:
         click.echo(f"Wrote {written:,} exchanges.", err=True)
+
+
+def write_file(desk: app.Desk, path: Path) -> int:
+    """Write the exchanges to a file, or say in one line why that is not possible."""
+    try:
+        with path.open("wb") as file:
+            return write_lines(desk, file)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def write_lines(desk: app.Desk, file: BinaryIO) -> int:
