@@ -1,0 +1,158 @@
+"""How often verdicts are wrong and how many pairs they need, by simulation and on recorded outcomes.
+
+`python benchmarks/verdicts` prints the tables; `--recorded` replays recorded models instead, `--quick` uses a tenth of the
+runs, `--only NAME` prints one table. Seeds are fixed; two processes work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+
+import recorded
+import tables
+
+Cell = tuple[Callable[..., tables.Row], tuple[object, ...]]
+
+GRID = [
+    (margin, q, theta)
+    for margin in (0.02, 0.03, 0.05)
+    for q in (0.05, 0.1, 0.2, 0.35, 0.5)
+    for theta in (-0.02, -0.01, 0.0, 0.01, 0.02, 0.05)
+    if -margin < theta <= q
+]
+
+TIMES = [
+    *((0.03, 0.2, theta) for theta in (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05)),
+    (0.05, 0.2, 0.0),
+    (0.05, 0.2, -0.02),
+    (0.05, 0.35, 0.0),
+    (0.03, 0.35, 0.0),
+    (0.05, 0.1, 0.0),
+]
+
+LOGS = [
+    (0.03, 1500, 0.8, 0.0),
+    (0.03, 5000, 0.6, 0.0),
+    (0.03, 5000, 0.8, 0.0),
+    (0.03, 5000, 0.88, 0.0),
+    (0.03, 20_000, 0.8, 0.0),
+    (0.05, 5000, 0.8, 0.0),
+    (0.05, 5000, 0.8, -0.01),
+    (0.05, 5000, 0.8, 0.02),
+]
+
+
+def plan(scale: float) -> dict[str, tuple[str, list[Cell]]]:
+    """Every table's name, title and cells."""
+
+    def runs(full: int) -> int:
+        return max(round(full * scale), 4)
+
+    return {
+        "false": (
+            "False claims of 'not worse by more than the margin' at exactly that loss, looked at after every pair",
+            [
+                (tables.false_claims, (q, d, runs(1000)))
+                for q, d in ((0.08, 0.02), (0.08, 0.05), (0.2, 0.05), (0.4, 0.05))
+            ],
+        ),
+        "rare": (
+            "Rare failures: every difference is a loss, and the mean loss is exactly the margin; false claims",
+            [(tables.rare_failures, (q, runs(1000))) for q in (0.02, 0.05)],
+        ),
+        "time": (
+            "Verdict at the default stop (at most 5,000 pairs)",
+            [(tables.time_to_verdict, (*cell, runs(400))) for cell in TIMES],
+        ),
+        "cells": (
+            "Median pairs to 'not worse': the default against adaptive, weighted stakes, without a log",
+            [(tables.every_cell, (*cell, runs(200))) for cell in GRID],
+        ),
+        "scores": (
+            "Median pairs to 'not worse' with the incumbent's scores on file, q = 0.2 (ratio to the plain fixed-size test)",
+            [(tables.known_scores, (*cell, runs(40))) for cell in LOGS],
+        ),
+        "window": (
+            "False claims about exactly this window, its mean at a boundary (4 % / 2.5 % / 2.5 % allowed)",
+            [(tables.window_errors, (theta, runs(300))) for theta in (-0.05, 0.0)],
+        ),
+        "clusters": (
+            "Clusters: false claims | power, by how requests are drawn (margin 3 points, 5,000 pairs)",
+            [
+                (tables.cluster_errors, (icc, tilt, runs(200)))
+                for icc, tilt in ((0.0, 0.0), (0.2, 0.0), (0.2, -0.004), (0.6, 0.0))
+            ],
+        ),
+        "judges": (
+            "A biased judge: coverage / width in points of the interval for what people prefer",
+            [
+                (tables.judge_bias, (agreement, bias, runs(1000)))
+                for agreement, bias in ((0.4, 0.2), (0.6, 0.15), (0.8, 0.1))
+            ],
+        ),
+        "labels": (
+            "Median human labels to 'not worse by 10 points' (false claims at -10, 2.5 % allowed)",
+            [(tables.labels_saved, (agreement, runs(100))) for agreement in (0.45, 0.6, 0.75, 0.85)],
+        ),
+        "canary": (
+            "Canary: pairs from the change to the alarm",
+            [
+                (tables.canary_delay, (change, drop, runs(60)))
+                for change in (0, 2000, 10_000)
+                for drop in (-0.06, -0.1, -0.2)
+            ],
+        ),
+        "alarms": (
+            "Canary: false alarms over 20,000 pairs",
+            [(tables.canary_false, (theta, runs(200))) for theta in (-0.03, 0.0)],
+        ),
+        "many": ("Many hypotheses: e-BH at 5 %", [(tables.many_hypotheses, (runs(400),))]),
+        "forecast": (
+            "Forecasts: how often a pilot needed at most what was forecast",
+            [(tables.forecasts, (theta, start, runs(120))) for start in (100, 300) for theta in (0.0, -0.02, -0.08)],
+        ),
+    }
+
+
+def printed(rows: Iterable[tables.Row]) -> None:
+    """Rows as a table, columns as wide as their longest value."""
+    rows = list(rows)
+    names = list(rows[0])
+    lines = [names, *([str(row[name]) for name in names] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
+    for line in lines:
+        print("  ".join(value.rjust(width) for value, width in zip(line, widths, strict=True)))
+
+
+def simulated(*, scale: float, only: str | None) -> None:
+    chosen = {name: table for name, table in plan(scale).items() if only in (None, name)}
+    with ProcessPoolExecutor(2) as pool:
+        waiting = {
+            name: (title, [pool.submit(function, *arguments) for function, arguments in cells])
+            for name, (title, cells) in chosen.items()
+        }
+        for name, (title, cells) in waiting.items():
+            print(f"\n{title}  [{name}]")
+            printed([cell.result() for cell in cells])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recorded", action="store_true", help="replay recorded models (needs ../shared/data)")
+    parser.add_argument("--all", action="store_true", help="with --recorded: every pair instead of up to 40 a file")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
+    parser.add_argument("--only", choices=list(plan(1.0)), help="print this table alone")
+    chosen = parser.parse_args()
+    start = time.perf_counter()
+    if chosen.recorded:
+        recorded.run(everything=chosen.all, pilots=20 if chosen.quick else 200)
+    else:
+        simulated(scale=0.1 if chosen.quick else 1.0, only=chosen.only)
+    print(f"\n{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

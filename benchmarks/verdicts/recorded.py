@@ -1,0 +1,263 @@
+"""Pilots on recorded outcomes, where the whole truth is known.
+
+For closed and open models that answered the same items, the mean difference over all shared items is the truth. Pilots draw
+items at random with replacement, look after every pair and stop by the default rule. A verdict is wrong when it was claimed
+at any look and is not true. Then judges against people, on pairs that both have labelled.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from streams import claims_of
+
+from fairlead.core.evidence import Claim, fixed_size
+from fairlead.core.evidence.human import Block, People, corrected
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "outcomes"
+LEFT_OUT = ("agg_", "mteb", "mtbench_human_pairs", "pandalm_human")
+FEWEST_ITEMS = 300
+MOST_PAIRS = 40
+N_MAX = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """A closed and an open model with their differences (open minus closed) on all shared items."""
+
+    file: str
+    closed: str
+    open: str
+    differences: np.ndarray
+
+    @property
+    def margin(self) -> float:
+        """Ten points on preferences, three on large benchmarks, five on small ones."""
+        if self.file == "alpaca_eval":
+            return 0.1
+        return 0.03 if len(self.differences) >= 900 else 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the pilots of one contest ended."""
+
+    contest: Contest
+    pilots: int
+    wrong: int
+    decided: int
+    median: float
+    to_replace: float
+
+
+def rows_of(name: str) -> tuple[str, dict[str, dict[str, float]], dict[str, bool]]:
+    """The rater used, each model's score on each item (rounded to hundredths), and which models are open."""
+    table = pq.read_table(DATA / f"{name}.parquet")
+    wanted = [
+        c
+        for c in (
+            "model",
+            "agent",
+            "item_id",
+            "benchmark",
+            "score",
+            "open_weights",
+            "rater",
+            "rater_id",
+            "baseline",
+            "subset",
+        )
+        if c in table.column_names
+    ]
+    rows = [
+        row for row in table.select(wanted).to_pylist() if row["score"] is not None and row.get("subset") != "error"
+    ]
+    raters = Counter((row.get("rater"), row.get("rater_id"), row.get("baseline")) for row in rows)
+    rater = max(raters, key=lambda key: (raters[key], str(key)))
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    is_open: dict[str, bool] = {}
+    for row in rows:
+        if (row.get("rater"), row.get("rater_id"), row.get("baseline")) == rater and row["open_weights"] is not None:
+            model = "@".join(str(row[part]) for part in ("model", "agent") if row.get(part))
+            scores[model][f"{row['benchmark']}/{row['item_id']}"].append(float(row["score"]))
+            is_open[model] = bool(row["open_weights"])
+    means = {model: {item: round(float(np.mean(v)), 2) for item, v in items.items()} for model, items in scores.items()}
+    return "/".join(str(part) for part in rater if part), means, is_open
+
+
+def contests(name: str) -> tuple[str, list[Contest]]:
+    """The rater's name and every closed-open pair of a file with enough shared items."""
+    rater, scores, is_open = rows_of(name)
+    found = []
+    for closed in sorted(model for model, opened in is_open.items() if not opened):
+        for opened in sorted(model for model, is_it in is_open.items() if is_it):
+            shared = sorted(scores[closed].keys() & scores[opened].keys())
+            if len(shared) >= FEWEST_ITEMS:
+                differences = np.array([scores[opened][item] - scores[closed][item] for item in shared])
+                found.append(Contest(file=name, closed=closed, open=opened, differences=differences.round(2)))
+    return rater, found
+
+
+def played(contest: Contest, pilots: int) -> Outcome:
+    """Pilots with random draws of one contest."""
+    rng = np.random.default_rng(zlib.crc32(f"{contest.file}/{contest.closed}/{contest.open}".encode()))
+    theta = round(float(contest.differences.mean()), 9)
+    false = {Claim.BETTER: theta <= 0, Claim.NOT_WORSE: theta <= -contest.margin, Claim.BEHIND: theta >= 0}
+    wrong, decided, ends, replaced = 0, 0, [], []
+    for _ in range(pilots):
+        drawn = contest.differences[rng.integers(0, len(contest.differences), N_MAX)].tolist()
+        claims = claims_of(drawn, contest.margin)
+        wrong += any(is_false and claim in claims for claim, is_false in false.items())
+        replaced.append(claims.get(Claim.NOT_WORSE, math.inf))
+        ends.append(min(replaced[-1], claims.get(Claim.WORSE, math.inf)))
+        decided += math.isfinite(ends[-1])
+    return Outcome(
+        contest=contest,
+        pilots=pilots,
+        wrong=wrong,
+        decided=decided,
+        median=float(np.quantile(ends, 0.5, method="inverted_cdf")),
+        to_replace=float(np.quantile(replaced, 0.5, method="inverted_cdf")),
+    )
+
+
+def sampled(found: list[Contest], *, everything: bool) -> list[Contest]:
+    if everything or len(found) <= MOST_PAIRS:
+        return found
+    chosen = np.random.default_rng(0).choice(len(found), size=MOST_PAIRS, replace=False)
+    return [found[place] for place in sorted(chosen)]
+
+
+def files() -> Iterator[str]:
+    for path in sorted(DATA.glob("*.parquet")):
+        if not path.stem.startswith(LEFT_OUT):
+            yield path.stem
+
+
+def tail(hits: int, n: int, chance: float) -> float:
+    """Chance of at least so many hits among `n`."""
+    return sum(math.comb(n, k) * chance**k * (1 - chance) ** (n - k) for k in range(hits, n + 1))
+
+
+def ratio(outcome: Outcome) -> float | None:
+    """Median pairs to "not worse" over the fixed-size test, where the open model is better than minus the margin."""
+    differences, margin = outcome.contest.differences, outcome.contest.margin
+    theta = float(differences.mean())
+    if theta <= -margin or not math.isfinite(outcome.to_replace):
+        return None
+    return outcome.to_replace / fixed_size(theta, margin, float((differences**2).mean()))
+
+
+def run(*, everything: bool, pilots: int) -> None:
+    """Print both parts."""
+    if not DATA.is_dir():
+        raise SystemExit(f"Recorded outcomes are not at {DATA}; put the shared data beside the repository.")
+    outcomes: list[Outcome] = []
+    with ProcessPoolExecutor(2) as pool:
+        waiting = []
+        for name in files():
+            rater, found = contests(name)
+            if found:
+                chosen = sampled(found, everything=everything)
+                waiting.append((name, rater, len(found), [pool.submit(played, c, pilots) for c in chosen]))
+        header = f"{'file':<30}{'pairs':>12}  {'wrong':>6}  {'decided':>7}  {'median pairs':>12}  {'of fixed size':>13}  rater"
+        print(header)
+        for name, rater, total, cells in waiting:
+            ended = [cell.result() for cell in cells]
+            outcomes += ended
+            print(line(name, ended, total) + f"  {rater}", flush=True)
+    print(line("all", outcomes, None))
+    verdict_on(outcomes)
+    judges(runs=pilots)
+
+
+def line(name: str, ended: list[Outcome], total: int | None) -> str:
+    games = sum(outcome.pilots for outcome in ended)
+    wrong, decided = (sum(getattr(outcome, field) for outcome in ended) / games for field in ("wrong", "decided"))
+    median = float(np.quantile([outcome.median for outcome in ended], 0.5, method="inverted_cdf"))
+    ratios = [value for value in map(ratio, ended) if value is not None]
+    against = f"{np.median(ratios):.2f} ({len(ratios)})" if ratios else "-"
+    count = str(len(ended)) if total is None else f"{len(ended)} of {total}"
+    shown = f"{median:.0f}" if math.isfinite(median) else "> 5000"
+    return f"{name:<30}{count:>12}  {wrong:>6.2%}  {decided:>7.1%}  {shown:>12}  {against:>13}"
+
+
+def verdict_on(outcomes: list[Outcome]) -> None:
+    """Whether any single contest errs more often than 5 %, allowing for how many were tried."""
+    level = 0.05 / len(outcomes)
+    guilty = [outcome for outcome in outcomes if tail(outcome.wrong, outcome.pilots, 0.05) < level]
+    worst = max(outcomes, key=lambda outcome: outcome.wrong)
+    print(f"contests above 5 % at level 0.05 / {len(outcomes)}: {len(guilty)}")
+    print(
+        f"worst: {worst.wrong} of {worst.pilots} wrong, {worst.contest.closed} to {worst.contest.open} ({worst.contest.file})"
+    )
+
+
+def judges(*, runs: int) -> None:
+    """A judge's interval against the human value, and what people and judge together make of it."""
+    for name, judge, blocks in (("mtbench_human_pairs", "gpt-4", 3), ("pandalm_human", "gpt-3.5-turbo", 5)):
+        human, judged = labelled(name, judge)
+        gap = judged - human
+        se = judged.std(ddof=1) / math.sqrt(len(judged))
+        low, high = judged.mean() - 1.96 * se, judged.mean() + 1.96 * se
+        covers = "covers" if low <= human.mean() <= high else "misses"
+        print(f"\n{name}: {len(human)} pairs with both labels, judge {judge}")
+        print(
+            f"  people {100 * human.mean():+.1f}, judge {100 * judged.mean():+.1f} points of net preference; gap {100 * gap.mean():+.1f} ± {100 * gap.std(ddof=1) / math.sqrt(len(gap)):.1f}"
+        )
+        print(f"  judge alone: {100 * low:+.1f} .. {100 * high:+.1f}, {covers} the human value")
+        shown(human, judged, size=blocks, runs=runs)
+
+
+def shown(human: np.ndarray, judged: np.ndarray, *, size: int, runs: int) -> None:
+    """One pair in each block shown to people: coverage and width with the judge's help and without."""
+    truth, count = float(human.mean()), len(human) // size
+    table: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for seed in range(runs):
+        order = np.random.default_rng(seed).permutation(len(human))[: count * size].reshape(count, size)
+        helped, alone = People(0.1), People(0.1)
+        for block in order:
+            first, rest = float(human[block[0]]), tuple(judged[block[1:]].tolist())
+            helped.add(Block(human=first, judged=float(judged[block[0]]), others=rest))
+            alone.add(Block(human=first, judged=0.0, others=()))
+        people, seen, others = human[order[:, 0]], judged[order[:, 0]], judged[order[:, 1:]].ravel()
+        fixed = [corrected(people.tolist(), seen.tolist(), others.tolist(), judge_weight=w) for w in (None, 0.0)]
+        for label, found in zip(
+            ("any time, with judge", "any time, people alone", "fixed size, PPI++", "fixed size, people alone"),
+            (helped.interval(), alone.interval(), *fixed),
+            strict=True,
+        ):
+            table[label].append((found.low, found.high))
+    widths = {}
+    for label, ends in table.items():
+        widths[label] = float(np.mean([high - low for low, high in ends]))
+        cover = np.mean([low <= truth <= high for low, high in ends])
+        print(f"  {label:<25} {count} human labels: covers {cover:.3f}, width {100 * widths[label]:.1f} points")
+    for kind, (with_judge, alone_) in {"any time": list(widths)[:2], "fixed size": list(widths)[2:]}.items():
+        saved = 1 - (widths[with_judge] / widths[alone_]) ** 2
+        print(f"  {kind}: the judge saves {saved:.0%} of the labels for the same width")
+
+
+def labelled(name: str, judge: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean human and judge preference for the open model of each pair, -1..1, where both have labelled it."""
+    votes: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    rows = pq.read_table(DATA / f"{name}.parquet").to_pylist()
+    is_open = {row["model"]: bool(row["open_weights"]) for row in rows}
+    for row in rows:
+        one, other = row["model"], row["baseline"]
+        key, turned = ((row["item_id"], one, other), 1.0) if one < other else ((row["item_id"], other, one), -1.0)
+        if name == "mtbench_human_pairs":
+            if is_open.get(one, False) == is_open.get(other, False):
+                continue
+            turned *= 1.0 if is_open[key[1]] else -1.0
+        votes[key][row["rater"]].append(turned * (2 * row["score"] - 1))
+    both = [found for found in votes.values() if found.get("human") and found.get(judge)]
+    return tuple(np.array([float(np.mean(found[who])) for found in both]) for who in ("human", judge))

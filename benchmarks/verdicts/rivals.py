@@ -1,0 +1,51 @@
+"""What others use: tests of fixed size looked at too often, and asymptotic confidence sequences.
+
+Only for comparison. `x` holds one pilot a column, one pair a row; every rival answers with the first pair (from 1) at which it
+calls "not worse by more than the margin", infinite when never.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+RHO2 = 0.0158723
+"""Tuning of the asymptotic sequence for about 500 pairs."""
+
+
+def half_width(n: np.ndarray, *, alpha: float = 0.05, rho2: float = RHO2) -> np.ndarray:
+    """Two-sided half width of the asymptotic confidence sequence for unit variance (arXiv:2103.06476, quoted from memory)."""
+    t = n * rho2
+    return np.sqrt(2 * (t + 1) / (n * t) * np.log(np.sqrt(t + 1) / alpha))
+
+
+def one_sided(n: np.ndarray, *, alpha: float = 0.025, rho2: float = RHO2) -> np.ndarray:
+    """One-sided width of the same sequence."""
+    t = n * rho2
+    return np.sqrt(2 * (t + 1) / (n * t) * np.log(1 + np.sqrt(t + 1) / (2 * alpha)))
+
+
+def scores(x: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean above minus the margin in standard deviations, and the number of pairs, after every pair."""
+    n = np.arange(1, len(x) + 1)[:, None].astype(float)
+    mean = np.cumsum(x, axis=0) / n
+    variance = np.maximum(np.cumsum(x * x, axis=0) / n - mean * mean, 1e-12)
+    return (mean + margin) / np.sqrt(variance), n
+
+
+def first(hit: np.ndarray) -> np.ndarray:
+    """The first row that is true in each column, from 1; infinite when none is."""
+    return np.where(hit.any(axis=0), hit.argmax(axis=0) + 1.0, math.inf)
+
+
+def asymptotic(x: np.ndarray, margin: float, *, start: int = 100) -> np.ndarray:
+    """The asymptotic (plug-in variance) sequence, read from pair `start` on."""
+    standard, n = scores(x, margin)
+    return first((standard >= one_sided(n)) & (n >= start))
+
+
+def peeked_z(x: np.ndarray, margin: float, *, every: int, start: int = 50) -> np.ndarray:
+    """A z-test of level 2.5 % repeated every so many pairs."""
+    standard, n = scores(x, margin)
+    return first((standard * np.sqrt(n) >= 1.959964) & (n >= start) & (n % every == 0))
