@@ -44,7 +44,9 @@ class UnknownPrice(FairleadError):
     """No price is known for `model` of `provider` on `day` (ISO date)."""
 
     def __init__(self, *, model: str, provider: str | None, day: str) -> None:
-        super().__init__(f"No price is known for {model!r} on {day}. Add one to fairlead.toml under [prices] or pass --price.")
+        super().__init__(
+            f"No price is known for {model!r} on {day}. Add one to fairlead.toml under [prices] or pass --price."
+        )
         self.model = model
         self.provider = provider
         self.day = day

@@ -72,10 +72,14 @@ def ledger_check(where: str) -> Check:
     from fairlead.edge.store import Ledger  # noqa: PLC0415 - the other checks must work when this one cannot
 
     if "://" not in where and not Path(where).exists():
-        return Check(name="ledger", state="note", finding=f"{where} is not there yet.", remedy="`fairlead scan` makes it.")
+        return Check(
+            name="ledger", state="note", finding=f"{where} is not there yet.", remedy="`fairlead scan` makes it."
+        )
     try:
         with Ledger.open(where, create=False) as ledger:
-            return Check(name="ledger", state="ok", finding=f"{where} opens; it keeps {ledger.size().exchanges:,} exchanges.")
+            return Check(
+                name="ledger", state="ok", finding=f"{where} opens; it keeps {ledger.size().exchanges:,} exchanges."
+            )
     except FairleadError as error:
         return Check(name="ledger", state="missing", finding=str(error))
 
@@ -91,7 +95,7 @@ def disk(where: str) -> Check:
             name="disk",
             state="missing",
             finding=f"only {free / 1e9:.1f} GB free at the ledger.",
-            remedy="A scan keeps about a fifth of the log's size; make room or pass --ledger elsewhere.",
+            remedy="A scan keeps half to three quarters of the size of the log; make room or pass --ledger elsewhere.",
         )
     return Check(name="disk", state="ok", finding=f"{free / 1e9:,.0f} GB free at the ledger.")
 
@@ -104,7 +108,9 @@ def prices(now: datetime) -> Check:
     age = (now.date() - newest).days
     finding = f"genai-prices {version('genai-prices')}, newest entry {newest.isoformat()}."
     if age > OLD_PRICES_DAYS:
-        return Check(name="prices", state="note", finding=finding, remedy=f"That is {age} days old: pip install -U genai-prices.")
+        return Check(
+            name="prices", state="note", finding=finding, remedy=f"That is {age} days old: pip install -U genai-prices."
+        )
     return Check(name="prices", state="ok", finding=finding)
 
 

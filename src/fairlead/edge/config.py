@@ -81,7 +81,8 @@ def settings(raw: Mapping[str, Any], *, where: str) -> Settings:
             for name, entry in table(raw, "candidates", where).items()
         },
         prices={
-            name: token_price(entry, f'{where} [prices."{name}"]') for name, entry in table(raw, "prices", where).items()
+            name: token_price(entry, f'{where} [prices."{name}"]')
+            for name, entry in table(raw, "prices", where).items()
         },
     )
 
@@ -105,7 +106,7 @@ def candidate(raw: Any, where: str) -> Candidate:
     known(entry, CANDIDATE, where)
     for needed in ("endpoint", "model"):
         if not text(entry, needed, where):
-            raise InputError(f"{where} needs {needed} = \"…\".")
+            raise InputError(f'{where} needs {needed} = "…".')
     drop = entry.get("drop", [])
     if not isinstance(drop, list) or not all(isinstance(name, str) for name in drop):
         raise InputError(f'{where}: drop must be a list of parameter names, such as ["logprobs"].')
