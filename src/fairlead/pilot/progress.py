@@ -155,10 +155,6 @@ def unusable(error: str, pairs: int) -> str:
     return f"{_sentence(error)} Paused after {pairs} pairs; nothing unanswered was scored. {CONTINUES}"
 
 
-INTERRUPTED = f"Paused. {CONTINUES}"
-"""What is said after Ctrl-C."""
-
-
 def over_budget(budget: object, currency: str | None, pairs: int) -> str:
     """Why a pilot stopped under its cap."""
     unit = f"{budget} {currency}" if currency else f"{budget} requests (no price is known, so the cap counts requests)"

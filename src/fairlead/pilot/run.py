@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from fairlead.core.errors import EndpointError, FairleadError, InputError, PilotPaused, UsageError
 from fairlead.core.evidence import forecast
@@ -106,14 +105,6 @@ async def run(
     pilot = _Pilot(design, terms, ledger=ledger, grader=grader, expected=expected)
     pilot.connect(ask_candidate, ask_incumbent)
     return await pilot.run()
-
-
-def carry_out(pilot: Coroutine[Any, Any, PilotResult]) -> PilotResult:
-    """Run a pilot to its end from ordinary code; Ctrl-C becomes `PilotPaused` and says how to go on."""
-    try:
-        return asyncio.run(pilot)
-    except KeyboardInterrupt:
-        raise PilotPaused(words.INTERRUPTED) from None
 
 
 def _check(design: PilotDesign, terms: Terms, *, grader: Grader, ask_incumbent: Ask | None) -> None:

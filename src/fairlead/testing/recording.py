@@ -78,15 +78,19 @@ class Recording:
         recording = cls()
         wanted = frozenset(models)
         read: dict[str, tuple[str, Body]] = {}
+        others: set[str] = set()
         for number, (model, text, response) in enumerate(_rows(path), 1):
             if wanted and model not in wanted:
+                others.add(model)
                 continue
             if text not in read:  # the same request stands there once for every model
                 request = _request(text, f"{path} row {number}")
                 read[text] = match_key(request), request
             recording._keep(*read[text], model=model, response=response)
-        if not recording.answers:
-            raise InputError(f"{path} holds no answers" + (f" of {', '.join(sorted(wanted))}." if wanted else "."))
+        missing = wanted - recording.models
+        if missing:
+            known = ", ".join(sorted(others | recording.models)) or "no answers at all"
+            raise InputError(f"{path} holds no answers of {', '.join(sorted(missing))}; it holds {known}.")
         return recording
 
     def _keep(self, key: str, request: Body, *, model: str, response: str) -> None:

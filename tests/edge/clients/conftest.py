@@ -54,7 +54,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def served(handle):
+async def served(handle, *, tls=None):
     """A server on a free port whose connections are given to `handle(wire)`; gives the base URL."""
     tasks = set()
 
@@ -67,7 +67,7 @@ async def served(handle):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     finally:

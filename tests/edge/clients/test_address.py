@@ -15,6 +15,8 @@ from fairlead.edge.clients.address import PROVIDERS, address, key_for
         ("https://host.example/openai/v1/chat/completions", "https://host.example/openai/v1"),
         ("https://HOST.example/v1", "https://host.example/v1"),
         ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("https://münchen.example/v1", "https://xn--mnchen-3ya.example/v1"),
+        ("https://host.example/my models/v1", "https://host.example/my%20models/v1"),
     ],
 )
 def test_a_base_url_is_read_however_it_is_written(given, base):
@@ -32,6 +34,8 @@ def test_a_base_url_is_read_however_it_is_written(given, base):
         "https://",
         "http://host:port/v1",
         "http://host/v1?a=b",
+        "http://ho st/v1",
+        "http://host\x00/v1",
         "http://[::1/v1",
     ],
 )

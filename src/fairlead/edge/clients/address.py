@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fairlead.core.errors import UsageError
 from fairlead.core.nouns import Dialect
@@ -71,13 +71,25 @@ def address(base_url: str) -> Address:
         raise UsageError(f"The endpoint {shown!r} is not an http or https address; write it like https://host:8000/v1.")
     if parts.query or parts.fragment:
         raise UsageError(f"The endpoint on {parts.hostname} holds '?' or '#'; write it like https://host:8000/v1.")
-    path = parts.path.rstrip("/")
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=").rstrip("/")
     for known in PATHS.values():
         path = path.removesuffix(known)
-    host = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
+    host = _ascii_host(parts.hostname)
     host += "" if port is None else f":{port}"
     base = f"{parts.scheme}://{host}{path or '/v1'}"
     return Address(base_url=base, host=host, is_https=parts.scheme == "https", name=parts.hostname)
+
+
+def _ascii_host(name: str) -> str:
+    if ":" in name:
+        return f"[{name}]"
+    try:
+        host = name.encode("idna").decode("ascii")
+    except UnicodeError:
+        host = ""
+    if not host or not all(letter.isalnum() or letter in "-._" for letter in host):
+        raise UsageError(f"{name[:100]!r} is not the name of a host; write the endpoint like https://host:8000/v1.")
+    return host
 
 
 def key_for(

@@ -62,7 +62,9 @@ def trusted_authorities() -> ssl.SSLContext:
 
 
 def needs_proxy(at: Address) -> bool:
-    """Whether the environment names a proxy for this address."""
+    """Whether the environment names a proxy for this address; this machine itself is never reached through one."""
+    if at.name in {"localhost", "127.0.0.1", "::1"}:
+        return False
     proxies = getproxies()
     scheme = "https" if at.is_https else "http"
     return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(at.name)

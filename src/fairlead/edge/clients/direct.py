@@ -89,7 +89,7 @@ class Direct:
         try:
             async with asyncio.timeout(self._connect_s):
                 _, line = await loop.create_connection(
-                    _Line, self._host, self._port, ssl=tls, happy_eyeballs_delay=0.25 if tls is None else None
+                    _Line, self._host, self._port, ssl=tls, happy_eyeballs_delay=0.25
                 )
         except TimeoutError as error:
             raise UnreachableError(f"no connection within {self._connect_s:g} s") from error
