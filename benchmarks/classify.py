@@ -18,12 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "core" / "workload"))
+sys.path.insert(0, str(ROOT / "tests"))
 
-from traffic import traffic
-from traffic_heldout import SPECS as HELD_OUT
-from traffic_seen import SPECS as SEEN
-
+from core.workload.traffic import traffic
+from core.workload.traffic_heldout import SPECS as HELD_OUT
+from core.workload.traffic_seen import SPECS as SEEN
 from fairlead.core.nouns import Answer, Category, Endpoint, Message, Part, PartKind, Request, Tool
 from fairlead.core.workload import CategoryTally
 from fairlead.edge.language import Languages

@@ -6,7 +6,6 @@ memory when every prompt is different.
 """
 
 # The generator of traffic lives with the tests, so the path is set before it is imported.
-# ruff: noqa: E402, PLC0415
 
 from __future__ import annotations
 
@@ -14,30 +13,15 @@ import argparse
 import sys
 import time
 from collections import Counter
-from math import log
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "core" / "workload"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from traffic import Sent, traffic
-from traffic_heldout import SPECS as HELD_OUT
-from traffic_seen import SPECS as SEEN
-
+from core.workload.measure import Agreement, agreement
+from core.workload.traffic import Sent, traffic
+from core.workload.traffic_heldout import SPECS as HELD_OUT
+from core.workload.traffic_seen import SPECS as SEEN
 from fairlead.core.workload import Grouper
-
-
-def v_measure(truth: list[str], found: list[str]) -> tuple[float, float, float]:
-    """Homogeneity, completeness and their harmonic mean."""
-    n = len(truth)
-    both, t, f = Counter(zip(truth, found, strict=True)), Counter(truth), Counter(found)
-
-    def entropy(counts: Counter) -> float:
-        return -sum(c / n * log(c / n) for c in counts.values())
-
-    joint = entropy(both)
-    homogeneity = 1 - (joint - entropy(f)) / entropy(t) if entropy(t) else 1.0
-    completeness = 1 - (joint - entropy(t)) / entropy(f) if entropy(f) else 1.0
-    return homogeneity, completeness, 2 * homogeneity * completeness / (homogeneity + completeness)
 
 
 def scanned(sent: list[Sent]) -> tuple[Grouper, list[str]]:
@@ -48,9 +32,9 @@ def scanned(sent: list[Sent]) -> tuple[Grouper, list[str]]:
     return grouper, [grouper.assign(one.request).workload_id for one in sent]
 
 
-def score(sent: list[Sent], found: list[str]) -> tuple[float, float, float]:
+def score(sent: list[Sent], found: list[str]) -> Agreement:
     kept = [(one.key, id_) for one, id_ in zip(sent, found, strict=True) if one.key != "noise"]
-    return v_measure([k for k, _ in kept], [i for _, i in kept])
+    return agreement([k for k, _ in kept], [i for _, i in kept])
 
 
 def errors(grouper: Grouper, sent: list[Sent], found: list[str]) -> None:
@@ -69,10 +53,10 @@ def errors(grouper: Grouper, sent: list[Sent], found: list[str]) -> None:
 
 def report(title: str, sent: list[Sent], *, show: bool) -> None:
     grouper, found = scanned(sent)
-    h, c, v = score(sent, found)
+    got = score(sent, found)
     keys = len({one.key for one in sent} - {"noise"})
     print(
-        f"{title:<28} {len(sent):>7,} requests {keys:>3} jobs {len(set(found)):>4} workloads  homogeneity {h:.3f}  completeness {c:.3f}  V {v:.4f}"
+        f"{title:<28} {len(sent):>7,} requests {keys:>3} jobs {len(set(found)):>4} workloads  homogeneity {got.homogeneity:.3f}  completeness {got.completeness:.3f}  V {got.v:.4f}"
     )
     if show:
         errors(grouper, sent, found)
@@ -87,7 +71,7 @@ def stability(specs: list, size: int) -> None:
         _, found = scanned(part)
         same = sum(a == b for a, b in zip(found, places[name], strict=True)) / len(part)
         print(
-            f"  {name:<14} alone against the whole scan: same id for {same:.4f}, V of the two groupings {v_measure(places[name], found)[2]:.4f}"
+            f"  {name:<14} alone against the whole scan: same id for {same:.4f}, V of the two groupings {agreement(places[name], found).v:.4f}"
         )
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from traffic_fill import ADJ, FIRST, NOUN, Fill
-
+from core.workload.traffic_fill import ADJ, FIRST, NOUN, Fill
 from fairlead.core.nouns import Answer, Endpoint, Message, Part, PartKind, Request, Tool, ToolCall
 
 START = datetime(2026, 8, 1, tzinfo=UTC)

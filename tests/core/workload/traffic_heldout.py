@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traffic import Spec, call, img, pdf, schema, tool
+from core.workload.traffic import Spec, call, img, pdf, schema, tool
 
 
 def json_array(f) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traffic import Spec, call, img, pdf, schema, tool
+from core.workload.traffic import Spec, call, img, pdf, schema, tool
 
 PREAMBLE = (
     "You are part of the Orbit workspace assistant used by {company}. Be accurate and courteous. "

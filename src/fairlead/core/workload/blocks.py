@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from fairlead.core.workload.mask import literal_words
 from fairlead.core.workload.sample import Cell, Opening
+from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.tree import affixes, likeness
 
 COMMON: Final = 0.9
 CORE: Final = 0.8
-AFFIX_WORDS: Final = 4
+AFFIX_WORDS: Final = 3
 _CLEAN: Final = 0.9
 _VARIANTS: Final = 4
 _ONE_LINE: Final = 0.6
@@ -78,8 +78,8 @@ def blocks(items: Sequence[Item], *, k: int, least: int, clean: bool, fits: Fits
     With `clean`, a feature whose holders mostly went with another one divides nothing and is passed over.
     """
     where, weights = _holders(items, least=max(least, k))
-    most = COMMON * total(items)
-    able = [feature for feature in where if weights[feature] < most]
+    whole = total(items)
+    able = [feature for feature in where if weights[feature] < whole]
     able.sort(key=lambda feature: (-weights[feature] * min(_TELLING, literal_words(feature)) ** 2, feature))
     taken: set[int] = set()
     found: list[Block] = []

@@ -25,10 +25,11 @@ from fairlead.core.ids import digest
 from fairlead.core.nouns import JSON, Endpoint, Request
 from fairlead.core.workload.grow import grow
 from fairlead.core.workload.link import SHARED, versions
-from fairlead.core.workload.mask import Masker, literal_words
+from fairlead.core.workload.mask import Masker
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.naming import clean, names
 from fairlead.core.workload.sample import Sample, size_of
+from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.shape import Frame, anchors_of, first_user, frame_of, mark_of
 from fairlead.core.workload.tree import By, Leaf, Node, leaves, node_from_json, node_to_json, walk
 
@@ -150,7 +151,10 @@ class Grouper:
 
     def _ad_hoc(self, family: str) -> Leaf:
         id_ = "p" + digest([_AD_HOC, family], size=6)
-        return self._leaves.setdefault(id_, Leaf(id_, family, ad_hoc=True))
+        if id_ not in self._leaves:
+            self._leaves[id_] = Leaf(id_, family, ad_hoc=True)
+            self._name()
+        return self._leaves[id_]
 
     def absorb(self, other: Grouper) -> None:
         """Add what another grouper has learned since it was made or loaded; ids and names stay as they are here."""

@@ -14,8 +14,8 @@ from typing import Final
 
 from fairlead.core.workload.blocks import AFFIX_WORDS, COMMON, CORE, Block, Item, common, core, total
 from fairlead.core.workload.blocks import blocks as divided
-from fairlead.core.workload.mask import literal_words
 from fairlead.core.workload.sample import Cell, Sample
+from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.tree import ALIKE, By, Leaf, Node, affixes, features, likeness
 
 _SHARE: Final = 0.01
@@ -23,6 +23,7 @@ _COVER: Final = 0.6
 _MANY: Final = 4
 _INSTRUCTIVE: Final = 0.35
 _UNFRAMED: Final = 25
+_ONE_PROMPT: Final = 6
 _MAX_DEPTH: Final = 24
 _LONG_FRAME: Final = 25
 _ANCHOR_SHARE: Final = 0.05
@@ -93,6 +94,8 @@ class _Grower:
 
     def _line_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
         whole = total(items)
+        # Where one prompt is all there is, its lines divide nothing, and what does must divide it cleanly.
+        top = top and sum(map(literal_words, common(items, 1.0))) < _ONE_PROMPT
         least = self._k if top else max(self._k, round(_SHARE * whole))
         blocks = divided(items, k=self._k, least=least, clean=not top, fits=_has_words)
         if top:
@@ -209,7 +212,7 @@ def _is_wording(feature: str, framed: int) -> bool:
     """
     words = literal_words(feature)
     if feature.startswith(("^ ", "$ ")):
-        return not framed and words >= AFFIX_WORDS
+        return not framed and words >= (AFFIX_WORDS if _leads(feature) else AFFIX_WORDS + 1)
     if framed:
         return words >= 4 and (feature.endswith(":") or (framed < _SHORT_FRAME and _leads(feature)))
     return words >= 2 or (words == 1 and feature.endswith(":"))
@@ -265,8 +268,10 @@ def _framed(cells: Sequence[Cell]) -> int:
 
 
 def _is_whole(blocks: Sequence[Block], whole: int) -> bool:
-    """Whether one block is nearly all there is, which splits nothing."""
-    return len(blocks) == 1 and blocks[0].weight >= COMMON * whole
+    """Whether one block is nearly all there is and the others are not most of what it leaves: then nothing is split."""
+    largest = max((block.weight for block in blocks), default=0)
+    others = sum(block.weight for block in blocks) - largest
+    return largest >= COMMON * whole and others < _COVER * (whole - largest)
 
 
 def _is_slot(blocks: Sequence[Block], items: Sequence[Item]) -> bool:

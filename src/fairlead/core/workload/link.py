@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Final
 
-from fairlead.core.workload.mask import literal_words
+from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.tree import ALIKE, Leaf, likeness
 
 SHARED: Final = 0.6

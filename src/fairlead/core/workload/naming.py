@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from fairlead.core.workload.mask import SLOT, literal_words
+from fairlead.core.workload.sentence import SLOT, literal_words
 from fairlead.core.workload.tree import Leaf
 
 MAX_NAME: Final = 60
