@@ -104,7 +104,7 @@ def prices(now: datetime) -> Check:
     """How old the bundled price list is."""
     from fairlead.edge.catalog.prices import newest_price_day  # noqa: PLC0415 - loading the catalogue takes a moment
 
-    newest = newest_price_day()
+    newest = newest_price_day(today=now.date())
     age = (now.date() - newest).days
     finding = f"genai-prices {version('genai-prices')}, newest entry {newest.isoformat()}."
     if age > OLD_PRICES_DAYS:

@@ -14,14 +14,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 from genai_prices import Usage as ListedUsage
 from genai_prices import calc_price
 from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, Provider, TieredPrices, TimeOfDateConstraint
+from genai_prices.types import (
+    ModelInfo,
+    ModelPrice,
+    PriceCalculation,
+    Provider,
+    StartDateConstraint,
+    TieredPrices,
+    TimeOfDateConstraint,
+)
 
 from fairlead.core.money import MILLION, cost
 from fairlead.core.nouns import Money, TokenPrice, Usage
@@ -314,3 +322,16 @@ def _listed_cost(seller: _Seller, at: datetime, usage: ListedUsage) -> PriceCalc
 
 def _per_million(rate: Decimal) -> Decimal:
     return (rate * MILLION).normalize() + 0
+
+
+def newest_price_day(*, today: date) -> date:
+    """The newest day on which a price in the list begins; how old the list is at most."""
+    begun = (
+        entry.constraint.start_date
+        for provider in get_snapshot().providers
+        for model in provider.models
+        if isinstance(model.prices, list)
+        for entry in model.prices
+        if isinstance(entry.constraint, StartDateConstraint)
+    )
+    return max((day for day in begun if day <= today), default=date.min)
