@@ -7,7 +7,7 @@ adds knowledge (a count, a date, an id) comes back as `None` when it is not what
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from fairlead.core.errors import UnreadableLine
 from fairlead.core.nouns import JSON
@@ -70,6 +70,11 @@ def label(value: JSON) -> str | None:
         return str(value)
     found = text_or_none(value)
     return found.strip() if found is not None and len(found) <= 512 else None
+
+
+def is_one_of(value: JSON, words: Collection[str]) -> bool:
+    """Whether `value` is text and one of `words`; a list or an object, which no set can look for, never is."""
+    return isinstance(value, str) and value in words
 
 
 def mapping_or_empty(value: JSON) -> Mapping[str, JSON]:

@@ -124,7 +124,7 @@ def message(raw: JSON) -> list[Message]:
     role = _role(raw) or "user"
     found = [*_content(raw), *_calls(raw)]
     if role == "tool" and not any(part.kind is PartKind.TOOL_RESULT for part in found):
-        found = [_joined_result(raw, found)]
+        found = [_joined_result(raw, found), *(part for part in found if part.kind is not PartKind.TEXT)]
     results = [Message(role="tool", parts=(part,)) for part in found if part.kind is PartKind.TOOL_RESULT]
     rest = tuple(part for part in found if part.kind is not PartKind.TOOL_RESULT)
     if results and not rest:

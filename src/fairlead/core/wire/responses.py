@@ -73,7 +73,8 @@ def completion(body: Mapping[str, JSON]) -> JSON:
     said = [
         turn
         for item in fields.list_or_empty(body.get("output"))
-        if isinstance(item, dict) and item.get("type") in {"message", "function_call", "custom_tool_call"}
+        if isinstance(item, dict)
+        and fields.is_one_of(item.get("type"), {"message", "function_call", "custom_tool_call"})
         for turn in loose.message(_item(item))
     ]
     incomplete = fields.mapping_or_empty(body.get("incomplete_details")).get("reason")
@@ -89,16 +90,16 @@ def _items(sent: JSON) -> JSON:
 
 def _is_silent(item: JSON) -> bool:
     """Items that only the vendor can use again: references and encrypted thinking."""
-    return isinstance(item, dict) and item.get("type") in {"item_reference", "reasoning"}
+    return isinstance(item, dict) and fields.is_one_of(item.get("type"), {"item_reference", "reasoning"})
 
 
 def _item(item: JSON) -> JSON:
     """A call or a result, which here stand beside messages, as the message that holds it."""
     if not isinstance(item, dict) or "role" in item:
         return item
-    if item.get("type") in {"function_call", "custom_tool_call"}:
+    if fields.is_one_of(item.get("type"), {"function_call", "custom_tool_call"}):
         return {"role": "assistant", "content": [{**item, "type": "function_call", "id": item.get("call_id")}]}
-    if item.get("type") in {"function_call_output", "custom_tool_call_output"}:
+    if fields.is_one_of(item.get("type"), {"function_call_output", "custom_tool_call_output"}):
         return {"role": "tool", "tool_call_id": item.get("call_id"), "content": loose.as_text(item.get("output"))}
     return {"role": "assistant", "content": item.get("content")}
 

@@ -181,11 +181,11 @@ def _looks_anthropic(asked: Mapping[str, JSON]) -> bool:
         return True
     for turn in fields.list_or_empty(asked.get("messages")):
         for block in fields.list_or_empty(turn.get("content") if isinstance(turn, dict) else None):
-            if isinstance(block, dict) and block.get("type") in _ANTHROPIC_BLOCKS:
+            if isinstance(block, dict) and fields.is_one_of(block.get("type"), _ANTHROPIC_BLOCKS):
                 return True
     model = asked.get("model")
     plain_roles = all(
-        isinstance(turn, dict) and turn.get("role") in {"user", "assistant"}
+        isinstance(turn, dict) and fields.is_one_of(turn.get("role"), {"user", "assistant"})
         for turn in fields.list_or_empty(asked.get("messages"))
     )
     return isinstance(model, str) and model.startswith("claude") and "max_tokens" in asked and plain_roles

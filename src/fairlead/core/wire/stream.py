@@ -346,7 +346,7 @@ class MessageStream(_Stream):
             message = fields.mapping_or_empty(event.get("message"))
             self._message.update({k: v for k, v in message.items() if k not in {"content", "usage"}})
             self._count(message.get("usage"))
-        elif kind in {"content_block_start", "content_block_delta"}:
+        elif fields.is_one_of(kind, {"content_block_start", "content_block_delta"}):
             self._take_block(event)
         elif kind == "message_delta":
             delta = fields.mapping_or_empty(event.get("delta"))

@@ -28,7 +28,7 @@ def pair(
     sent, got = _body(request), _response(response)
     dialect = dialect_of_response(got)
     if dialect is not Dialect.OPENAI_EMBEDDINGS and isinstance(sent, dict) and _is_responses(sent, got):
-        around = replace(around, fidelity=(*around.fidelity, *responses.fidelity(sent)))
+        around = around.with_fidelity(responses.fidelity(sent))
         sent = responses.chat_body(sent)
     elif isinstance(sent, dict) and gemini.is_request(sent):
         sent = gemini.chat_body(sent, model=model)

@@ -54,7 +54,7 @@ def _trace(row: Row) -> Iterator[Found]:
     inner = row.get("trace")
     trace = _camel(inner if isinstance(inner, dict) else row)
     seen = [_camel(raw) for raw in fields.list_or_empty(row["observations"]) if isinstance(raw, dict)]
-    calls = [call for call in seen if _kind(call) in CALLS]
+    calls = [call for call in seen if fields.is_one_of(_kind(call), CALLS)]
     inside, around = _nested(calls)
     wanted = [call for call in calls if str(call.get("id")) not in inside and str(call.get("id")) not in around]
     wanted.sort(key=lambda call: str(call.get("startTime")))
@@ -72,7 +72,7 @@ def _trace(row: Row) -> Iterator[Found]:
 
 
 def _observation(call: Row) -> Iterator[Found]:
-    yield _call(call, None, {}, None) if _kind(call) in CALLS else Passed()
+    yield _call(call, None, {}, None) if fields.is_one_of(_kind(call), CALLS) else Passed()
 
 
 def _nested(calls: Sequence[Row]) -> tuple[dict[str, str], set[str]]:

@@ -8,7 +8,7 @@ a `Source` named by an entry point of the group `fairlead.sources`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from fairlead.core.nouns import JSON, Dialect, Endpoint, Failure, FailureKind, Fidelity, Request, Usage
@@ -102,6 +102,10 @@ class Around:
     metadata: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     usage: Usage | None = None
     fidelity: tuple[Fidelity, ...] = ()
+
+    def with_fidelity(self, more: Iterable[Fidelity]) -> Around:
+        """Return the same with more that is lost."""
+        return replace(self, fidelity=(*self.fidelity, *more))
 
 
 def logged(

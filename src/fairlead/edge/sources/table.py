@@ -17,8 +17,11 @@ from fairlead.edge.sources.batches import BATCHES
 from fairlead.edge.sources.gateways import HELICONE, LITELLM, PORTKEY, SPEND_LOGS
 from fairlead.edge.sources.inspect import INSPECT
 from fairlead.edge.sources.langfuse import LANGFUSE
+from fairlead.edge.sources.lm_eval import LM_EVAL
 from fairlead.edge.sources.pairs import PAIRS
 from fairlead.edge.sources.reader import Row, Source
+from fairlead.edge.sources.sessions import CLAUDE_CODE, CODEX
+from fairlead.edge.sources.spans import SPANS
 from fairlead.edge.sources.stored import OPENPIPE, STORED
 
 GROUP = "fairlead.sources"
@@ -26,6 +29,10 @@ GROUP = "fairlead.sources"
 BUILT_IN: tuple[Source, ...] = (
     INSPECT,
     LANGFUSE,
+    SPANS,
+    CLAUDE_CODE,
+    CODEX,
+    LM_EVAL,
     LITELLM,
     SPEND_LOGS,
     HELICONE,

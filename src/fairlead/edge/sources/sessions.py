@@ -1,0 +1,250 @@
+"""Session files of coding agents: Claude Code and Codex, as they lie in the user's home.
+
+Each call of the model becomes an exchange of the session's trajectory. The files do not hold the system prompt nor the
+tools' definitions, so nothing in them can be asked again as it was: calls are flagged, and their request holds only the
+session's first turn and what was new since the call before (the whole history in each of a thousand steps would be of no
+use and of quadratic size).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fairlead.core.nouns import JSON, Dialect, Fidelity, Message, Usage
+from fairlead.core.wire import fields, loose
+from fairlead.edge.sources.reader import Around, Found, Logged, Passed, Row, Source, Taker, logged
+
+_LOST = (Fidelity.TRUNCATED, Fidelity.TOOLS_MISSING)
+
+
+def _body(first: JSON, new: list[JSON], *, model: str | None, system: str = "") -> dict[str, JSON]:
+    """The chat body of what is known of a call."""
+    turns = loose.turns([first, *new] if first is not None and first not in new else new)
+    return loose.chat_body(model=model or "unnamed", messages=turns.messages, system=system)
+
+
+# Claude Code
+
+
+def _is_claude(row: Row) -> bool:
+    return "sessionId" in row and isinstance(row.get("type"), str) and bool({"uuid", "leafUuid", "cwd"} & row.keys())
+
+
+class ClaudeCode(Taker):
+    """One line holds one block of an answer; lines of one answer share its message id."""
+
+    def __init__(self) -> None:
+        self._threads: dict[tuple[str, bool], _Thread] = {}
+
+    def take(self, row: Row) -> Iterator[Found]:
+        """Give an answer when the next turn begins."""
+        message = row.get("message")
+        if not fields.is_one_of(row.get("type"), {"user", "assistant"}) or not isinstance(message, dict):
+            yield Passed()
+            return
+        key = (str(row.get("sessionId")), row.get("isSidechain") is True)
+        thread = self._threads.setdefault(key, _Thread(*key))
+        if row["type"] == "user":
+            yield from thread.asked(message)
+            yield Passed()
+        else:
+            yield from thread.answered(message, row)
+
+    def end_of_file(self) -> Iterator[Found]:
+        """Give the answers that the file ends with."""
+        for thread in self._threads.values():
+            yield from thread.finished()
+        self._threads.clear()
+
+
+class _Thread:
+    """A session's main conversation, or that of its helpers."""
+
+    def __init__(self, session: str, is_side: bool) -> None:  # noqa: FBT001
+        self._session = session
+        self._is_side = is_side
+        self._first: JSON = None
+        self._new: list[JSON] = []
+        self._step = 0
+        self._message: dict[str, JSON] = {}
+        self._blocks: list[JSON] = []
+        self._row: Row = {}
+
+    def asked(self, message: dict[str, JSON]) -> Iterator[Found]:
+        yield from self.finished()
+        self._first = message if self._first is None else self._first
+        self._new.append(message)
+
+    def answered(self, message: dict[str, JSON], row: Row) -> Iterator[Found]:
+        if self._message and message.get("id") != self._message.get("id"):
+            yield from self.finished()
+        if not self._message:
+            self._row = row
+        self._message = message
+        content = message.get("content")
+        self._blocks.extend(content if isinstance(content, list) else [{"type": "text", "text": content}])
+
+    def finished(self) -> Iterator[Found]:
+        if self._message:
+            yield self._logged()
+            self._new = [{"role": "assistant", "content": self._blocks}]
+        self._message, self._blocks = {}, []
+
+    def _logged(self) -> Logged:
+        self._step += 1
+        model = fields.text_or_none(self._message.get("model"))
+        response: JSON = {**self._message, "type": "message", "content": list[JSON](self._blocks)}
+        around = Around(
+            id=self._message.get("id"),
+            started_at=self._row.get("timestamp"),
+            provider="anthropic",
+            conversation=f"{self._session}/helpers" if self._is_side else self._session,
+            step=self._step,
+            metadata={"agent": "Claude Code", "version": self._row.get("version"), "folder": self._row.get("cwd")},
+            fidelity=_LOST,
+        )
+        asked = _anthropic_turns([self._first, *self._new] if self._first not in self._new else self._new)
+        request: dict[str, JSON] = {"model": model or "unnamed", "messages": asked}
+        of: JSON = {"session": self._session, "message": self._message.get("id"), "blocks": list[JSON](self._blocks)}
+        return logged(request, response, around, dialect=Dialect.ANTHROPIC_MESSAGES, model=model, of=of)
+
+
+def _anthropic_turns(messages: list[JSON]) -> list[JSON]:
+    return [{"role": m.get("role") or "user", "content": m.get("content")} for m in messages if isinstance(m, dict)]
+
+
+CLAUDE_CODE = Source(
+    name="claude code",
+    fields=frozenset({"type", "message", "uuid", "parentUuid", "sessionId", "timestamp", "cwd", "version"}),
+    claims=_is_claude,
+    opened=ClaudeCode,
+)
+
+
+# Codex
+
+_CODEX_LINES = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})
+_SAID = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
+_RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
+
+
+def _is_codex(row: Row) -> bool:
+    return fields.is_one_of(row.get("type"), _CODEX_LINES) and isinstance(row.get("payload"), dict)
+
+
+class Codex(Taker):
+    """Items come one a line; a call of the model ends with a line that counts its tokens."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._session: str | None = None
+        self._system = ""
+        self._model: str | None = None
+        self._first: JSON = None
+        self._new: list[JSON] = []
+        self._said: list[JSON] = []
+        self._started: JSON = None
+        self._step = 0
+
+    def take(self, row: Row) -> Iterator[Found]:
+        """Give a call when its tokens are counted, or when the next one begins."""
+        payload = fields.mapping_or_empty(row.get("payload"))
+        match row.get("type"):
+            case "session_meta":
+                self._session = fields.label(payload.get("id"))
+                self._system = _instructions(payload)
+                yield Passed()
+            case "turn_context":
+                self._model = fields.text_or_none(payload.get("model")) or self._model
+                yield Passed()
+            case "response_item":
+                yield from self._item(payload, row.get("timestamp"))
+            case _:
+                yield from self._event(payload)
+
+    def _item(self, item: Row, at: JSON) -> Iterator[Found]:
+        kind = item.get("type")
+        if fields.is_one_of(kind, _SAID) or (kind == "message" and item.get("role") == "assistant"):
+            self._started = self._started or at
+            self._said.append(_spoken(item))
+            return
+        if kind == "message" or fields.is_one_of(kind, _RESULTS):
+            yield from self._finished(None)
+            turn = _told(item)
+            self._first = turn if self._first is None and item.get("role") == "user" else self._first
+            self._new.append(turn)
+        yield Passed()
+
+    def _event(self, payload: Row) -> Iterator[Found]:
+        last = fields.mapping_or_empty(fields.mapping_or_empty(payload.get("info")).get("last_token_usage"))
+        if payload.get("type") == "token_count" and last and self._said:
+            yield from self._finished(_codex_usage(last))
+        else:
+            yield Passed()
+
+    def end_of_file(self) -> Iterator[Found]:
+        """Give the call that the file ends with."""
+        yield from self._finished(None)
+        self._begin()
+
+    def _finished(self, usage: Usage | None) -> Iterator[Found]:
+        if not self._said:
+            return
+        self._step += 1
+        said: list[Message] = [turn for item in self._said for turn in loose.message(item)]
+        around = Around(
+            id=f"{self._session}/{self._step}" if self._session else None,
+            started_at=self._started,
+            provider="openai",
+            conversation=self._session,
+            step=self._step,
+            metadata={"agent": "Codex"},
+            usage=usage,
+            fidelity=_LOST,
+        )
+        body = _body(self._first, self._new, model=self._model, system=self._system)
+        of: JSON = {"session": self._session, "step": self._step, "said": list[JSON](self._said)}
+        yield logged(body, loose.completion(said, model=self._model), around, model=self._model, of=of)
+        self._new, self._said, self._started = list(self._said), [], None
+
+
+def _instructions(payload: Row) -> str:
+    for key in ("base_instructions", "instructions"):
+        given = payload.get(key)
+        text = given.get("text") if isinstance(given, dict) else given
+        if isinstance(text, str) and text:
+            return text
+    return ""
+
+
+def _spoken(item: Row) -> JSON:
+    if item.get("type") == "message":
+        return {"role": "assistant", "content": item.get("content")}
+    arguments = item.get("arguments") if item.get("arguments") is not None else item.get("input") or item.get("action")
+    call: JSON = {"id": item.get("call_id"), "function": {"name": item.get("name") or "shell", "arguments": arguments}}
+    return {"role": "assistant", "tool_calls": [call]}
+
+
+def _told(item: Row) -> JSON:
+    if item.get("type") == "message":
+        return {"role": item.get("role"), "content": item.get("content")}
+    return {"role": "tool", "tool_call_id": item.get("call_id"), "content": loose.as_text(item.get("output"))}
+
+
+def _codex_usage(last: Row) -> Usage:
+    """The counts of one call, which come as OpenAI's: cached and reasoning tokens are inside."""
+    given, made = fields.count(last.get("input_tokens")), fields.count(last.get("output_tokens"))
+    read, thought = fields.count(last.get("cached_input_tokens")), fields.count(last.get("reasoning_output_tokens"))
+    fresh = None if given is None or given < (read or 0) else given - (read or 0)
+    visible = None if made is None or made < (thought or 0) else made - (thought or 0)
+    return Usage(fresh=fresh, cache_read=read, visible=visible, reasoning=thought)
+
+
+CODEX = Source(
+    name="codex",
+    fields=frozenset({"timestamp", "type", "payload"}),
+    claims=_is_codex,
+    opened=Codex,
+)

@@ -1,0 +1,363 @@
+"""Spans of calls of models: OpenTelemetry GenAI (current names, v1.36 names, events, logs) and OpenInference.
+
+They come as OTLP JSON (`resourceSpans`, the collector's file exporter) or as the Python SDK writes a span. Attributes are
+read into one nested object, so that `llm.input_messages.0.message.role` and its nested form are the same. Prompts may
+stand in attributes, in the span's events, or in log records of the same span, which may come in another file: a span
+without a prompt waits for them. `gen_ai.usage.input_tokens` includes cached tokens by convention; where it is smaller
+than they are it cannot, and is taken to exclude them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fairlead.core.nouns import JSON, Dialect, Failure, FailureKind, Usage
+from fairlead.core.wire import fields, loose
+from fairlead.core.wire.decode import structure_or_text
+from fairlead.core.wire.failure import one_line
+from fairlead.core.wire.moment import seconds_between
+from fairlead.edge.sources.attributes import flat_otlp, nested, whole
+from fairlead.edge.sources.kept import Kept
+from fairlead.edge.sources.reader import Around, Found, Logged, NotLogged, Passed, Row, Source, Taker, logged
+from fairlead.edge.sources.traced import answer_body, asked_body, asked_of, sampling
+
+_CALLS = frozenset({"chat", "generate_content", "text_completion", "completion", "embeddings"})
+_MESSAGE_EVENTS: Mapping[str, str] = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+_DETAILS = "gen_ai.client.inference.operation.details"
+_SETTINGS = {
+    "gen_ai.request.temperature": "temperature",
+    "gen_ai.request.top_p": "top_p",
+    "gen_ai.request.top_k": "top_k",
+    "gen_ai.request.max_tokens": "max_tokens",
+    "gen_ai.request.stop_sequences": "stop",
+    "gen_ai.request.seed": "seed",
+    "gen_ai.request.frequency_penalty": "frequency_penalty",
+    "gen_ai.request.presence_penalty": "presence_penalty",
+}
+
+
+def _claims(row: Row) -> bool:
+    if isinstance(row.get("resourceSpans"), list) or isinstance(row.get("resourceLogs"), list):
+        return True
+    return _is_span(row)
+
+
+def _is_span(row: Row) -> bool:
+    if not isinstance(row.get("attributes"), (dict, list)):
+        return False
+    return isinstance(row.get("context"), dict) or bool({"spanId", "span_id"} & row.keys())
+
+
+class Spans(Taker):
+    """Keeps spans whose prompt may still come as log records."""
+
+    def __init__(self) -> None:
+        self._waiting = Kept()
+        self._records = Kept()
+
+    def take(self, row: Row) -> Iterator[Found]:
+        """Give the calls among the spans of a record."""
+        records = list(_of_otlp(row, "resourceLogs", "scopeLogs", "logRecords"))
+        for record, around in records:
+            self._keep(_span_of(record, around))
+        found = [_span_of(row, {})] if _is_span(row) else []
+        found += [_span_of(span, around) for span, around in _of_otlp(row, "resourceSpans", "scopeSpans", "spans")]
+        if not found and not records:
+            yield Passed()
+        for span in found:
+            if not _is_call(span):
+                yield Passed()
+            elif _has_prompt(span):
+                yield _call(span)
+            else:
+                self._waiting.put(_key(span), span)
+
+    def _keep(self, record: dict[str, JSON]) -> None:
+        name = _key(record)
+        self._records.put(name, [*fields.list_or_empty(self._records.take(name)), record])
+
+    def end(self) -> Iterator[Found]:
+        """Give the spans that waited, with what came for them; and records that tell a whole call by themselves."""
+        for name, span in self._waiting.rest():
+            held = dict(fields.mapping_or_empty(span))
+            yield _call(_with_records(held, fields.list_or_empty(self._records.take(name))))
+        for _, records in self._records.rest():
+            for record in fields.list_or_empty(records):
+                held = dict(fields.mapping_or_empty(record))
+                yield _call(held) if _has_prompt(held) else NotLogged(reason="a log record of a span that is not here")
+
+
+def _of_otlp(row: Row, outer: str, middle: str, inner: str) -> Iterator[tuple[Row, Row]]:
+    for resource in _objects(row.get(outer)):
+        about = flat_otlp(fields.mapping_or_empty(resource.get("resource")).get("attributes"))
+        for scope in _objects(resource.get(middle)):
+            for item in _objects(scope.get(inner)):
+                yield item, about
+
+
+def _objects(value: JSON) -> list[dict[str, JSON]]:
+    return [item for item in fields.list_or_empty(value) if isinstance(item, dict)]
+
+
+def _span_of(raw: Row, resource: Row) -> dict[str, JSON]:
+    """A span in one shape, whoever wrote it."""
+    context = fields.mapping_or_empty(raw.get("context"))
+    status = raw.get("status")
+    status = fields.mapping_or_empty(status).get("code") or fields.mapping_or_empty(status).get("status_code") or status
+    return {
+        "trace": _first(raw, "traceId", "trace_id") or context.get("trace_id"),
+        "span": _first(raw, "spanId", "span_id") or context.get("span_id"),
+        "name": raw.get("name") or raw.get("eventName"),
+        "start": _first(raw, "startTimeUnixNano", "start_time", "timeUnixNano", "observedTimeUnixNano"),
+        "end": _first(raw, "endTimeUnixNano", "end_time"),
+        "status": None if isinstance(status, dict) else status,
+        "message": fields.mapping_or_empty(raw.get("status")).get("message")
+        or fields.mapping_or_empty(raw.get("status")).get("description"),
+        "attributes": flat_otlp(raw.get("attributes")),
+        "body": whole(raw.get("body")),
+        "events": [
+            {"name": event.get("name"), "attributes": flat_otlp(event.get("attributes"))}
+            for event in _objects(raw.get("events"))
+        ],
+        "service": resource.get("service.name"),
+    }
+
+
+def _first(raw: Row, *names: str) -> JSON:
+    return next((raw[name] for name in names if raw.get(name) is not None), None)
+
+
+def _key(span: Row) -> str:
+    return f"{span.get('trace')}/{span.get('span')}"
+
+
+def _attributes(span: Row) -> Mapping[str, JSON]:
+    return fields.mapping_or_empty(span.get("attributes"))
+
+
+def _is_call(span: Row) -> bool:
+    held = _attributes(span)
+    kind = held.get("openinference.span.kind")
+    if isinstance(kind, str):
+        return kind.upper() in {"LLM", "EMBEDDING"}
+    operation = held.get("gen_ai.operation.name")
+    if isinstance(operation, str):
+        return operation in _CALLS
+    return "gen_ai.request.model" in held or "llm.request.type" in held
+
+
+def _is_embedding(held: Mapping[str, JSON]) -> bool:
+    kinds = (held.get("openinference.span.kind"), held.get("gen_ai.operation.name"), held.get("llm.request.type"))
+    return any(isinstance(kind, str) and kind.lower().startswith("embedding") for kind in kinds)
+
+
+def _has_prompt(span: Row) -> bool:
+    return bool(_prompt(span)[0]) or _is_embedding(_attributes(span))
+
+
+def _with_records(span: dict[str, JSON], records: list[JSON]) -> dict[str, JSON]:
+    """A span with the log records that were written for it."""
+    held, events = dict(_attributes(span)), list(fields.list_or_empty(span.get("events")))
+    for record in records:
+        told = fields.mapping_or_empty(record)
+        name = told.get("name") or _attributes(told).get("event.name")
+        if name == _DETAILS:
+            held |= _attributes(told)
+        else:
+            body = fields.mapping_or_empty(told.get("body"))
+            events.append({"name": name, "attributes": {**_attributes(told), **body}})
+    return {**span, "attributes": held, "events": events}
+
+
+def _prompt(span: Row) -> tuple[JSON, JSON]:
+    """What was sent and what came back, from wherever the span holds them."""
+    held = _attributes(span)
+    tree = nested(held)
+    sent = structure_or_text(held.get("gen_ai.input.messages")) or _path(tree, "gen_ai", "prompt")
+    got = structure_or_text(held.get("gen_ai.output.messages")) or _path(tree, "gen_ai", "completion")
+    sent = sent or _openinference(_path(tree, "llm", "input_messages"))
+    got = got or _openinference(_path(tree, "llm", "output_messages"))
+    told, answered = _from_events(span)
+    return sent or told or held.get("input.value"), got or answered or held.get("output.value")
+
+
+def _path(tree: JSON, *names: str) -> JSON:
+    for name in names:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, list) and tree else None
+
+
+def _openinference(messages: JSON) -> JSON:
+    """Messages without the wrappers that OpenInference puts around each part."""
+    found: list[JSON] = []
+    for raw in fields.list_or_empty(messages):
+        held = fields.mapping_or_empty(raw)
+        inner = fields.mapping_or_empty(held.get("message")) or held
+        contents = [_openinference_part(part) for part in fields.list_or_empty(inner.get("contents"))]
+        found.append({**inner, "content": contents or inner.get("content")})
+    return found or None
+
+
+def _openinference_part(part: JSON) -> JSON:
+    held = fields.mapping_or_empty(fields.mapping_or_empty(part).get("message_content"))
+    image = fields.mapping_or_empty(held.get("image"))
+    inner = fields.mapping_or_empty(image.get("image")) or image
+    return {"type": "image_url", "image_url": {"url": inner.get("url")}} if image else dict(held)
+
+
+def _from_events(span: Row) -> tuple[JSON, JSON]:
+    sent: list[JSON] = []
+    got: list[JSON] = []
+    for event in _objects(span.get("events")):
+        held = fields.mapping_or_empty(event.get("attributes"))
+        name = event.get("name")
+        if name == "gen_ai.choice":
+            message = structure_or_text(held.get("message"))
+            got.append({"role": "assistant", **held, **(message if isinstance(message, dict) else {})})
+        elif isinstance(name, str) and name in _MESSAGE_EVENTS:
+            sent.append({"role": _MESSAGE_EVENTS[name], **held, "tool_call_id": held.get("id")})
+        elif name == "gen_ai.content.prompt":
+            sent.extend(fields.list_or_empty(structure_or_text(held.get("gen_ai.prompt"))))
+        elif name == "gen_ai.content.completion":
+            got.extend(fields.list_or_empty(structure_or_text(held.get("gen_ai.completion"))))
+        elif name == _DETAILS:
+            sent.extend(fields.list_or_empty(structure_or_text(held.get("gen_ai.input.messages"))))
+            got.extend(fields.list_or_empty(structure_or_text(held.get("gen_ai.output.messages"))))
+    return [_opened(item) for item in sent] or None, [_opened(item) for item in got] or None
+
+
+def _opened(item: JSON) -> JSON:
+    """A message whose content and calls may be JSON texts."""
+    if not isinstance(item, dict):
+        return item
+    return {
+        key: structure_or_text(v) if key in {"content", "tool_calls"} and _is_json(v) else v for key, v in item.items()
+    }
+
+
+def _is_json(value: JSON) -> bool:
+    return isinstance(value, str) and value[:1] in {"[", "{"}
+
+
+def _call(span: Row) -> Logged:
+    held = _attributes(span)
+    sent, got = _prompt(span)
+    model = _text(held, "gen_ai.request.model", "llm.model_name", "gen_ai.response.model", "embedding.model_name")
+    around = _around(span, held)
+    failure = _failure(span, held)
+    if _is_embedding(held):
+        return logged(
+            _texts(held, model), None, around, dialect=Dialect.OPENAI_EMBEDDINGS, model=model, failure=failure
+        )
+    settings = [structure_or_text(held.get("llm.invocation_parameters")), _request_settings(held)]
+    asked = asked_of(sent, attributes={**held, **_defined_tools(held)})
+    instructions = loose.parts(structure_or_text(held.get("gen_ai.system_instructions")))
+    body = asked_body(asked, model=model, settings=settings)
+    if instructions:
+        body["messages"] = [
+            {"role": "system", "content": "\n".join(part.text for part in instructions)},
+            *fields.list_or_empty(body.get("messages")),
+        ]
+    reasons = structure_or_text(held.get("gen_ai.response.finish_reasons"))
+    finish = fields.text_or_none(reasons[0]) if isinstance(reasons, list) and reasons else None
+    answered_by = _text(held, "gen_ai.response.model")
+    answer = answer_body(got, model=answered_by, finish=finish)
+    return logged(
+        body if asked.messages else None, answer, around.with_fidelity(asked.fidelity), model=model, failure=failure
+    )
+
+
+def _request_settings(held: Mapping[str, JSON]) -> dict[str, JSON]:
+    return sampling({name: structure_or_text(held[key]) for key, name in _SETTINGS.items() if key in held})
+
+
+def _defined_tools(held: Mapping[str, JSON]) -> dict[str, JSON]:
+    """OpenInference keeps each tool's definition as a JSON text."""
+    found = [
+        structure_or_text(fields.mapping_or_empty(fields.mapping_or_empty(raw).get("tool")).get("json_schema"))
+        for raw in fields.list_or_empty(_path(nested(held), "llm", "tools"))
+    ]
+    return {"llm.tools": found} if found else {}
+
+
+def _texts(held: Mapping[str, JSON], model: str | None) -> dict[str, JSON] | None:
+    found: list[JSON] = []
+    for raw in fields.list_or_empty(_path(nested(held), "embedding", "embeddings")):
+        text = fields.mapping_or_empty(fields.mapping_or_empty(raw).get("embedding")).get("text")
+        if isinstance(text, str):
+            found.append(text)
+    single = held.get("input.value")
+    if not found and isinstance(single, str):
+        found.append(single)
+    return {"model": model or "unnamed", "input": found} if found else None
+
+
+def _around(span: Row, held: Mapping[str, JSON]) -> Around:
+    first = fields.seconds(held.get("gen_ai.response.time_to_first_chunk"))
+    return Around(
+        id=fields.label(span.get("span")),
+        started_at=span.get("start"),
+        latency_s=seconds_between(span.get("start"), span.get("end")),
+        first_token_s=first,
+        provider=(_text(held, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system") or "").lower()
+        or None,
+        conversation=_text(held, "gen_ai.conversation.id", "session.id") or fields.label(span.get("trace")),
+        user=_text(held, "user.id", "enduser.id"),
+        metadata={
+            "span": span.get("name"),
+            "service": span.get("service"),
+            "agent": held.get("gen_ai.agent.name"),
+            "workflow": held.get("gen_ai.workflow.name"),
+        },
+        usage=_usage(held),
+    )
+
+
+def _text(held: Mapping[str, JSON], *names: str) -> str | None:
+    return next((found for name in names if (found := fields.text_or_none(held.get(name)))), None)
+
+
+def _count(held: Mapping[str, JSON], *names: str) -> int | None:
+    return next((found for name in names if (found := fields.count(held.get(name))) is not None), None)
+
+
+def _usage(held: Mapping[str, JSON]) -> Usage | None:
+    given = _count(held, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
+    made = _count(held, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion")
+    if given is None and made is None:
+        return None
+    read = _count(held, "gen_ai.usage.cache_read.input_tokens", "llm.token_count.prompt_details.cache_read")
+    written = _count(held, "gen_ai.usage.cache_creation.input_tokens", "llm.token_count.prompt_details.cache_write")
+    thought = _count(held, "gen_ai.usage.reasoning.output_tokens", "llm.token_count.completion_details.reasoning")
+    cached = (read or 0) + (written or 0)
+    if given is not None and given >= cached:
+        given -= cached
+    if made is not None and thought is not None:
+        made = made - thought if made >= thought else None
+    return Usage(fresh=given, cache_read=read, cache_write_5m=written, visible=made, reasoning=thought)
+
+
+def _failure(span: Row, held: Mapping[str, JSON]) -> Failure | None:
+    kind = _text(held, "error.type")
+    status = span.get("status")
+    if kind is None and status not in (2, "ERROR", "STATUS_CODE_ERROR"):
+        return None
+    told = span.get("message")
+    timed_out = kind is not None and "timeout" in kind.lower()
+    return Failure(
+        kind=FailureKind.TIMEOUT if timed_out else FailureKind.SERVER_ERROR,
+        detail=one_line(told if isinstance(told, str) and told else kind or ""),
+    )
+
+
+SPANS = Source(
+    name="opentelemetry",
+    fields=frozenset({"resourceSpans", "resourceLogs", "traceId", "spanId", "attributes", "events", "context", "name"}),
+    claims=_claims,
+    opened=Spans,
+)
