@@ -12,7 +12,8 @@ the order of arrival, on a clock or on Python's salted hash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -28,13 +29,13 @@ from fairlead.core.workload.link import SHARED, versions
 from fairlead.core.workload.mask import Masker
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.naming import clean, names
-from fairlead.core.workload.sample import Sample, size_of
+from fairlead.core.workload.sample import Cell, Sample, size_of
 from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.shape import Frame, anchors_of, first_user, frame_of, mark_of
 from fairlead.core.workload.tree import By, Leaf, Node, leaves, node_from_json, node_to_json, walk
 
 _STATE: Final = 1
-_AD_HOC: Final = "ad hoc"
+_AD_HOC: Final = "p" + digest("ad hoc", size=6)
 _MEMO_BYTES: Final = 10_000_000
 
 
@@ -79,14 +80,16 @@ class Grouper:
         self._sample = Sample()
         self._news = Sample()
         self._tree = Node(By.FAMILY)
-        self._leaves: dict[str, Leaf] = {}
+        self._leaves = {_AD_HOC: Leaf(_AD_HOC, "chat", ad_hoc=True)}
         self._aliases: dict[str, str] = {}
         self._born: dict[str, int] = {}
         self._links = 0
         self._names: dict[str, str] = {}
         self._wishes = Wishes()
+        self._prompts: dict[str, str] = {}
         self._landed: Memo[tuple[Frame, str], Assignment] = Memo(_MEMO_BYTES, lambda key, _: size_of(key[0]))
         self._plain: Memo[Frame, Leaf] = Memo(_MEMO_BYTES, lambda frame, _: size_of(frame))
+        self._name()
 
     @property
     def aliases(self) -> Mapping[str, str]:
@@ -115,7 +118,7 @@ class Grouper:
         """Where a request belongs; what fits nowhere belongs to the ad hoc workload."""
         frame = frame_of(request, self._masker)
         leaf = self._leaf_of(frame, request)
-        return self._assignment(frame, leaf if leaf is not None else self._ad_hoc(frame.family))
+        return self._assignment(frame, leaf if leaf is not None else self._leaves[_AD_HOC])
 
     def arrive(self, request: Request, *, at: datetime | None = None) -> Assignment | None:
         """Learn from a request as it arrives and place it; `None` while it is not certain where it belongs."""
@@ -145,16 +148,10 @@ class Grouper:
     def _assignment(self, frame: Frame, leaf: Leaf) -> Assignment:
         known = self._landed.get((frame, leaf.id))
         if known is None:
-            known = Assignment(workload_id=self.workload_of(leaf.id), prompt_id=_version(leaf, frame))
+            prompt = _version(leaf, set(frame.lines))
+            known = Assignment(workload_id=self._home_of(prompt, leaf), prompt_id=prompt)
             self._landed.put((frame, leaf.id), known)
         return known
-
-    def _ad_hoc(self, family: str) -> Leaf:
-        id_ = "p" + digest([_AD_HOC, family], size=6)
-        if id_ not in self._leaves:
-            self._leaves[id_] = Leaf(id_, family, ad_hoc=True)
-            self._name()
-        return self._leaves[id_]
 
     def absorb(self, other: Grouper) -> None:
         """Add what another grouper has learned since it was made or loaded; ids and names stay as they are here."""
@@ -168,7 +165,7 @@ class Grouper:
         grown = list(leaves(self._tree))
         for leaf in grown:
             if leaf.ad_hoc:
-                leaf.id = self._ad_hoc(leaf.family).id
+                leaf.id = _AD_HOC
         fresh = [leaf for leaf in grown if not leaf.ad_hoc]
         gone = self._inherit(before)
         groups = [[fresh[i] for i in group] for group in versions(fresh)]
@@ -180,6 +177,7 @@ class Grouper:
         self._leaves.update((leaf.id, leaf) for leaf in fresh)
         for old, new in gone.items():
             self._succeed(old, new.id, is_new=new.id in minted)
+        self._count_prompts()
         self._changed()
 
     def _settle(self) -> None:
@@ -195,8 +193,12 @@ class Grouper:
         self._plain.clear()
         self._name()
 
-    def workload_of(self, leaf_id: str) -> str:
-        """The workload that a prompt version belongs to today."""
+    def _home_of(self, prompt_id: str, leaf: Leaf) -> str:
+        """The workload of a prompt version: where the user put it, or where its leaf belongs."""
+        home = self._wishes.homes.get(prompt_id)
+        return self._workload_of(leaf.id) if home is None else self.resolve(home)
+
+    def _workload_of(self, leaf_id: str) -> str:
         return self.resolve(self._wishes.homes.get(leaf_id, _own_workload(leaf_id)))
 
     def rename(self, workload_id: str, name: str) -> None:
@@ -214,11 +216,10 @@ class Grouper:
 
         What was counted under the old id stays valid there; a re-scan places the version's requests anew.
         """
-        leaf_id = prompt_id.partition("-")[0]
-        if leaf_id not in self._leaves:
-            raise UsageError(f"Prompt version {clean(prompt_id)!r} is not known; `assign` names those that are.")
-        made = "w" + digest(["split", leaf_id, len(self._wishes.homes)], size=6)
-        self._wishes.homes[leaf_id] = made
+        if prompt_id not in self._prompts:
+            raise UsageError(f"Prompt version {clean(prompt_id)!r} is not known; `prompts` lists those of a workload.")
+        made = "w" + digest(["split", prompt_id, len(self._wishes.homes)], size=6)
+        self._wishes.homes[prompt_id] = made
         self._wishes.pinned.add(made)
         self._changed()
         return made
@@ -238,20 +239,23 @@ class Grouper:
         """Whether links leave this workload alone."""
         return self.resolve(workload_id) in self._wishes.pinned
 
+    def _placed(self, tree: Node) -> Iterator[tuple[Cell, Leaf | None, int]]:
+        """Everything in the sample with its leaf in a tree and its weight."""
+        for cell in self._sample.cells.values():
+            if not cell.openings:
+                yield cell, walk(tree, cell.frame, tuple[str, ...]), cell.weight
+            for segments, opening in cell.openings.items():
+                yield cell, walk(tree, cell.frame, partial(tuple[str, ...], segments)), opening.weight
+
     def _inherit(self, before: Node) -> dict[str, Leaf]:
         """Give each leaf the id under which most of it was known; ids that no leaf took, with the leaf they went to."""
-        votes: dict[tuple[str, int], int] = {}
+        votes: Counter[tuple[str, int]] = Counter()
         by_number: dict[int, Leaf] = {}
-        for cell in self._sample.cells.values():
-            openings = cell.openings.items() if cell.openings else [((), None)]
-            for segments, opening in openings:
-                anchors = partial(tuple[str, ...], segments)
-                old, new = walk(before, cell.frame, anchors), walk(self._tree, cell.frame, anchors)
-                if old is None or new is None or old.ad_hoc or new.ad_hoc:
-                    continue
-                by_number[id(new)] = new
-                weight = opening.weight if opening is not None else cell.weight
-                votes[old.id, id(new)] = votes.get((old.id, id(new)), 0) + weight
+        if before.kids:
+            for (_, old, weight), (_, new, _) in zip(self._placed(before), self._placed(self._tree), strict=True):
+                if old is not None and new is not None and not old.ad_hoc and not new.ad_hoc:
+                    by_number[id(new)] = new
+                    votes[old.id, id(new)] += weight
         gone: dict[str, Leaf] = {}
         for (old_id, number), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0][0])):
             leaf = by_number[number]
@@ -289,17 +293,17 @@ class Grouper:
         return minted
 
     def _join(self, group: list[Leaf]) -> None:
-        free = [leaf for leaf in group if not self.is_pinned(self.workload_of(leaf.id))]
-        if len({self.workload_of(leaf.id) for leaf in free}) < 2:
+        free = [leaf for leaf in group if not self.is_pinned(self._workload_of(leaf.id))]
+        if len({self._workload_of(leaf.id) for leaf in free}) < 2:
             return
         eldest = min(free, key=lambda leaf: (self._born.get(leaf.id, 0), *_age(leaf), leaf.id))
-        home = self.workload_of(eldest.id)
+        home = self._workload_of(eldest.id)
         for leaf in free:
-            self._alias(self.workload_of(leaf.id), home)
+            self._alias(self._workload_of(leaf.id), home)
 
     def _succeed(self, old: str, new: str, *, is_new: bool) -> None:
         """A prompt version is gone, and another one holds most of what it had: its workload goes with it."""
-        before, now = self.workload_of(old), self.workload_of(new)
+        before, now = self._workload_of(old), self._workload_of(new)
         if self.is_pinned(before):
             if is_new:
                 self._wishes.homes[new] = before
@@ -316,7 +320,10 @@ class Grouper:
     def _name(self) -> None:
         heads: dict[str, Leaf] = {}
         for leaf in sorted(self._leaves.values(), key=lambda leaf: (-leaf.count, leaf.id)):
-            heads.setdefault(self.workload_of(leaf.id), leaf)
+            heads.setdefault(self._workload_of(leaf.id), leaf)
+        for prompt_id, home in self._wishes.homes.items():
+            if prompt_id in self._prompts:
+                heads.setdefault(self.resolve(home), self._leaves[self._prompts[prompt_id]])
         chosen = self._wishes.names
         taken = {name.casefold() for name in chosen.values()}
         kept = {id_: name for id_, name in self._names.items() if id_ in heads and name.casefold() not in taken}
@@ -329,8 +336,16 @@ class Grouper:
     def prompts(self, workload_id: str) -> tuple[str, ...]:
         """The prompt versions of a workload, the most used first; each may be split off."""
         home = self.resolve(workload_id)
-        mine = [leaf for leaf in self._leaves.values() if self.workload_of(leaf.id) == home]
-        return tuple(leaf.id for leaf in sorted(mine, key=lambda leaf: (-leaf.count, leaf.id)))
+        return tuple(id_ for id_, leaf_id in self._prompts.items() if self._home_of(id_, self._leaves[leaf_id]) == home)
+
+    def _count_prompts(self) -> None:
+        """Which prompt versions the sample holds, the most used first, and the leaf of each."""
+        weights: Counter[tuple[str, str]] = Counter()
+        for cell, leaf, weight in self._placed(self._tree):
+            if leaf is not None and not leaf.ad_hoc:
+                weights[_version(leaf, set(cell.frame.lines)), leaf.id] += weight
+        ordered = sorted(weights.items(), key=lambda entry: (-entry[1], entry[0]))
+        self._prompts = {prompt_id: leaf_id for (prompt_id, leaf_id), _ in ordered}
 
     def to_json(self) -> JSON:
         """The whole state as JSON."""
@@ -345,6 +360,7 @@ class Grouper:
             "born": dict(self._born),
             "names": dict(self._names),
             "wishes": self._wishes.to_json(),
+            "prompts": dict(self._prompts),
         }
 
     @classmethod
@@ -364,6 +380,7 @@ class Grouper:
         grouper._names = {id_: str(name) for id_, name in _mapping(state["names"]).items()}
         grouper._links = int(str(state["links"]))
         grouper._wishes = Wishes.from_json(state["wishes"])
+        grouper._prompts = {id_: str(leaf) for id_, leaf in _mapping(state["prompts"]).items()}
         return grouper
 
 
@@ -388,15 +405,16 @@ def _overlap(leaf: Leaf, frame: Frame) -> float:
     return sum(literal_words(line) for line in leaf.lines if line in held) / sum(map(literal_words, leaf.lines))
 
 
-def _version(leaf: Leaf, frame: Frame) -> str:
-    """The leaf's id, with a mark where lines are missing that the prompt has had so far."""
-    held = set(frame.lines)
-    missing: list[JSON] = [line for line in leaf.always if line not in held]
-    return f"{leaf.id}-{digest(missing, size=2)}" if missing else leaf.id
+def _version(leaf: Leaf, held: Container[str]) -> str:
+    """The id of a prompt version: the leaf, with those of its known lines that the prompt has."""
+    if leaf.ad_hoc:
+        return leaf.id
+    present: list[JSON] = [line for line in sorted({*leaf.lines, *leaf.marks}) if line in held]
+    return "p" + digest([leaf.id, present], size=6)
 
 
 def _leaf_to_json(leaf: Leaf) -> JSON:
-    lists: list[Iterable[str]] = [leaf.lines, leaf.tools, leaf.format, leaf.anchors, leaf.always]
+    lists: list[Iterable[str]] = [leaf.lines, leaf.tools, leaf.format, leaf.anchors, leaf.marks]
     texts: list[JSON] = [[*texts] for texts in lists]
     return [leaf.id, leaf.family, texts, leaf.count, leaf.first, leaf.last, leaf.ad_hoc]
 
@@ -404,7 +422,7 @@ def _leaf_to_json(leaf: Leaf) -> JSON:
 def _leaf_from_json(row: JSON) -> Leaf:
     assert isinstance(row, list)
     id_, family, texts, count, first, last, ad_hoc = row
-    lines, tools, paths, anchors, always = (tuple(map(str, _rows(part))) for part in _rows(texts))
+    lines, tools, paths, anchors, marks = (tuple(map(str, _rows(part))) for part in _rows(texts))
     return Leaf(
         id=str(id_),
         family=str(family),
@@ -412,7 +430,7 @@ def _leaf_from_json(row: JSON) -> Leaf:
         tools=tools,
         format=paths,
         anchors=anchors,
-        always=always,
+        marks=marks,
         count=int(str(count)),
         first=None if first is None else float(str(first)),
         last=None if last is None else float(str(last)),

@@ -23,6 +23,9 @@ _COVER: Final = 0.6
 _MANY: Final = 4
 _INSTRUCTIVE: Final = 0.35
 _UNFRAMED: Final = 25
+_RARE: Final = 0.02
+_MAX_MARKS: Final = 24
+_MAX_VERSIONS: Final = 8
 _ONE_PROMPT: Final = 6
 _MAX_DEPTH: Final = 24
 _LONG_FRAME: Final = 25
@@ -325,7 +328,7 @@ def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int, 
         tools=_shared_names([(cell.frame.tools, cell.weight) for cell in cells]),
         format=_shared_names([(cell.frame.format, cell.weight) for cell in cells]),
         anchors=core(items) if _different(items) else (),
-        always=tuple(common(frames, 1.0)) if frames else (),
+        marks=_marks(frames, lines),
         count=total(items) if anchored else _weight_of(cells),
         first=min((cell.first for cell in cells if cell.first is not None), default=None),
         last=max((cell.last for cell in cells if cell.last is not None), default=None),
@@ -333,6 +336,23 @@ def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int, 
     named = leaf.lines or leaf.tools or leaf.format or leaf.anchors or any(cell.frame.tools for cell in cells)
     leaf.ad_hoc = not (named or anchored) or _seen(cells) < k
     return leaf
+
+
+def _marks(frames: Sequence[Item], lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines that only some of a leaf's prompts have, when they come in a few combinations: versions of the prompt.
+
+    Many combinations are no versions: they are examples that rotate, or documents that are popular.
+    """
+    whole = total(frames)
+    held: Counter[str] = Counter()
+    for item in frames:
+        held.update(dict.fromkeys(item.held, item.weight))
+    core_lines = set(lines)
+    some = {line for line, weight in held.items() if line not in core_lines and weight >= max(3, _RARE * whole)}
+    if len(some) > _MAX_MARKS:
+        return ()
+    combinations = {frozenset(some.intersection(item.held)) for item in frames}
+    return tuple(sorted(some)) if len(combinations) <= _MAX_VERSIONS else ()
 
 
 def _different(items: Sequence[Item]) -> bool:

@@ -34,7 +34,7 @@ class By(StrEnum):
 class Leaf:
     """One version of one prompt.
 
-    `lines`, `tools`, `format` and `anchors` are what (almost) all of its requests share, in the prompt's order; a leaf
+    `marks` are the lines by which versions of it differ. `lines`, `tools`, `format` and `anchors` are what (almost) all of its requests share, in the prompt's order; a leaf
     that shares nothing is ad hoc. `first` and `last` are when it was seen, in seconds, where the log says.
     """
 
@@ -44,7 +44,7 @@ class Leaf:
     tools: tuple[str, ...] = ()
     format: tuple[str, ...] = ()
     anchors: tuple[str, ...] = ()
-    always: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     count: int = 0
     first: float | None = None
     last: float | None = None
