@@ -45,6 +45,9 @@ from fairlead.pilot.supply import Drawn, Gone, Supply
 BATCH = 64
 """Draws that are written down and read together, at most."""
 
+BATCH_CHARACTERS = 8_000_000
+"""Requests with pages and pictures in them are read in smaller batches, so that memory stays bounded."""
+
 RUN_AHEAD = 8
 """How many draws may be finished or on their way beyond the one that is waited for, as a multiple of the concurrency.
 
@@ -147,6 +150,7 @@ class _Pilot:
         self._ready: deque[Drawn | Gone] = deque()
         self._fetching: asyncio.Task[None] | None = None
         self._dry = False
+        self._typical_size = 1
         self._flying: set[asyncio.Task[None]] = set()
         self._held: list[tuple[Side, Drawn, Reply]] = []
         self._something = asyncio.Event()
@@ -343,10 +347,12 @@ class _Pilot:
 
     def _refill(self) -> None:
         concurrency, bets = self._terms.concurrency, self._bets
-        if self._fetching is not None or self._dry or len(self._ready) >= concurrency:
+        enough = len(self._ready) >= concurrency or len(self._ready) * self._typical_size > BATCH_CHARACTERS
+        if self._fetching is not None or self._dry or enough:
             return
         outstanding = len(self._flying) + bets.waiting + len(self._ready)
-        wanted = min(BATCH, max(16, concurrency), self._design.n_max - bets.watch.n - outstanding)
+        most = min(BATCH, max(16, concurrency), 1 + BATCH_CHARACTERS // self._typical_size)
+        wanted = min(most, self._design.n_max - bets.watch.n - outstanding)
         if wanted > 0:
             self._fetching = asyncio.get_running_loop().create_task(self._fetch(wanted))
 
@@ -355,6 +361,8 @@ class _Pilot:
             drawn = await self._supply.more(count)
             self._ready.extend(drawn)
             self._dry = not drawn
+            sizes = [one.size for one in drawn if isinstance(one, Drawn)]
+            self._typical_size = max(self._typical_size // 2, *sizes, 1)
         except Exception as error:  # noqa: BLE001  # whatever it is, the run must end and say so
             self._break(error)
         finally:

@@ -26,6 +26,11 @@ class Drawn:
     replies: tuple[Reply | None, ...]
     paid: bool = False
 
+    @property
+    def size(self) -> int:
+        """Characters in the request's messages."""
+        return sum(len(part.text) for message in self.exchange.request.messages for part in message.parts)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:

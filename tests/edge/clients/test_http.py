@@ -300,6 +300,53 @@ def test_an_endpoint_that_will_not_have_us_is_an_error_in_its_own_words(replies,
     assert "\n" not in str(raised.value)
 
 
+def blocked(*texts):
+    """Answers 403 to requests that hold one of `texts`, and everything else."""
+
+    async def handle(wire):
+        while True:
+            _, body = await wire.request()
+            if any(text in body for text in texts):
+                await wire.answer(b"<html>Blocked by the firewall</html>", status="403 Forbidden", kind="text/html")
+            else:
+                await wire.answer()
+
+    return handle
+
+
+def asked_together(handle, texts):
+    async def main():
+        async with served(handle) as url, Endpoint(url, timeout_s=5, random=Hurried()) as ask:
+            bodies = [{"messages": [{"role": "user", "content": text}]} for text in texts]
+            return await asyncio.gather(*(ask(body) for body in bodies), return_exceptions=True)
+
+    return asyncio.run(main())
+
+
+def test_a_403_to_one_request_while_others_are_answered_is_a_refusal_of_that_one():
+    good, bad = asked_together(blocked(b"DROP TABLE"), ["6 times 7?", "DROP TABLE users"])
+    assert good.answer.text == "42"
+    assert bad.answer.failure.kind is FailureKind.REFUSED_REQUEST
+    assert bad.answer.failure.status == 403
+    assert "Blocked by the firewall" in bad.answer.failure.detail
+
+
+def test_a_403_to_everything_is_an_endpoint_that_will_not_have_us():
+    told = asked_together(blocked(b"messages"), ["one", "two", "three"])
+    assert [type(one) for one in told] == [EndpointError] * 3
+
+
+def test_a_key_that_is_withdrawn_meanwhile_is_noticed(replies):
+    async def refused(wire):
+        await wire.answer(b'{"error":{"message":"key revoked"}}', status="403 Forbidden")
+
+    async def fine(wire):
+        await wire.answer()
+
+    with pytest.raises(EndpointError, match="key revoked"):
+        replies(first(fine, refused, refused), times=2)
+
+
 def test_a_redirect_is_not_followed_so_the_key_stays_here(replies):
     with pytest.raises(EndpointError, match=r"sends on to https://elsewhere.example/v1, which is not followed"):
         replies(always(b"", status="308 Moved", headers=["location: https://elsewhere.example/v1"]), key=SECRET)

@@ -2,8 +2,9 @@
 
 Rules kept: one attempt has `timeout_s` from the first byte sent to the last byte read, and all attempts together too; a
 timeout is an answer (a failed one) and is never tried again, a server's error or a broken connection is, with growing
-pauses; 429 makes everything sent to this endpoint wait, patiently, outside the time limit; no answer is read beyond
-`MAX_BYTES`; the key is sent to this endpoint only and blotted out wherever it is sent back.
+pauses; 429 makes everything sent to this endpoint wait, patiently, outside the time limit; a 403 to one request while
+others are answered is a refusal of that one (`welcome.py`); no answer is read beyond `MAX_BYTES`; the key is sent to
+this endpoint only and blotted out wherever it is sent back.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from fairlead.edge.clients.answers import (
 from fairlead.edge.clients.connections import BrokenError, Connections, Proxied, Response, UnreachableError, needs_proxy
 from fairlead.edge.clients.direct import Direct
 from fairlead.edge.clients.gate import Gate, retry_after
+from fairlead.edge.clients.welcome import Welcome
 
 MAX_BYTES = 8 * 1024 * 1024
 ATTEMPTS = 3
@@ -113,6 +115,7 @@ class Endpoint:
         self._attempts = attempts
         self._patience_s = patience_s
         self._random = random or Random()  # noqa: S311  # spreads retries, hides nothing
+        self._welcome = Welcome(clock=time.monotonic)
         self._gate = Gate(patience_s=patience_s, clock=time.monotonic, random=self._random)
         connections = Proxied if needs_proxy(self.address) else Direct
         self._connections: Connections = connections(
@@ -135,6 +138,23 @@ class Endpoint:
 
     async def __call__(self, body: Mapping[str, JSON]) -> Reply:
         """Ask, with retries, and return what came of it."""
+        with self._welcome.request():
+            try:
+                return await self._asked(body)
+            except EndpointError as error:
+                if error.status != 403 or not await self._welcome.still(self._is_answered):
+                    raise
+                answer = _failed(FailureKind.REFUSED_REQUEST, str(error), error.status)
+                return Reply(answer=answer)
+
+    async def _is_answered(self, content: bytes) -> bool:
+        try:
+            outcome = await self._attempt(content, self._timeout_s)
+        except EndpointError:
+            return False
+        return outcome.answer.failure is None
+
+    async def _asked(self, body: Mapping[str, JSON]) -> Reply:
         left, tried = self._timeout_s, 0
         while True:
             await self._gate.passed()
@@ -148,6 +168,8 @@ class Endpoint:
                 self._counts_streams = False
                 continue
             self._gate.answered()
+            if outcome.answer.failure is None:
+                self._welcome.answered(content)
             tried += 1
             left -= outcome.latency_s
             pause = self._pause(tried, outcome.wait_s)
