@@ -1,0 +1,286 @@
+"""`fairlead scan`: what it prints, and what it makes of input nobody would send on purpose."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from edge.cli.conftest import Run, office_log
+from journeys.walk import FIRST_DAY, line, write_lines
+
+GOOD = json.dumps(line("a", "gpt-4o", {"messages": [{"role": "user", "content": "Hello"}]}, "Hi", at=FIRST_DAY))
+
+DOCUMENTED = {"exchanges", "new", "skipped", "skipped_lines", "span", "currency", "month_unknown", "workloads"}
+DOCUMENTED_WORKLOAD = {
+    "id", "name", "category", "confidence", "reasons", "others", "endpoint", "calls", "requests", "failures",
+    "input_tokens", "cached_tokens", "output_tokens", "spend", "spend_per_month", "spend_unknown_calls",
+    "spend_unknown_reasons", "latency_p50_s", "latency_p95_s", "models",
+}  # fmt: skip
+
+
+def test_the_record_is_the_documented_one(run: Run, office: Path) -> None:
+    record = run("scan", "log.jsonl", "--json").record
+    assert set(record) == DOCUMENTED
+    assert all(set(row) == DOCUMENTED_WORKLOAD for row in record["workloads"])
+    assert set(record["span"]) == {"start", "end", "days"}
+    help_text = run("scan", "--help").out
+    assert all(name in help_text for name in DOCUMENTED | DOCUMENTED_WORKLOAD)
+
+
+def test_an_office_has_its_two_workloads(run: Run, office: Path, same_as_snapshot: Any) -> None:
+    record = run("scan", "--json").record
+    assert sorted(row["calls"] for row in record["workloads"]) == [70, 140]
+    assert all(row["spend_per_month"] > 0 for row in record["workloads"])
+    assert all(row["models"] == {"gpt-4o": row["calls"]} for row in record["workloads"])
+    same_as_snapshot(run("scan").out, "scan")
+
+
+def test_scanning_again_adds_nothing_and_says_so(run: Run, office: Path) -> None:
+    before = run("scan", "--json").record["workloads"]
+    again = run("scan", "log.jsonl", "--json").record
+    assert (again["exchanges"], again["new"]) == (210, 0)
+    assert again["workloads"] == before
+    assert "210 of them known already" in run("scan", "log.jsonl").out
+
+
+def test_a_file_a_folder_and_stdin_give_the_same(run: Run, bare: Path) -> None:
+    rows = office_log()
+    folder = bare / "logs"
+    folder.mkdir()
+    texts = [json.dumps(row) + "\n" for row in rows]
+    (folder / "1.jsonl").write_text("".join(texts[:70]))
+    (folder / "2.jsonl.gz").write_bytes(gzip.compress("".join(texts[70:140]).encode()))
+    (folder / "3.jsonl.zst").write_bytes(zstandard.compress("".join(texts[140:]).encode()))
+    (folder / "notes.pdf").write_bytes(b"%PDF")
+    whole = write_lines(bare / "all.jsonl", rows)
+    found = [
+        run("scan", folder, "--ledger", "a.db", "--json").record,
+        run("scan", whole, "--ledger", "b.db", "--json").record,
+        run("scan", "-", "--ledger", "c.db", "--json", stdin=whole.read_bytes()).record,
+    ]
+    assert [record["exchanges"] for record in found] == [210, 210, 210]
+    assert found[0]["workloads"] == found[1]["workloads"] == found[2]["workloads"]
+
+
+def test_more_traffic_keeps_the_workloads_ids(run: Run, bare: Path) -> None:
+    rows = office_log()
+    first = run("scan", write_lines(bare / "1.jsonl", rows[:150]), "--json").record["workloads"]
+    both = run("scan", write_lines(bare / "2.jsonl", rows[150:]), "--json").record["workloads"]
+    assert {row["id"] for row in first} == {row["id"] for row in both}
+    assert sum(row["calls"] for row in both) == 210
+
+
+def test_amounts_come_in_the_currency_asked_for(run: Run, office: Path) -> None:
+    dollars, pounds = run("scan", "--json").record, run("scan", "--currency", "gbp", "--json").record
+    assert pounds["currency"] == "GBP"
+    for one, other in zip(dollars["workloads"], pounds["workloads"], strict=True):
+        assert 0.6 < other["spend"] / one["spend"] < 1.0
+    assert "Converted to GBP at the rate of" in run("scan", "--currency", "GBP").out
+
+
+def test_an_unknown_currency_is_one_line(run: Run, office: Path) -> None:
+    done = run("scan", "--currency", "QQQ")
+    assert done.code == 2
+    assert "QQQ" in done.complaint
+
+
+def test_an_unknown_model_costs_an_unknown_amount_never_nothing(run: Run, bare: Path) -> None:
+    rows = [{**row, "request": {**row["request"], "model": "acme-9b"}} for row in office_log()[:30]]
+    for row in rows:
+        row["response"] = {**row["response"], "model": "acme-9b"}
+    record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
+    assert [row["spend"] for row in record["workloads"]] == [None] * len(record["workloads"])
+    assert [row["spend_per_month"] for row in record["workloads"]] == [None] * len(record["workloads"])
+    assert sum(row["spend_unknown_calls"] for row in record["workloads"]) == 30
+    assert any("acme-9b" in reason for row in record["workloads"] for reason in row["spend_unknown_reasons"])
+    shown = run("scan").out
+    assert "unknown" in shown
+    assert "30 calls have no known cost" in shown
+    assert "$0.00" not in shown
+
+
+def test_a_price_of_ones_own_makes_the_cost_known(run: Run, bare: Path) -> None:
+    rows = [{**row, "request": {**row["request"], "model": "acme-9b"}} for row in office_log()[:30]]
+    for row in rows:
+        row["response"] = {**row["response"], "model": "acme-9b"}
+    (bare / "fairlead.toml").write_text('[prices."acme-9b"]\ninput = 1.5\noutput = 2.5\n')
+    record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
+    assert all(row["spend"] > 0 for row in record["workloads"])
+
+
+def test_below_a_day_there_is_no_month(run: Run, bare: Path) -> None:
+    rows = [{**row, "started_at": f"2026-11-02T10:{n:02d}:00Z"} for n, row in enumerate(office_log()[:30])]
+    record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
+    assert record["month_unknown"] == "the log covers less than a day"
+    assert all(row["spend_per_month"] is None and row["spend"] > 0 for row in record["workloads"])
+
+
+def test_without_dates_there_is_no_month_either(run: Run, bare: Path) -> None:
+    rows = [{name: value for name, value in row.items() if name != "started_at"} for row in office_log()[:30]]
+    record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
+    assert (record["span"], record["month_unknown"]) == (None, "no exchange carries a date")
+    assert "unknown" in run("scan").out
+
+
+def test_a_log_without_latencies_has_none_made_up(run: Run, bare: Path) -> None:
+    rows = [{name: value for name, value in row.items() if name != "latency_s"} for row in office_log()[:30]]
+    record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
+    assert all(row["latency_p50_s"] is None for row in record["workloads"])
+
+
+# Input that cannot be read
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no line holds anything"),
+        (b"\n\n  \n", "no line holds anything"),
+        (bytes(range(256)) * 400, "not"),
+        (gzip.compress(b"".join(GOOD.encode() + b"%d\n" % n for n in range(900)))[:300], "skipped"),
+        (b"\x28\xb5\x2f\xfd" + bytes(50), "skipped"),
+        (b"{}\n", "no fields"),
+        (b"[]\n", "no line holds anything"),
+        (b"null\n", "skipped"),
+        (b'"text"\n', "skipped"),
+        (b"[" * 5000 + b"\n", "skipped"),
+        (b'{"request": {"model": "m", "messages": "see attachment"}, "response": {}}\n', "messages"),
+        (b"\xff\xfe{\x00}\x00\n", "skipped"),
+    ],
+    ids=["empty", "blank", "binary", "cut gzip", "bad zstd", "{}", "[]", "null", "text", "deep", "shape", "utf-16"],
+)
+def test_a_file_that_holds_no_exchange_is_one_line_and_exit_code_2(
+    run: Run, bare: Path, content: bytes, says: str
+) -> None:
+    (bare / "log.jsonl").write_bytes(content)
+    done = run("scan", "log.jsonl")
+    assert done.code == 2
+    assert says in done.complaint
+
+
+def test_what_stands_before_the_damage_of_an_archive_is_kept(run: Run, bare: Path) -> None:
+    rows = office_log()
+    whole = gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode())
+    (bare / "log.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    record = run("scan", "log.jsonl.gz", "--json").record
+    assert 20 < record["exchanges"] < 210
+    assert record["skipped"] >= 1
+    assert "log.jsonl.gz" in record["skipped_lines"][0]["source"]
+
+
+def test_a_line_that_cannot_be_read_is_named_and_all_others_are_kept(run: Run, bare: Path) -> None:
+    rows = [json.dumps(row).encode() for row in office_log()[:40]]
+    rows[10:10] = [b"{broken", b'{"request": 3, "response": {}}', rows[0][:40] + b"\xff\xfe" + rows[0][40:]]
+    (bare / "log.jsonl").write_bytes(b"\n".join(rows) + b"\n")
+    done = run("scan", "log.jsonl", "--json")
+    record = done.record
+    assert (done.code, record["exchanges"], record["skipped"]) == (0, 40, 3)
+    assert [skip["line"] for skip in record["skipped_lines"]] == [11, 12, 13]
+    assert all(skip["reason"] for skip in record["skipped_lines"])
+    shown = run("scan", "log.jsonl").out
+    assert "3 lines skipped" in shown
+    assert "log.jsonl:11" in shown
+
+
+Break = Callable[[dict[str, Any]], Any]
+
+
+def put(*path: str | int, value: Any) -> Break:
+    """A change that puts `value` at a place in a row."""
+
+    def change(row: dict[str, Any]) -> None:
+        inner: Any = row
+        for step in path[:-1]:
+            inner = inner[step]
+        inner[path[-1]] = value
+
+    return change
+
+
+FIELDS: list[tuple[str | int, ...]] = [
+    ("id",), ("request",), ("response",), ("started_at",), ("latency_s",), ("metadata",), ("provider",),
+    ("conversation",), ("user",), ("step",), ("first_token_s",),
+    ("request", "model"), ("request", "messages"), ("request", "messages", 0), ("request", "messages", 0, "role"),
+    ("request", "messages", 0, "content"), ("request", "tools"), ("request", "response_format"), ("request", "user"),
+    ("request", "temperature"), ("request", "max_tokens"), ("request", "stop"), ("request", "stream"),
+    ("response", "model"), ("response", "choices"), ("response", "choices", 0), ("response", "choices", 0, "message"),
+    ("response", "choices", 0, "message", "content"), ("response", "choices", 0, "message", "tool_calls"),
+    ("response", "choices", 0, "finish_reason"), ("response", "usage"), ("response", "usage", "prompt_tokens"),
+    ("response", "usage", "completion_tokens"), ("response", "usage", "prompt_tokens_details"),
+]  # fmt: skip
+VALUES: list[Any] = [
+    None, True, -1, 0, 3.5, 1e300, 10**30, "", "text", "\ud800", "\x00", [], [1], [[]], {}, {"a": 1}, [None], "9" * 400,
+]  # fmt: skip
+
+
+def test_any_wrong_type_in_any_field_is_read_or_skipped_and_never_more(run: Run, bare: Path) -> None:
+    rows: list[str] = []
+    for number, (field, value) in enumerate((field, value) for field in FIELDS for value in VALUES):
+        row = json.loads(json.dumps(office_log_row(number)))
+        put(*field, value=value)(row)
+        rows.append(json.dumps(row))
+    good = [json.dumps(office_log_row(number)) for number in range(10_000, 10_050)]
+    (bare / "log.jsonl").write_text("\n".join([*rows, *good]) + "\n")
+    done = run("scan", "log.jsonl", "--json")
+    record = done.record
+    assert done.code == 0
+    assert record["exchanges"] + len({skip["line"] for skip in record["skipped_lines"] if skip["line"]}) >= len(rows)
+    assert record["exchanges"] >= 50
+    assert run("scan").code == 0
+    exported = run("ledger", "export", "-o", "all.jsonl", "--json").record
+    again = run("scan", "all.jsonl", "--ledger", "again.db", "--json").record
+    assert again["exchanges"] == exported["exchanges"]
+
+
+def office_log_row(number: int) -> dict[str, Any]:
+    messages = [{"role": "system", "content": "You add up numbers."}, {"role": "user", "content": f"Note {number}"}]
+    return line(f"row-{number}", "gpt-4o", {"messages": messages}, f"{number}", at=FIRST_DAY)
+
+
+def test_the_same_id_twice_keeps_both_exchanges(run: Run, bare: Path) -> None:
+    rows = [{**row, "id": "same"} for row in office_log()[:20]]
+    record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
+    assert (record["exchanges"], record["new"]) == (20, 20)
+    run("ledger", "export", "-o", "out.jsonl")
+    ids = [json.loads(one)["id"] for one in (bare / "out.jsonl").read_text().splitlines()]
+    assert len(set(ids)) == 20
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 0, 9e18, -5])
+def test_a_date_that_cannot_be_right_is_set_aside_and_the_row_kept(run: Run, bare: Path, when: Any) -> None:
+    rows = office_log()[:20]
+    rows[3] = {**rows[3], "started_at": when}
+    record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
+    assert record["exchanges"] == 20
+    assert record["span"]["days"] < 30
+    assert sum(row["calls"] for row in record["workloads"]) == 20
+
+
+def test_a_path_that_does_not_exist_is_one_line(run: Run, bare: Path) -> None:
+    done = run("scan", "nowhere.jsonl")
+    assert done.code == 2
+    assert "nowhere.jsonl" in done.complaint
+    assert not (bare / "fairlead.db").exists() or run("scan", "--json").record["exchanges"] == 0
+
+
+def test_without_paths_and_without_a_ledger_it_says_what_to_do(run: Run, bare: Path) -> None:
+    done = run("scan")
+    assert done.code == 2
+    assert "scan" in done.complaint
+    assert not list(bare.iterdir())
+
+
+def test_hostile_names_are_shown_tame(run: Run, bare: Path) -> None:
+    system = "You \x1b[31mrm -rf\x1b[0m [bold]help[/bold] <script>alert(1)</script> \u202e\u0007 people. Be kind."
+    rows = []
+    for number, row in enumerate(office_log()[:40]):
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": f"Question {number}"}]
+        rows.append({**row, "request": {**row["request"], "messages": messages}})
+    shown = run("scan", write_lines(bare / "log.jsonl", rows)).out
+    assert not {"\x1b", "\u202e", "\x07"} & set(shown)
