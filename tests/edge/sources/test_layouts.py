@@ -84,6 +84,22 @@ def test_elements_longer_than_the_limit_are_passed_over():
     assert [piece.reason for piece in found if isinstance(piece, Unread)] == ["a record longer than the limit"] * 2
 
 
+def test_a_long_record_that_is_no_list_is_told_and_what_follows_is_read():
+    long = json.dumps({f"k{i}": "x" * 90 for i in range(50)})
+    found = taken("\n".join([long, json.dumps({"a": 1}), '{"b": ', json.dumps({"c": 3})]), limit=2000)
+    assert found[0] == Unread(1, "longer than 2,000 bytes, and holds no list of records")
+    assert values(found) == [{"a": 1}, {"c": 3}]
+    assert [piece.line for piece in found] == [1, 2, 3, 4]
+
+
+def test_a_long_object_with_a_field_that_cannot_be_read_is_told():
+    samples = b",".join([b'{"b": "' + b"x" * 900 + b'"}'] * 3)
+    long = b'{"a": "\xff", "samples": [' + samples + b']}\n{"c": 3}'
+    found = taken(long, limit=2000)
+    assert found[0] == Unread(1, "not UTF-8 text at byte 1")
+    assert values(found) == [{"c": 3}]
+
+
 def test_memory_holds_one_element_of_a_long_list():
     record = b'{"text": "' + b"x" * 50_000 + b'"},\n'
     chunks = iter([b"[\n"] + [record] * 1500 + [b'{"text": ""}]'])

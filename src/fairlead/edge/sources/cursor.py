@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 _STRUCTURE = re.compile(rb'["{}\[\]]')
-_STRING_END = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_QUOTE = re.compile(rb'["\\]')
+_IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+"""As much of a string as there is: it ends before the closing quote, or before what the next chunk must decide."""
 _SCALAR_END = re.compile(rb"[\s,\]}:]")
 _NOT_SPACE = re.compile(rb"\S")
 _OPENING = (b"{", b"[")
@@ -81,21 +81,24 @@ class Cursor:
                 length = len(self._held) - self._at
                 self._must_extend()
                 continue
+            length = found.end() - self._at
             if found.group() == b'"':
-                end = _STRING_END.match(self._held, found.end())
-                if end is None:
-                    if len(self._held) - self._at > self._limit:
-                        return None
-                    length = found.start() - self._at
-                    self._must_extend()
-                    continue
-                length = end.end() - self._at
+                length = self._string_end(length)
             else:
                 depth += 1 if found.group() in _OPENING else -1
-                length = found.end() - self._at
             if depth == 0:
-                return length
+                return length if length <= self._limit else None
         return None
+
+    def _string_end(self, length: int) -> int:
+        """How far the string goes whose text begins at `length`, closing quote included; not looked for beyond the limit."""
+        while length <= self._limit:
+            text = _IN_STRING.match(self._held, self._at + length)
+            length = (text.end() if text else self._at) - self._at
+            if self._held[self._at + length : self._at + length + 1] == b'"':
+                return length + 1
+            self._must_extend()
+        return length
 
     def _measure_scalar(self) -> int | None:
         while True:
@@ -127,18 +130,12 @@ class Cursor:
 
     def _pass_over_string(self) -> None:
         while True:
-            found = _QUOTE.search(self._held, self._at)
-            if found is None:
-                self._move(len(self._held))
-                self._must_extend()
-            elif found.group() == b'"':
-                self._move(found.end())
+            text = _IN_STRING.match(self._held, self._at)
+            self._move(text.end() if text else self._at)
+            if self._held[self._at : self._at + 1] == b'"':
+                self._move(self._at + 1)
                 return
-            else:
-                self._move(found.start())
-                while len(self._held) - self._at < 2:
-                    self._must_extend()
-                self._move(self._at + 2)
+            self._must_extend()
 
     def _move(self, end: int) -> None:
         self.line += self._held.count(b"\n", self._at, end)

@@ -44,7 +44,7 @@ def pieces(
     chunks: Iterator[bytes], *, limit: int, why_no_table: Callable[[Sequence[str]], str | None]
 ) -> Iterator[Piece | Unread]:
     """Give the records of a file's text; `why_no_table` says of a header line why nobody can read its table."""
-    head, rest = _head(chunks)
+    head, rest = _head(chunks, limit=limit)
     text = chain((head,), rest)
     if _is_document(head):
         return _document(text, limit=limit)
@@ -55,13 +55,17 @@ def pieces(
     return _table(text, header.delimiter, limit=limit) if reason is None else iter([Unread(None, reason)])
 
 
-def _head(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    head = b""
+def _head(chunks: Iterator[bytes], *, limit: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first lines, as far as a layout is told by them; at least one whole line unless it is beyond the limit."""
+    held: list[bytes] = []
+    length = ends = 0
     for chunk in chunks:
-        head += chunk
-        if len(head) >= HEAD or head.count(b"\n") >= 8:
+        held.append(chunk)
+        length += len(chunk)
+        ends += chunk.count(b"\n")
+        if length > limit or (ends and length >= HEAD) or ends >= 8:
             break
-    return head, chunks
+    return b"".join(held), chunks
 
 
 def _is_document(head: bytes) -> bool:
@@ -73,7 +77,7 @@ def _is_document(head: bytes) -> bool:
     if _is_record(first):
         return False
     if not newline:
-        return len(head) >= HEAD or text[:1] == b"["
+        return True
     following = [line for line in more.split(b"\n")[:6] if line.strip()]
     whole = sum(_is_record(line) for line in following)
     # A log whose first line is cut goes on with whole records; a list that is written a record a line has commas.
@@ -115,14 +119,23 @@ def _document(chunks: Iterator[bytes], *, limit: int) -> Iterator[Piece | Unread
             if cursor.skip(b"["):
                 yield from _elements(cursor, {}, None)
             elif cursor.peek() == b"{" and not cursor.fits():
-                yield from _members(cursor)
+                yield from _members(cursor, limit=limit)
             else:
                 yield from _value(cursor, limit)
             cursor.skip(b",")
-    except Malformed as error:
-        yield Unread(cursor.line, f"not JSON: {error}")
+    except (Malformed, UnreadableLine) as error:
+        yield Unread(cursor.line, f"not JSON: {error}" if isinstance(error, Malformed) else str(error))
+        yield from _whole_lines(cursor, limit=limit)
     except Damaged as error:
         yield Unread(cursor.line, str(error))
+
+
+def _whole_lines(cursor: Cursor, *, limit: int) -> Iterator[Piece | Unread]:
+    """The records that still follow on lines of their own behind a place where a document is broken."""
+    begin = cursor.line - 1
+    for line in lines(cursor.rest(), limit=limit):
+        if line.data is not None and line.data.startswith(b"{") and _is_record(line.data):
+            yield from _decoded(begin + line.number, line.data)
 
 
 def _value(cursor: Cursor, limit: int) -> Iterator[Piece | Unread]:
@@ -153,8 +166,17 @@ def _inside(piece: Piece, around: Mapping[str, JSON], name: str) -> Piece:
     return Piece(piece.line, {**around, name: [piece.value]}, b"")
 
 
-def _members(cursor: Cursor) -> Iterator[Piece | Unread]:
+def _members(cursor: Cursor, *, limit: int) -> Iterator[Piece | Unread]:
     """A long object, as many small ones: the elements of its lists, each with the short fields that came before."""
+    begin, given = cursor.line, 0
+    for piece in _listed_members(cursor):
+        given += 1
+        yield piece
+    if not given:
+        yield Unread(begin, f"longer than {limit:,} bytes, and holds no list of records")
+
+
+def _listed_members(cursor: Cursor) -> Iterator[Piece | Unread]:
     cursor.skip(b"{")
     around: dict[str, JSON] = {}
     while not cursor.skip(b"}"):
@@ -163,12 +185,13 @@ def _members(cursor: Cursor) -> Iterator[Piece | Unread]:
             raise Malformed("a field expected")
         if cursor.skip(b"["):
             yield from _elements(cursor, around, name)
+            cursor.skip(b",")
+            continue
+        line, data = cursor.line, cursor.value()
+        if data is None or len(data) > _SMALL_FIELD:
+            yield Unread(line, f"field {name[:60]!r} is longer than {_SMALL_FIELD:,} bytes")
         else:
-            line, data = cursor.line, cursor.value()
-            if data is None or len(data) > _SMALL_FIELD:
-                yield Unread(line, f"field {name[:60]!r} is longer than {_SMALL_FIELD:,} bytes")
-            else:
-                around[name] = decode(data)
+            around[name] = decode(data)
         cursor.skip(b",")
 
 
