@@ -300,7 +300,7 @@ def answering(reply: Callable[[http.server.BaseHTTPRequestHandler], None]) -> It
             self.rfile.read(int(self.headers.get("content-length", 0)))
             reply(self)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
