@@ -18,6 +18,10 @@ BATCH = 5000
 SEEN_FOR_CATEGORY = 400
 
 
+def untold(_step: str, _count: int) -> None:
+    """Progress that nobody wants to hear."""
+
+
 class Grouping:
     """One scan's search for workloads: `learn` from each new exchange as it comes in, then `finish`.
 
@@ -34,7 +38,7 @@ class Grouping:
         state = ledger.state(STATE)
         self._ledger = ledger
         self._language_of = language_of
-        self._report = on_progress or (lambda _name, _count: None)
+        self._report = on_progress if on_progress is not None else untold
         self._grouper = Grouper.from_json(state) if state is not None else Grouper()
         self._learned = 0
         self._catch_up()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ def opened(
     create: bool = True,
     own_prices: Mapping[str, TokenPrice] | None = None,
     now: datetime | None = None,
-) -> Iterator[Desk]:
+) -> Generator[Desk]:
     """A desk for one command; the ledger is closed at the end, whatever happens."""
     settings = settings_file.load(config)
     where = ledger or settings.ledger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -73,18 +73,18 @@ def command(folder: Path, fresh: bool, seed: int, concurrency: int, as_json: boo
     if not as_json:
         show.say(SIMULATED)
         show.say()
-    sample = generate(folder, seed=seed)
+    sample = sample_in(folder, seed=seed)
     with (
         serving(folder, seed=seed) as served,
         opened(ledger=str(folder / "fairlead.db"), config=None, now=NOW) as plain_desk,
     ):
         desk = replace(plain_desk, settings=replace(plain_desk.settings, organisation=ORGANISATION))
-        order = order_at(served.open_url, sample.labels, concurrency=concurrency)
+        order = order_at(served.open_url, folder / sample.labels, concurrency=concurrency)
         record = whole(
-            desk, order, (str(sample.logs),), currency=desk.settings.currency, output=folder / "report.html",
+            desk, order, (str(folder / sample.logs),), currency=desk.settings.currency, output=folder / "report.html",
             yes=True, quiet=as_json, simulated=True,
         )  # fmt: skip
-        rows = with_truth(desk, sample.truth, record, folder / "report.html")
+        rows = with_truth(desk, folder / sample.truth, record, folder / "report.html")
     if as_json:
         options.print_json({**record, "truth": rows})
     else:
@@ -105,8 +105,35 @@ def make_room(folder: Path, *, fresh: bool) -> None:
     mark.write_text(f"{SIMULATED}\nMade by `fairlead demo`; may be deleted.\n", encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Where a sample organisation lies, and what wrote it."""
+
+    version: str
+    seed: int
+    logs: str
+    labels: str
+    truth: str
+
+
+def sample_in(folder: Path, *, seed: int) -> Written:
+    """The sample of an earlier run, else a new one. What was deleted from it since, such as its truth, stays deleted."""
+    noted = folder / "sample.json"
+    try:
+        before = msgspec.json.decode(noted.read_bytes(), type=Written)
+    except (OSError, msgspec.DecodeError):
+        before = None
+    if before is not None and (before.version, before.seed) == (__version__, seed):
+        return before
+    made = generate(folder, seed=seed)
+    names = {name: str(getattr(made, name).relative_to(folder)) for name in ("logs", "labels", "truth")}
+    written = Written(version=__version__, seed=seed, **names)
+    noted.write_bytes(msgspec.json.encode(written))
+    return written
+
+
 @contextmanager
-def serving(folder: Path, *, seed: int) -> Iterator[Endpoints]:
+def serving(folder: Path, *, seed: int) -> Generator[Endpoints]:
     """Both endpoints, at the addresses of an earlier run when they are free: an address is part of who a candidate is."""
     noted = folder / "ports.json"
     try:

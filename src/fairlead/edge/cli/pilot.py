@@ -247,9 +247,9 @@ def run_all(
         remaining = left_of(remaining, result, priced=each.price is not None)
         if not quiet:
             show.pilot_line(each, result)
+            if len(prepared) == 1:
+                show.pilot_result(result)
         records.append({"workload": {"id": each.workload.id, "name": each.workload.name}, **result.to_json()})
-    if not quiet and len(prepared) == 1:
-        show.pilot_result(result)
     return records
 
 

@@ -90,6 +90,8 @@ def record(judgement: Judgement, more: Forecast) -> dict[str, Any]:
 def words(judgement: Judgement, more: Forecast, *, margin: float, alpha: float) -> str:
     """The judgement as three lines for people."""
     size = ", by more than the margin" if judgement.by_more_than_margin else ""
+    if judgement.mean is None:
+        return "undecided\nThere are no pairs yet."
     lines = [
         f"{judgement.verdict}{size}",
         f"Difference in pass rate {signed(judgement.mean)} points, {100 * (1 - alpha):g} % interval {signed(judgement.low)} to "  # noqa: ISC004

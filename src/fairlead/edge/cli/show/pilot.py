@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,7 +103,7 @@ def prepared_record(each: piloting.Prepared) -> dict[str, Any]:
 @contextmanager
 def pilot_progress(
     each: piloting.Prepared, *, place: int, of: int, quiet: bool
-) -> Iterator[Callable[[Progress], None]]:
+) -> Generator[Callable[[Progress], None]]:
     """A live line on stderr: pairs, interval, verdict, cost, forecast; silent when `quiet` or not a terminal."""
     shown = console(stderr=True)
     if quiet or not shown.is_terminal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -45,7 +45,7 @@ def name(text: str, *, width: int = NAME_WIDTH) -> Text:
 
 
 @contextmanager
-def progress(what: str, *, quiet: bool) -> Iterator[Callable[[str, int], None]]:
+def progress(what: str, *, quiet: bool) -> Generator[Callable[[str, int], None]]:
     """A live line on stderr with what is being done and how far; silent when `quiet` or not a terminal."""
     shown = console(stderr=True)
     if quiet or not shown.is_terminal:
