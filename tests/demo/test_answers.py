@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from tests.demo.written import Written
 import fairlead.demo
 from fairlead.core.grade import grader
 from fairlead.core.nouns import Request
+from fairlead.core.redact import Policy, Redactor, expected, redacted
 from fairlead.core.wire import anthropic, openai
+from fairlead.core.wire.row import exchange
 from fairlead.demo import user_graders
+from fairlead.demo.organisation import NOW
 from fairlead.demo.simulated import bodies, prompt, solvers
 from fairlead.demo.simulated.chance import Draws
 from fairlead.demo.simulated.rates import FAULTS, RATES, Side, true_difference, true_rate
+from fairlead.edge.recognisers import Recognisers
 
 DEMO = Path(fairlead.demo.__file__).parent
 NAMES = {
@@ -96,6 +101,20 @@ def test_mistakes_come_in_the_right_format(written: Written, kind: str) -> None:
     assert shapes[False][usual] >= 0.75 * shapes[False].total()
 
 
+@pytest.mark.parametrize("kind", RATES)
+def test_masked_requests_are_answered_as_the_masked_labels_want(written: Written, kind: str) -> None:
+    redactor = Redactor(Recognisers(), policy=Policy.MASK, key=lambda: bytes(32))
+    for _, row, label in islice(distinct(written, kind), 40):
+        read_row = exchange(row, row_hash="0" * 32, source="", now=NOW)
+        kept = redacted(read_row.exchange, redactor)
+        asked = prompt.read(openai.body_of(kept.request, model="m"))
+        said = solvers.SOLVERS[kind](asked, Draws(1, asked.key), right=True)
+        masked = {**label, "expected": expected(label["expected"], kept, redactor)}
+
+        assert solvers.kind_of(asked) == kind
+        assert is_right(row, masked, completion(said))
+
+
 def shape_of(said: solvers.Said) -> str:
     """What an answer looks like from afar."""
     if said.tool:
@@ -106,27 +125,27 @@ def shape_of(said: solvers.Said) -> str:
 @pytest.mark.parametrize("kind", RATES)
 def test_the_log_holds_the_closed_model_at_its_documented_rate(written: Written, kind: str) -> None:
     outcomes = [is_right(row, label) for _, row, label in distinct(written, kind)]
-    rate, expected = sum(outcomes) / len(outcomes), true_rate(kind, Side.CLOSED)
+    rate, known = sum(outcomes) / len(outcomes), true_rate(kind, Side.CLOSED)
 
-    assert abs(rate - expected) < 3.5 * (expected * (1 - expected) / len(outcomes)) ** 0.5
+    assert abs(rate - known) < 3.5 * (known * (1 - known) / len(outcomes)) ** 0.5
 
 
 @pytest.mark.parametrize("kind", RATES)
 def test_the_open_model_is_right_at_its_documented_rate(written: Written, kind: str) -> None:
     outcomes = []
     for index, (asked, row, label) in enumerate(distinct(written, kind)):
-        if index == 500:
+        if index == 300:
             break
         said = solvers.answer(asked, side=Side.OPEN, draws=Draws(7, asked.key))
         outcomes.append(is_right(row, label, completion(said)))
-    rate, expected = sum(outcomes) / len(outcomes), RATES[kind].open
+    rate, known = sum(outcomes) / len(outcomes), RATES[kind].open
 
-    assert abs(rate - expected) < 3.5 * (expected * (1 - expected) / len(outcomes)) ** 0.5
+    assert abs(rate - known) < 3.5 * (known * (1 - known) / len(outcomes)) ** 0.5
 
 
 @pytest.mark.parametrize("side", Side)
 def test_draws_keep_to_the_documented_rates(side: Side) -> None:
-    draws = [Draws(7, f"request {index}") for index in range(10_000)]
+    draws = [Draws(7, f"request {index}") for index in range(5_000)]
     lost = Counter(each.fault(side) for each in draws)
     turned_away = Counter(each.first_refusal(side) for each in draws)
     faults = FAULTS[side]

@@ -282,7 +282,7 @@ BREAKS = (cut_short, not_utf8, wrong_shape)
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> None:
     """Write lines, packed when the name says so."""
-    opened = gzip.GzipFile(path, "wb", compresslevel=4, mtime=0) if path.suffix == ".gz" else path.open("wb")
+    opened = gzip.GzipFile(path, "wb", compresslevel=2, mtime=0) if path.suffix == ".gz" else path.open("wb")
     with opened as out:
         for each in lines:
             out.write(each + b"\n")

@@ -75,7 +75,7 @@ def png(canvas: Canvas, palette: tuple[int, ...]) -> bytes:
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
         (b"PLTE", bytes(palette)),
-        (b"IDAT", zlib.compress(rows, 6)),
+        (b"IDAT", zlib.compress(rows, 2)),
         (b"IEND", b""),
     )
     packed = (

@@ -45,7 +45,7 @@ WORDS: Mapping[str, str] = {
     "exam": "multiple-choice examination",
     "note": "write the call note",
     "invoice": "fields of the supplier invoice",
-    "ticket": "service@corvane.example into queues",
+    "ticket": "into queues",
     "agent": "case agent of Corvane",
     "chart": "You read charts",
     "listing": "second-hand market",
