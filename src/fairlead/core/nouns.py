@@ -215,6 +215,7 @@ class Fidelity(StrEnum):
     TOOLS_MISSING = "tools missing"
     PROMPT_ABSENT = "prompt absent"
     RECONSTRUCTED = "reconstructed"
+    REDACTED = "redacted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,175 @@
+"""A whole exchange without what must not be stored: bodies as logged, the records read from them, and all around them.
+
+The bodies are redacted first and read again, so that the ledger holds what anybody would read from the redacted bodies.
+Where the records did not come from the bodies (a row of an export, without bodies), they are redacted themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from fairlead.core.errors import UnreadableLine
+from fairlead.core.nouns import JSON, Answer, Exchange, Failure, Fidelity, Request, Tool
+from fairlead.core.redact.kinds import Policy
+from fairlead.core.redact.redactor import Pass, Redactor
+from fairlead.core.wire.key import request_key
+from fairlead.core.wire.records import answer_from_json, answer_to_json, request_from_json, request_to_json
+from fairlead.core.wire.row import answer_of, request_of
+
+GIVEN = "fairlead.redacted"
+"""Name of the note in an exchange's metadata that gives, for each placeholder, the keyed hash of what it stands for."""
+
+_PIECES = "logprobs"
+"""The answer once more, token by token: a value cut into tokens is not found there."""
+
+
+def redacted(exchange: Exchange, redactor: Redactor) -> Exchange:
+    """Return what may be stored of an exchange; `redactor.report` counts what was taken out."""
+    found = _dropped(exchange, redactor) if redactor.policy is Policy.DROP else exchange
+    each = redactor.pass_over()
+    plain = _around(_inside(found, each), each)
+    if each.met:  # a number announced in one place may stand bare in another
+        each = redactor.pass_over(each.met)
+        plain = _around(_inside(found, each), each)
+    if given := each.given:
+        plain = replace(plain, metadata={**plain.metadata, GIVEN: cast("JSON", given)})
+    report = redactor.report
+    report.exchanges += 1
+    report.places.update(each.found)
+    report.dropped += redactor.policy is Policy.DROP
+    report.touched += plain is not exchange
+    return plain
+
+
+def expected(value: JSON, exchange: Exchange, redactor: Redactor) -> JSON:
+    """What is expected of an exchange, written as its redacted texts are: the same placeholder for the same value.
+
+    Labels hold the true values, the ledger does not: a value is known again by its keyed hash beside the placeholder.
+    """
+    given = exchange.metadata.get(GIVEN)
+    if not isinstance(given, dict):
+        return value
+    placeholders = {hashed: placeholder for placeholder, hashed in given.items() if isinstance(hashed, str)}
+    return redactor.like(value, placeholders)
+
+
+def _inside(exchange: Exchange, each: Pass) -> Exchange:
+    """The bodies and what was read from them."""
+    before = each.personal
+    request_body = each.value(exchange.request_body)
+    request = _request(exchange, request_body, each)
+    asked = each.personal
+    response_body = each.value(exchange.response_body)
+    if response_body is not exchange.response_body:
+        response_body = _without_pieces(response_body)
+    answer = _answer(exchange, response_body, each)
+    if request is exchange.request and answer is exchange.answer and _same(exchange, request_body, response_body):
+        return exchange
+    flags = exchange.fidelity
+    if asked > before and Fidelity.REDACTED not in flags:
+        flags = (*flags, Fidelity.REDACTED)
+    return replace(
+        exchange,
+        request_body=request_body,
+        response_body=response_body,
+        request=request,
+        answer=answer,
+        fidelity=flags,
+    )
+
+
+def _same(exchange: Exchange, request_body: JSON, response_body: JSON) -> bool:
+    return request_body is exchange.request_body and response_body is exchange.response_body
+
+
+def _request(exchange: Exchange, body: JSON, each: Pass) -> Request:
+    """The request as read from the redacted body, or itself redacted when it was not read from the body."""
+    given = exchange.request
+    if body is not exchange.request_body:
+        try:
+            if request_of(exchange.dialect, exchange.request_body) == given:
+                return request_of(exchange.dialect, body)
+        except UnreadableLine:
+            pass
+    written = request_to_json(given)
+    plain = _unreported(each, written)
+    return given if plain is written else request_from_json(plain)
+
+
+def _answer(exchange: Exchange, body: JSON, each: Pass) -> Answer:
+    given = exchange.answer
+    if body is not exchange.response_body:
+        try:
+            if answer_of(exchange.dialect, exchange.response_body)[0] == given:
+                return answer_of(exchange.dialect, body)[0]
+        except UnreadableLine:
+            pass
+    written = answer_to_json(given)
+    plain = _unreported(each, written)
+    return given if plain is written else answer_from_json(plain)
+
+
+def _unreported(each: Pass, value: dict[str, JSON]) -> JSON:
+    """A second form of what was counted already; counted only where the first form held nothing."""
+    before = each.found.copy()
+    plain = each.value(value)
+    if before:
+        each.found = before
+    return plain
+
+
+def _around(exchange: Exchange, each: Pass) -> Exchange:
+    """What stands beside the bodies: whom it was made for, the conversation, and the application's own notes."""
+    metadata = each.value(cast("dict[str, JSON]", exchange.metadata))
+    user = None if exchange.user is None else each.identity(exchange.user)
+    conversation = None if exchange.conversation is None else each.identity(exchange.conversation)
+    provider = None if exchange.provider is None else each.text(exchange.provider)
+    if (
+        metadata is exchange.metadata
+        and user == exchange.user
+        and conversation == exchange.conversation
+        and provider is exchange.provider
+    ):
+        return exchange
+    notes = metadata if isinstance(metadata, Mapping) else {}
+    return replace(exchange, metadata=notes, user=user, conversation=conversation, provider=provider)
+
+
+def _dropped(exchange: Exchange, redactor: Redactor) -> Exchange:
+    """The exchange without its texts. Hashes stand for the prompt and the request, so that equal ones still count as equal."""
+    request = exchange.request
+    mark = redactor.hashed(request_key(request), "request")
+    kept = Request(
+        endpoint=request.endpoint,
+        model=request.model,
+        system=redactor.hashed(request.system, "prompt") if request.system else "",
+        tools=tuple(Tool(name=tool.name, kind=tool.kind) for tool in request.tools),
+        json_mode=request.json_mode,
+        stream=request.stream,
+        parameters={"dropped": mark},
+    )
+    answer = replace(exchange.answer, text="", tool_calls=(), failure=_bare(exchange.answer))
+    flags = (
+        exchange.fidelity
+        if Fidelity.PROMPT_ABSENT in exchange.fidelity
+        else (*exchange.fidelity, Fidelity.PROMPT_ABSENT)
+    )
+    return replace(
+        exchange, request=kept, answer=answer, request_body=None, response_body=None, metadata={}, fidelity=flags
+    )
+
+
+def _bare(answer: Answer) -> Failure | None:
+    return None if answer.failure is None else replace(answer.failure, detail="")
+
+
+def _without_pieces(value: JSON, depth: int = 0) -> JSON:
+    if depth > 6:
+        return value
+    if isinstance(value, dict):
+        return {k: None if k == _PIECES else _without_pieces(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without_pieces(member, depth + 1) for member in value]
+    return value

@@ -1,0 +1,176 @@
+"""Everything in a text that redaction knows, found in one go and remembered.
+
+Most strings of a log hold nothing: that is told by looks at the bytes that cost about a nanosecond a character, and by
+remembering what was seen, for system prompts and tool descriptions come again in every call. Time is linear in the
+text, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from fairlead.core.redact.credentials import is_secret, is_secret_name, secret_kind, secrets
+from fairlead.core.redact.kinds import SECRETS, Checks, Hit, Kind
+from fairlead.core.redact.numbers import Surroundings, lettered, numbers
+from fairlead.core.redact.words import announces
+
+_NOTHING: tuple[Hit, ...] = ()
+_SHORTEST = 4
+_REMEMBERED_CHARS = 8_000_000
+_REMEMBERED_TEXT = 200_000
+_NAMES = 20_000
+
+_DIGIT, _UPPER, _SPACE = ord("0"), ord("A"), ord(" ")
+_BETWEEN = b" .-()/\xa0"
+_SHAPE = bytes(_DIGIT if 48 <= i <= 57 else _UPPER if 65 <= i <= 90 else i for i in range(256))
+_RUNS = bytes(_DIGIT if 48 <= i <= 57 else _SPACE if i in _BETWEEN else 120 for i in range(256))
+_WORD_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+_WORDS = bytes(120 if i in _WORD_BYTES else _SPACE for i in range(256))
+_SIX_DIGITS = b"000000"
+_LETTERED_SHAPES = (b"A000000", b"AAAAA0000A", b"AAAAAA00A00A000A", b"AA00A", b"AA0000", b"000000A")
+_TOKENS = bytes(
+    _DIGIT if 48 <= i <= 57 else _UPPER if 65 <= i <= 90 else _SPACE if i in b" -" else 120 for i in range(256)
+)
+
+_ODD_DIGITS = "".join(chr(zero + i) for zero in (0x0660, 0x06F0, 0x0966, 0xFF10) for i in range(10))
+_ODD_BETWEEN = "\u2009\u202f\u2010\u2011\u2012\u2013"
+_PLAIN = str.maketrans(_ODD_DIGITS + _ODD_BETWEEN, "0123456789" * 4 + "  ----")
+
+_BINARY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\r\n"
+_BINARY_FROM = 1_000
+_DATA_URL = re.compile(r"data:[\w.+-]{0,60}/?[\w.+-]{0,60}(?:;[\w=.+-]{0,60}){0,4};base64,")
+
+_LOCAL = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+'-"
+_DOMAIN = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])")
+_UPI = re.compile(r"@(?:ok(?:axis|hdfcbank|icici|sbi)|ybl|ibl|axl|paytm|apl|upi|icici|sbi|hdfcbank|axisbank)(?![\w.-])")
+_ROLES = re.compile(
+    r"(?:info|service|support|sales|contact|help|helpdesk|no-?reply|do-?not-?reply|admin|billing|accounts?|office|hello|team"
+    r"|postmaster|webmaster|hostmaster|abuse|security|privacy|jobs|careers|press|marketing|orders|returns|feedback|customer[._-]?"
+    r"(?:service|services|support|care))",
+    re.IGNORECASE,
+)
+"""Mailboxes of a desk, not of a person: they stand in prompts, which would otherwise be changed for nothing."""
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class Finder:
+    """Finds secrets and personal data; not to be shared between threads."""
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+        self._new: dict[str | tuple[str, str], tuple[Hit, ...]] = {}
+        self._old: dict[str | tuple[str, str], tuple[Hit, ...]] = {}
+        self._chars = 0
+        self._names: dict[str, str] = {}
+
+    def find(self, text: str, *, name: str = "") -> tuple[Hit, ...]:
+        """What `text` holds, in order, nothing twice; `name` is that of the field it stands in, or empty."""
+        if len(text) < _SHORTEST:
+            return _NOTHING
+        key: str | tuple[str, str] = (name, text) if name else text
+        known = self._new.get(key)
+        if known is not None:
+            return known
+        known = self._old.get(key)
+        if known is None:
+            known = tuple(in_order(text, self._hits(text, name)))
+        if len(text) <= _REMEMBERED_TEXT:
+            self._remember(key, known, len(text))
+        return known
+
+    def telling(self, name: str) -> str:
+        """The name of a field, in words, if it says what the field holds, else the empty string."""
+        known = self._names.get(name)
+        if known is None:
+            if len(self._names) >= _NAMES:
+                self._names.clear()
+            known = self._names[name] = _telling(name)
+        return known
+
+    def _remember(self, key: str | tuple[str, str], hits: tuple[Hit, ...], size: int) -> None:
+        """Keep the last few million characters seen: what came again since the last turnover stays."""
+        self._new[key] = hits
+        self._chars += size + 200
+        if self._chars > _REMEMBERED_CHARS // 2:
+            self._old, self._new, self._chars = self._new, {}, 0
+
+    def _hits(self, text: str, name: str) -> Iterator[Hit]:
+        if is_binary(text):
+            return
+        if name and is_secret_name(name) and is_secret(name, text):
+            yield Hit(0, len(text), secret_kind(name))
+            return
+        data = text.encode("latin-1", "replace")
+        yield from secrets(text, text.lower(), data.translate(_WORDS))
+        if "@" in text:
+            yield from _addresses(text)
+        if not text.isascii() and any(odd in text for odd in _ODD_BETWEEN + _ODD_DIGITS):
+            text = text.translate(_PLAIN)
+            data = text.encode("latin-1", "replace")
+        yield from self._numbers(text, data, name)
+
+    def _numbers(self, text: str, data: bytes, name: str) -> Iterator[Hit]:
+        shape = data.translate(_SHAPE, b" .-()/\xa0")
+        has_digits = _SIX_DIGITS in shape
+        has_letters = any(each in shape for each in _LETTERED_SHAPES)
+        if not has_digits and not has_letters:
+            return
+        around = Surroundings(text, name)
+        if has_letters:
+            yield from lettered(text, data.translate(_TOKENS), around, self._checks)
+        if has_digits:
+            yield from numbers(text, data.translate(_RUNS), around, self._checks)
+
+
+def is_binary(text: str) -> bool:
+    """Whether a string is an encoded file (a picture, a signature, an embedding): there is no text in it to redact."""
+    if len(text) < _BINARY_FROM:
+        return False
+    if text.startswith("data:") and _DATA_URL.match(text):
+        return True
+    return " " not in text[:_BINARY_FROM] and text.isascii() and not text.encode().translate(None, _BINARY)
+
+
+def _telling(name: str) -> str:
+    words = _CAMEL.sub(" ", name).replace("_", " ").replace("-", " ")
+    return words if len(name) <= 64 and (announces(words) or is_secret_name(name)) else ""
+
+
+def _addresses(text: str) -> Iterator[Hit]:
+    """Mail addresses, and Indian payment addresses, which look alike."""
+    at = text.find("@")
+    while at >= 0:
+        found = _DOMAIN.match(text, at)
+        kind = Kind.EMAIL if found else Kind.BANK_ACCOUNT
+        found = found or _UPI.match(text, at)
+        if found:
+            before = text[max(0, at - 64) : at]
+            local = before[len(before.rstrip(_LOCAL)) :].lstrip(".'%+-")
+            start = _after_escape(text, at - len(local))
+            if start < at and not _ROLES.fullmatch(text, start, at):
+                yield Hit(start, found.end(), kind)
+        at = text.find("@", at + 1)
+
+
+def _after_escape(text: str, start: int) -> int:
+    """Where a word begins that follows a backslash: in JSON text the letter after it is a line break, not the word's."""
+    before = text[max(0, start - 8) : start]
+    slashes = len(before) - len(before.rstrip("\\"))
+    if slashes % 2 == 0:
+        return start
+    return start + (5 if text[start : start + 1] == "u" else 1)
+
+
+def in_order(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
+    """Hits by position; where two overlap, the first keeps its place, and of the other the rest."""
+    end = 0
+    by_place = sorted(hits, key=lambda hit: (hit.start, hit.kind not in SECRETS, -hit.end))
+    for hit in by_place:
+        if hit.start >= end:
+            yield hit
+            end = hit.end
+        elif hit.end > end and text[end] != "@":  # the host of an address whose password is gone is no mail address
+            yield Hit(end, hit.end, hit.kind)
+            end = hit.end
+    assert end <= len(text)

@@ -1,0 +1,289 @@
+"""A text, a JSON value or a whole exchange without what must not be stored.
+
+Rules kept here: a text without findings stays the same object; within one exchange the same value gets the same
+placeholder, in the request as in the answer; what is left can be read again, JSON stays JSON; redacting twice changes
+nothing. Personal data follows the policy. Secrets are masked under every policy, and never hashed: a short password
+could be found again from its hash by whoever holds the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias, cast
+
+import msgspec
+
+from fairlead.core.nouns import JSON
+from fairlead.core.redact.find import Finder, in_order
+from fairlead.core.redact.kinds import SECRETS, Checks, Hit, Kind, Policy
+
+Instead: TypeAlias = Callable[[Kind, str], str]
+
+_DEEPEST = 200
+_ROUNDS = 4
+_TOO_DEEP = "<not kept: nested too deeply>"
+_HASH_LETTERS = "abcdefghijklmnop"
+_NUMBERS = (int, float)
+_SHORTEST_NUMBER = 1_000_000
+_SHORTEST_MET, _LONGEST_MET, _MOST_MET = 7, 120, 100
+
+
+@dataclass(slots=True)
+class Report:
+    """What was redacted, by kind and count, never the values: places in texts, and exchanges that had any."""
+
+    places: Counter[Kind] = field(default_factory=Counter[Kind])
+    exchanges: int = 0
+    touched: int = 0
+    dropped: int = 0
+
+    def to_json(self) -> dict[str, JSON]:
+        """The report as the scan's record keeps it, most frequent kinds first."""
+        return {
+            "exchanges": self.exchanges,
+            "touched": self.touched,
+            "dropped": self.dropped,
+            "places": {kind.value: count for kind, count in self.places.most_common()},
+        }
+
+
+def _no_key() -> bytes:
+    return b""
+
+
+class Redactor:
+    """Takes out what must not be stored.
+
+    `key` gives the bytes without which nobody can make the same hashes; asked for at the first hash, once.
+    """
+
+    def __init__(self, checks: Checks, *, policy: Policy = Policy.MASK, key: Callable[[], bytes] = _no_key) -> None:
+        self.policy = policy
+        self.report = Report()
+        self._finder = Finder(checks)
+        self._key = key
+
+    def text(self, text: str) -> str:
+        """`text` without what must not be stored, on its own."""
+        return self.pass_over().text(text)
+
+    def value(self, value: JSON) -> JSON:
+        """A JSON value without what must not be stored, on its own."""
+        return self.pass_over().value(value)
+
+    def pass_over(self, met: Mapping[str, Kind] | None = None) -> Pass:
+        """A pass over texts that belong together: equal values get equal placeholders within it.
+
+        `met` are values that an earlier pass found: they are taken out also where nothing announces them.
+        """
+        return Pass(self, self._finder, met or {})
+
+    def like(self, value: JSON, placeholders: Mapping[str, str]) -> JSON:
+        """A JSON value with the placeholders that an exchange was given, by the hashes of what they stand for."""
+        return _Alike(self, self._finder, placeholders).value(value)
+
+    def hashed(self, value: str, word: str) -> str:
+        """A placeholder that is the same wherever the same value stood; letters only, so that no number is found in it."""
+        digest = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), key=self._hash_key, digest_size=6).digest()
+        letters = "".join(_HASH_LETTERS[byte >> 4] + _HASH_LETTERS[byte & 15] for byte in digest)
+        return f"<{word} {letters}>"
+
+    @cached_property
+    def _hash_key(self) -> bytes:
+        return hashlib.blake2b(self._key(), digest_size=32).digest()
+
+    def wants(self, kind: Kind) -> bool:
+        """Whether values of this kind are taken out."""
+        return kind in SECRETS or self.policy is not Policy.KEEP
+
+
+class Pass:
+    """One exchange on its way: remembers which value got which placeholder, and what was found."""
+
+    def __init__(self, redactor: Redactor, finder: Finder, met: Mapping[str, Kind]) -> None:
+        self._redactor = redactor
+        self._finder = finder
+        self._again = _pattern_of(met)
+        self.met: dict[str, Kind] = dict(met)
+        self._given: dict[tuple[Kind, str], str] = {}
+        self._numbers: Counter[Kind] = Counter()
+        self.found: Counter[Kind] = Counter()
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Placeholders, and the hashes of the values they stand for."""
+        return {
+            placeholder: self._identified(kind, value)
+            for (kind, value), placeholder in self._given.items()
+            if kind not in SECRETS
+        }
+
+    @property
+    def personal(self) -> int:
+        """Places where personal data, not secrets, was found and taken out."""
+        return sum(count for kind, count in self.found.items() if kind not in SECRETS)
+
+    def text(self, text: str, *, name: str = "") -> str:
+        """`text` with placeholders; the same object when there is nothing to take out."""
+        plain = text
+        for _ in range(_ROUNDS):  # a placeholder moves words nearer to a number, which may announce it
+            before, plain = plain, self._replaced(plain, name, self.placeholder)
+            if plain is before:
+                break
+        return plain if plain is text or _is_still_json(text, plain) else self._as_json(text)
+
+    def identity(self, text: str) -> str:
+        """Who an exchange was made for, or which conversation it is part of: hashed, so that two people stay two.
+
+        Under `hash` always; otherwise only where the text itself names a person.
+        """
+        if self._redactor.policy is Policy.HASH:
+            return text if _is_hashed(text) else self._redactor.hashed(text, "user")
+        return self._replaced(text, "", self._identified)
+
+    def value(self, value: JSON, name: str = "", depth: int = 0) -> JSON:
+        """A JSON value with placeholders in its texts and keys; the same object when there is nothing to take out."""
+        if isinstance(value, str):
+            return self.text(value, name=name)
+        if isinstance(value, dict):
+            return self._mapping(value, depth) if depth < _DEEPEST else _TOO_DEEP
+        if isinstance(value, list):
+            return self._list(value, name, depth) if depth < _DEEPEST else _TOO_DEEP
+        if name and isinstance(value, int) and value >= _SHORTEST_NUMBER:
+            written = str(value)
+            plain = self.text(written, name=name)
+            return value if plain is written else plain
+        return value
+
+    def placeholder(self, kind: Kind, value: str) -> str:
+        """What takes a value's place."""
+        same = (kind, _compact(kind, value))
+        known = self._given.get(same)
+        if known is None:
+            self._numbers[kind] += 1
+            is_hashed = kind not in SECRETS and self._redactor.policy is Policy.HASH
+            known = self._identified(kind, value) if is_hashed else f"<{kind.value} {self._numbers[kind]}>"
+            self._given[same] = known
+        return known
+
+    def _identified(self, kind: Kind, value: str) -> str:
+        return self._redactor.hashed(_compact(kind, value), kind.value)
+
+    def _mapping(self, value: dict[str, JSON], depth: int) -> JSON:
+        changed: dict[str, JSON] | None = None
+        for name, member in value.items():
+            plain = self.value(member, self._finder.telling(name), depth + 1)
+            plain_name = self.text(name)
+            if plain is not member or plain_name is not name:
+                changed = changed if changed is not None else dict(value)
+                changed[name] = plain
+        if changed is None:
+            return value
+        return {self.text(name): member for name, member in changed.items()}
+
+    def _list(self, value: list[JSON], name: str, depth: int) -> JSON:
+        if value and type(value[0]) in _NUMBERS and all(type(member) in _NUMBERS for member in value):
+            return value  # a vector
+        plain = [self.value(member, name, depth + 1) for member in value]
+        return plain if any(new is not old for new, old in zip(plain, value, strict=True)) else value
+
+    def _replaced(self, text: str, name: str, instead: Instead) -> str:
+        pieces: list[str] = []
+        end = 0
+        for hit in self._hits(text, name):
+            if self._redactor.wants(hit.kind):
+                self.found[hit.kind] += 1
+                self._meet(hit.kind, text[hit.start : hit.end])
+                pieces += (text[end : hit.start], instead(hit.kind, text[hit.start : hit.end]))
+                end = hit.end
+        return "".join((*pieces, text[end:])) if pieces else text
+
+    def _hits(self, text: str, name: str) -> Iterable[Hit]:
+        hits = self._finder.find(text, name=name)
+        if self._again is None or len(text) < _SHORTEST_MET:
+            return hits
+        again = [Hit(*m.span(), self.met[_compact_any(m[0])]) for m in self._again.finditer(text)]
+        return in_order(text, [*hits, *again]) if again else hits
+
+    def _meet(self, kind: Kind, value: str) -> None:
+        """Remember what may stand elsewhere without the words that gave it away here; a mail address needs none."""
+        compact = _compact_any(value)
+        if (
+            kind is not Kind.EMAIL
+            and len(compact) >= _SHORTEST_MET
+            and len(value) <= _LONGEST_MET
+            and len(self.met) < _MOST_MET
+        ):
+            self.met.setdefault(compact, kind)
+
+    def _as_json(self, text: str) -> str:
+        """JSON that a placeholder in place of a bare number would break: taken apart, and each text redacted by itself."""
+        value = cast("JSON", msgspec.json.decode(text))
+        return msgspec.json.encode(self.value(value)).decode()
+
+
+class _Alike(Pass):
+    """A pass that gives the placeholders another pass gave; what that one did not meet stays."""
+
+    def __init__(self, redactor: Redactor, finder: Finder, placeholders: Mapping[str, str]) -> None:
+        super().__init__(redactor, finder, {})
+        self._placeholders = placeholders
+        words = {placeholder.strip("<>").rpartition(" ")[0] for placeholder in placeholders.values()}
+        self._kinds = [kind for kind in Kind if kind.value in words]
+
+    def text(self, text: str, *, name: str = "") -> str:
+        """`text` with placeholders, also where the whole text is a value that nothing announces."""
+        for kind in self._kinds:
+            known = self._placeholders.get(self._identified(kind, text))
+            if known is not None:
+                return known
+        return super().text(text, name=name)
+
+    def placeholder(self, kind: Kind, value: str) -> str:
+        """The placeholder of the exchange, or the value where it has none."""
+        return value if kind in SECRETS else self._placeholders.get(self._identified(kind, value), value)
+
+
+def _compact_any(value: str) -> str:
+    return "".join(letter for letter in value if letter.isalnum()).upper()
+
+
+def _pattern_of(met: Mapping[str, Kind]) -> re.Pattern[str] | None:
+    """Finds the values again, however they are spaced."""
+    if not met:
+        return None
+    spaced = sorted((r"[^A-Za-z0-9\n]{0,2}".join(map(re.escape, value)) for value in met), key=len, reverse=True)
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(spaced)})(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def _is_still_json(text: str, plain: str) -> bool:
+    """Whether redacting kept JSON readable; also true of what was no JSON before."""
+    if text.lstrip()[:1] not in {"{", "["}:
+        return True
+    return not _is_json(text) or _is_json(plain)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return True
+
+
+def _compact(kind: Kind, value: str) -> str:
+    """A value without what may differ in writing: case in a mail address, spaces in a number."""
+    if kind in SECRETS:
+        return value
+    if kind is Kind.EMAIL:
+        return value.lower()
+    return _compact_any(value)
+
+
+def _is_hashed(text: str) -> bool:
+    return text.startswith("<") and text.endswith(">") and set(text.rpartition(" ")[2][:-1]) <= set(_HASH_LETTERS)
