@@ -10,13 +10,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fairlead.core.errors import InputError, UsageError
-from fairlead.core.nouns import Candidate, TokenPrice
+from fairlead.core.nouns import Candidate, TokenPrice, Workload
+from fairlead.core.redact import DataClass, Policy
 
 FILE_NAME = "fairlead.toml"
+
+Word = TypeVar("Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,20 @@ class PilotSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacySettings:
+    """What is taken out of logs before they are kept, and where the texts of a workload may go (by its name or id)."""
+
+    redact: Policy = Policy.MASK
+    regions: tuple[str, ...] = ()
+    key_file: str = ""
+    data_classes: Mapping[str, DataClass] = field(default_factory=dict[str, DataClass])
+
+    def data_class(self, workload: Workload) -> DataClass:
+        """The data class of a workload; `any` where the settings name none."""
+        return self.data_classes.get(workload.name) or self.data_classes.get(workload.id) or DataClass.ANY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything `fairlead.toml` can say."""
 
@@ -39,12 +57,14 @@ class Settings:
     currency: str = "USD"
     organisation: str = ""
     pilot: PilotSettings = PilotSettings()
+    privacy: PrivacySettings = PrivacySettings()
     candidates: Mapping[str, Candidate] = field(default_factory=dict[str, Candidate])
     prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
 
 
-TOP = {"ledger", "currency", "organisation", "pilot", "candidates", "prices"}
+TOP = {"ledger", "currency", "organisation", "pilot", "privacy", "candidates", "prices"}
 PILOT = {"margin", "alpha", "n_max", "seed", "concurrency", "timeout_s"}
+PRIVACY = {"redact", "regions", "key_file", "workloads"}
 CANDIDATE = {
     "endpoint", "model", "version", "key_env", "parameters", "drop", "rename",
     "prompt_prefix", "prompt", "thinking_budget", "price",
@@ -76,6 +96,7 @@ def settings(raw: Mapping[str, Any], *, where: str) -> Settings:
         currency=(text(raw, "currency", where) or "USD").upper(),
         organisation=text(raw, "organisation", where) or "",
         pilot=pilot_settings(pilot, f"{where} [pilot]"),
+        privacy=privacy_settings(table(raw, "privacy", where), f"{where} [privacy]"),
         candidates={
             name: candidate(entry, f"{where} [candidates.{name}]")
             for name, entry in table(raw, "candidates", where).items()
@@ -100,6 +121,38 @@ def pilot_settings(raw: Mapping[str, Any], where: str) -> PilotSettings:
     )
 
 
+def privacy_settings(raw: Mapping[str, Any], where: str) -> PrivacySettings:
+    """The `[privacy]` table."""
+    known(raw, PRIVACY, where)
+    regions: Any = raw.get("regions", [])
+    if not isinstance(regions, list) or any(len(str(region)) != 2 for region in regions):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        raise InputError(f'{where}: regions must be a list of two-letter country codes, such as ["GB", "IN"].')
+    return PrivacySettings(
+        redact=choice(Policy, raw.get("redact", Policy.MASK.value), f"{where}: redact"),
+        regions=tuple(str(region).upper() for region in regions),  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        key_file=text(raw, "key_file", where) or "",
+        data_classes={
+            name: data_class(entry, f'{where[:-1]}.workloads."{name}"]')
+            for name, entry in table(raw, "workloads", where).items()
+        },
+    )
+
+
+def data_class(raw: Any, where: str) -> DataClass:
+    """The data class that a `[privacy.workloads."NAME"]` table gives."""
+    entry = mapping(raw, where)
+    known(entry, {"data_class"}, where)
+    return choice(DataClass, entry.get("data_class", DataClass.ANY.value), f"{where}: data_class")
+
+
+def choice(words: type[Word], value: Any, where: str) -> Word:
+    """One of the words of a setting."""
+    try:
+        return words(value)
+    except ValueError:
+        raise InputError(f"{where} must be one of {', '.join(words)}, not {value!r}.") from None
+
+
 def candidate(raw: Any, where: str) -> Candidate:
     """One `[candidates.NAME]` table."""
     entry = mapping(raw, where)
@@ -107,22 +160,28 @@ def candidate(raw: Any, where: str) -> Candidate:
     for needed in ("endpoint", "model"):
         if not text(entry, needed, where):
             raise InputError(f'{where} needs {needed} = "…".')
-    drop = entry.get("drop", [])
-    if not isinstance(drop, list) or not all(isinstance(name, str) for name in drop):
-        raise InputError(f'{where}: drop must be a list of parameter names, such as ["logprobs"].')
     return Candidate(
         endpoint=str(entry["endpoint"]),
         model=str(entry["model"]),
         version=text(entry, "version", where),
         key_env=text(entry, "key_env", where),
         parameters=mapping(entry.get("parameters", {}), f"{where} parameters"),
-        drop=tuple(drop),
+        drop=names_in(entry, "drop", where),
         rename={str(k): str(v) for k, v in mapping(entry.get("rename", {}), f"{where} rename").items()},
         prompt_prefix=text(entry, "prompt_prefix", where),
         prompt=text(entry, "prompt", where),
         thinking_budget=int(number(entry, "thinking_budget", where, 0)) if "thinking_budget" in entry else None,
         price=token_price(entry["price"], f"{where} price") if "price" in entry else None,
     )
+
+
+def names_in(raw: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    """A list of names, empty when absent."""
+    value: Any = raw.get(name, [])
+    items: list[Any] = value if isinstance(value, list) else [None]  # pyright: ignore[reportUnknownVariableType]
+    if not all(isinstance(item, str) for item in items):
+        raise InputError(f'{where}: {name} must be a list of parameter names, such as ["logprobs"].')
+    return tuple(items)
 
 
 def token_price(raw: Any, where: str) -> TokenPrice:

@@ -1,7 +1,8 @@
 """Exchanges from a source into the ledger: in batches, so that a log of any size needs the same memory.
 
-A line that cannot be read is counted, kept with its number and reason, and skipped; nothing else is lost. A row that
-is already in the ledger adds nothing, so a scan may be killed and run again.
+Each exchange is redacted first, and so is each reason why a line was skipped: nothing else reaches the ledger. A line
+that cannot be read is counted, kept with its number and reason, and skipped; nothing else is lost. A row that is already
+in the ledger adds nothing, so a scan may be killed and run again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from fairlead.core.nouns import Exchange
 from fairlead.core.ports import ExchangeLedger
+from fairlead.core.redact import Redactor, Report, redacted
 
 KEPT_SKIPS = 1000
 BATCH = 500
@@ -52,7 +54,8 @@ class SkippedLine:
 class TakenIn:
     """What a scan read: `exchanges` readable rows, of which `new` were not in the ledger; `skipped` unreadable ones.
 
-    `skipped_lines` holds the first thousand; `reasons` counts all of them by reason.
+    `skipped_lines` holds the first thousand; `reasons` counts all of them by reason;
+    `redacted` counts what was taken out.
     """
 
     exchanges: int
@@ -60,12 +63,14 @@ class TakenIn:
     skipped: int
     skipped_lines: tuple[SkippedLine, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict[str, int])
+    redacted: Report = field(default_factory=Report)
 
 
 def take_in(
     items: Iterable[Exchange | Skip],
     *,
     ledger: ExchangeLedger,
+    redactor: Redactor,
     on_new: Callable[[Exchange], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> TakenIn:
@@ -80,11 +85,12 @@ def take_in(
     def exchanges() -> Iterator[Exchange]:
         for item in items:
             if isinstance(item, Exchange):
-                yield item
+                yield redacted(item, redactor)
                 continue
-            reasons[item.reason] += 1
+            reason = redactor.text(item.reason)
+            reasons[reason] += 1
             if len(skips) < KEPT_SKIPS:
-                skips.append(SkippedLine(source=item.source, line=item.line, reason=item.reason))
+                skips.append(SkippedLine(source=item.source, line=item.line, reason=reason))
 
     for batch in batches(exchanges(), size=BATCH):
         new += ledger.append_exchanges(batch, on_new=on_new)
@@ -97,6 +103,7 @@ def take_in(
         skipped=reasons.total(),
         skipped_lines=tuple(skips),
         reasons=dict(reasons.most_common(50)),
+        redacted=redactor.report,
     )
 
 

@@ -36,6 +36,7 @@ from fairlead.core.nouns import (
 from fairlead.core.ports import Grader
 from fairlead.core.wire.candidate import candidate_body
 from fairlead.edge.app.desk import Desk
+from fairlead.edge.app.privacy import expected_answers
 from fairlead.edge.clients.address import address
 from fairlead.edge.clients.http import Endpoint, candidate_endpoint, incumbent_endpoint
 from fairlead.edge.labels import Labels, read_labels
@@ -130,7 +131,7 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     """One pilot: grader chosen, design proposed (or the stored one that asks the same), cost estimated."""
     rows = desk.ledger.rows(workload.id)
     known = {row.id for row in rows}
-    expected = {key: labels[key] for key in known if key in labels} if labels is not None else None
+    expected = expected_answers(desk, workload.id, labels) if labels is not None else None
     looked_at = first_exchanges(desk, workload)
     name = grader_name(order, workload, labels, expected, looked_at)
     grader = grader_called(name, beside=order.labels, expected=expected or {})

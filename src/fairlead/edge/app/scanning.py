@@ -11,7 +11,9 @@ from fairlead import scan
 from fairlead.core.money import Rates
 from fairlead.core.moves import DAYS_A_MONTH, LogSpan
 from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Workload
+from fairlead.core.redact import DataClass, Policy
 from fairlead.edge.app.desk import Desk
+from fairlead.edge.app.privacy import redactor_for
 from fairlead.edge.currency import rates
 from fairlead.edge.language import Languages
 from fairlead.edge.sources import read
@@ -43,6 +45,7 @@ class FoundWorkload:
     latency_p50_s: float | None
     latency_p95_s: float | None
     models: Mapping[str, int]
+    data_class: DataClass = DataClass.ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +64,25 @@ class Survey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """A scan's outcome: what was read, and the survey of everything in the ledger."""
+    """A scan's outcome: what was read, what was taken out of it, and the survey of everything in the ledger."""
 
     taken: scan.TakenIn
     survey: Survey
+    policy: Policy
 
 
-def run(desk: Desk, paths: Sequence[str], *, currency: str, on_progress: Progress) -> Scan:
-    """Read `paths` into the ledger, find the workloads, survey."""
+def run(
+    desk: Desk, paths: Sequence[str], *, currency: str, on_progress: Progress, redact: Policy | None = None
+) -> Scan:
+    """Read `paths` into the ledger, find the workloads, survey; `redact` goes before the settings' policy."""
+    redactor = redactor_for(desk.settings.privacy, ledger=desk.where, policy=redact)
 
     def reading(exchanges: int, skipped: int) -> None:
         on_progress("reading", exchanges + skipped)
 
     grouping = scan.Grouping(desk.ledger, language_of=Languages(), on_progress=on_progress)
     lines = read.read(paths, now=desk.now)
-    taken = scan.take_in(lines, ledger=desk.ledger, on_new=grouping.learn, on_progress=reading)
+    taken = scan.take_in(lines, ledger=desk.ledger, redactor=redactor, on_new=grouping.learn, on_progress=reading)
     grouping.finish()
     desk.ledger.add_scan(
         {
@@ -85,9 +92,11 @@ def run(desk: Desk, paths: Sequence[str], *, currency: str, on_progress: Progres
             "new": taken.new,
             "skipped": taken.skipped,
             "reasons": dict(taken.reasons),
+            "redact": redactor.policy.value,
+            "redacted": redactor.report.to_json(),
         }
     )
-    return Scan(taken=taken, survey=survey(desk, currency=currency))
+    return Scan(taken=taken, survey=survey(desk, currency=currency), policy=redactor.policy)
 
 
 def survey(desk: Desk, *, currency: str) -> Survey:
@@ -98,7 +107,9 @@ def survey(desk: Desk, *, currency: str) -> Survey:
     exchange_rates = rates(currency, {c.currency for s in shapes.values() for c in s.costs}, today=desk.now.date())
     months, unknown = months_of(log)
     found = [
-        found_workload(workload, shapes[workload.id], exchange_rates, months)
+        found_workload(
+            workload, shapes[workload.id], exchange_rates, months, desk.settings.privacy.data_class(workload)
+        )
         for workload in desk.ledger.workloads()
         if workload.id in shapes
     ]
@@ -134,7 +145,7 @@ def months_of(log: LogSpan | None) -> tuple[Decimal | None, str]:
 
 
 def found_workload(
-    workload: Workload, shape: scan.Shape, exchange_rates: Rates, months: Decimal | None
+    workload: Workload, shape: scan.Shape, exchange_rates: Rates, months: Decimal | None, data_class: DataClass
 ) -> FoundWorkload:
     """One row of the table."""
     spend = sum((c.total.amount * (exchange_rates.rate(c.currency) or 0) for c in shape.costs), Decimal(0))
@@ -160,4 +171,5 @@ def found_workload(
         latency_p50_s=shape.latency_p50_s,
         latency_p95_s=shape.latency_p95_s,
         models=shape.models,
+        data_class=data_class,
     )

@@ -13,6 +13,7 @@ from fairlead.core.errors import InputError
 from fairlead.core.nouns import Exchange
 from fairlead.core.wire.canonical import exchange_to_json
 from fairlead.edge import app
+from fairlead.edge.app import privacy
 from fairlead.edge.cli import options
 
 
@@ -105,7 +106,7 @@ def forget(who: str, yes: bool, ledger: str | None, config: Path | None, as_json
     with app.opened(ledger=ledger, config=config, create=False) as desk:
         if not yes and not click.confirm(f"Erase everything of {who!r}? This cannot be undone"):
             raise click.Abort
-        counts = desk.ledger.forget(who)
+        counts = privacy.forget(desk, who)
     if as_json:
         options.print_json({"who": who, **options.plain(counts)})
     else:

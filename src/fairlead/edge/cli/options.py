@@ -11,8 +11,9 @@ import click
 import msgspec
 
 from fairlead.core.ids import plain
+from fairlead.core.redact import Policy
 
-__all__ = ["Command", "as_json", "config", "ledger", "plain", "print_json"]
+__all__ = ["Command", "as_json", "config", "ledger", "plain", "policy", "print_json", "redact"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,6 +34,21 @@ def config(command: Command) -> Command:
         type=click.Path(path_type=Path, dir_okay=False),
         help="Settings to use (default: fairlead.toml here, when there is one).",
     )(command)
+
+
+def redact(command: Command) -> Command:
+    """`--redact POLICY`."""
+    return click.option(
+        "--redact",
+        type=click.Choice([policy.value for policy in Policy]),
+        help="What happens to personal data before anything is stored: keep, mask, hash, or drop all bodies"
+        " (default: mask, or as in fairlead.toml). Secrets are masked always.",
+    )(command)
+
+
+def policy(name: str | None) -> Policy | None:
+    """The policy a flag names, `None` when it was not given."""
+    return None if name is None else Policy(name)
 
 
 def as_json(command: Command) -> Command:

@@ -17,11 +17,17 @@ from fairlead.edge.cli import options, show
 @click.option(
     "--currency", metavar="CODE", help="Currency of the amounts, such as GBP (default: USD, or as in fairlead.toml)."
 )
+@options.redact
 @options.ledger
 @options.config
 @options.as_json
 def command(
-    paths: tuple[str, ...], currency: str | None, ledger: str | None, config: Path | None, as_json: bool
+    paths: tuple[str, ...],
+    currency: str | None,
+    redact: str | None,
+    ledger: str | None,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Read logs, find the workloads in them, say what kind of work each is and what it costs.
 
@@ -34,6 +40,7 @@ def command(
     PATH is a file, a folder, or - for stdin; plain, .gz or .zst; one JSON object a line: OpenAI chat or embeddings,
     Anthropic Messages, or Fairlead's own export (docs/log-formats.md). Reading a file twice adds nothing, so a scan that
     was stopped is simply run again. A line that cannot be read is shown with its number and reason, and skipped.
+    Secrets, and personal data unless told to keep it, are taken out before anything is stored (docs/privacy.md).
 
     \b
     The record printed by --json:
@@ -41,11 +48,13 @@ def command(
       new                of these, not in the ledger before
       skipped            lines that could not be read
       skipped_lines      [{source, line, reason}], the first thousand
+      redact, redacted   the policy, and {exchanges, touched, dropped, places: {kind: count}}; null without paths
       span               {start, end, days} of the ledger's dated exchanges, or null
       currency, month_unknown
       workloads          [{id, name, category, confidence, reasons, others, endpoint, calls, requests, failures,
                          input_tokens, cached_tokens, output_tokens, spend, spend_per_month, spend_unknown_calls,
-                         spend_unknown_reasons, latency_p50_s, latency_p95_s, models}], dearest first; null is unknown
+                         spend_unknown_reasons, latency_p50_s, latency_p95_s, models, data_class}], dearest first;
+                         null is unknown
     """
     with opened(ledger=ledger, config=config, create=bool(paths)) as desk:
         wanted = (currency or desk.settings.currency).upper()
@@ -54,7 +63,7 @@ def command(
             done = None
         else:
             with show.progress("scan", quiet=as_json) as tell:
-                done = scanning.run(desk, paths, currency=wanted, on_progress=tell)
+                done = scanning.run(desk, paths, currency=wanted, on_progress=tell, redact=options.policy(redact))
             survey = done.survey
         where = desk.where
     if as_json:
@@ -90,6 +99,8 @@ def record(survey: scanning.Survey, done: scanning.Scan | None) -> dict[str, Any
         "new": done.taken.new if done else 0,
         "skipped": done.taken.skipped if done else 0,
         "skipped_lines": done.taken.skipped_lines if done else (),
+        "redact": done.policy if done else None,
+        "redacted": done.taken.redacted.to_json() if done else None,
         "span": {"start": span.start, "end": span.end, "days": span.days} if span else None,
         "currency": survey.rates.to,
         "month_unknown": survey.month_unknown,

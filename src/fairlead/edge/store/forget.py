@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairlead.edge.store.database import Transaction
@@ -19,6 +20,18 @@ class Forgotten:
     draws: int
     pairs: int
     pilots: tuple[str, ...]
+
+    @classmethod
+    def together(cls, parts: Sequence[Forgotten]) -> Forgotten:
+        """What several erasures erased."""
+        return cls(
+            exchanges=sum(part.exchanges for part in parts),
+            bodies=sum(part.bodies for part in parts),
+            replies=sum(part.replies for part in parts),
+            draws=sum(part.draws for part in parts),
+            pairs=sum(part.pairs for part in parts),
+            pilots=tuple(dict.fromkeys(pilot for part in parts for pilot in part.pilots)),
+        )
 
 
 _GONE = "(SELECT id FROM gone)"

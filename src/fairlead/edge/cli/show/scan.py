@@ -22,7 +22,7 @@ def scan(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) -> 
     if survey.workloads:
         out.print()
         out.print(workloads(survey))
-    for line in [*notes(survey), *skips(done)]:
+    for line in [*notes(survey), *redactions(done), *skips(done)]:
         out.print(Text(line))
 
 
@@ -108,6 +108,18 @@ def notes(survey: scanning.Survey) -> Iterator[str]:
         yield f"{unpriced:,} calls have no known cost and are not in the sums (+): {said}. Add prices to fairlead.toml under [prices]."
     if survey.rates.day:
         yield f"Converted to {survey.rates.to} at the rate of {survey.rates.day} ({survey.rates.source}). {survey.rates.warning}".rstrip()
+
+
+def redactions(done: scanning.Scan | None) -> Iterator[str]:
+    """What was taken out before anything was stored, by kind and count."""
+    if done is None:
+        return
+    report = done.taken.redacted
+    if report.dropped:
+        yield f"The bodies of {report.dropped:,} exchanges were dropped; these cannot be replayed in a pilot."
+    if report.places:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.places.most_common())
+        yield f"Redacted ({done.policy}) before storing, in {report.touched:,} exchanges: {kinds}."
 
 
 def skips(done: scanning.Scan | None) -> Iterator[str]:
