@@ -226,6 +226,18 @@ def test_a_batch_result_that_failed_is_a_failure(scan_rows):
     assert [e.answer.failure.detail for e in (first, second) if e.answer.failure] == ["too long", "late"]
 
 
+def test_a_pair_with_an_id_that_looks_like_a_batchs_is_a_pair(scan_rows):
+    pair = {"request": CHAT, "response": COMPLETION}
+    first, second = scan_rows({**pair, "custom_id": "a"}, {**pair, "key": "b"}).exchanges
+    assert [first.answer.text, second.answer.text] == ["Hello", "Hello"]
+
+
+def test_formats_may_follow_each_other_in_one_file(scan_rows):
+    found = scan_rows({"request": CHAT, "response": COMPLETION}, {"key": "k", "request": CONTENTS}).exchanges
+    assert [e.request.messages[0].text for e in found] == ["Hi", "What is it?"]
+    assert found[1].metadata["batch"] is True
+
+
 def test_anthropic_batches_are_joined(scan_rows):
     params = {"model": "claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
     message = {

@@ -327,7 +327,11 @@ def usage(raw: JSON) -> Usage:
 
 
 def _first(raw: Mapping[str, JSON], *names: str) -> JSON:
-    return next((raw[name] for name in names if raw.get(name) is not None), None)
+    for name in names:
+        value = raw.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _details(raw: Mapping[str, JSON], *names: str) -> Mapping[str, JSON]:

@@ -313,8 +313,11 @@ class _Reading:
 
 def _lost_in(request: Request) -> tuple[Fidelity, ...]:
     """What the request itself shows to be lost."""
-    parts = (part for turn in request.messages for part in turn.parts)
-    return (Fidelity.MEDIA_DROPPED,) if any(part.kind in _MEDIA and not part.text for part in parts) else ()
+    for turn in request.messages:
+        for part in turn.parts:
+            if not part.text and part.kind in _MEDIA:
+                return (Fidelity.MEDIA_DROPPED,)
+    return ()
 
 
 def _check_schema(version: JSON) -> None:

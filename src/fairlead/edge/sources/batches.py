@@ -39,8 +39,8 @@ def _is_result(row: Row) -> bool:
 
 
 def _claims(row: Row) -> bool:
-    if "fairlead" in row or _name(row) is None:
-        return False
+    if "fairlead" in row or _name(row) is None or ("request" in row and "response" in row):
+        return False  # both halves in one row: a pair that has an id of its own
     return _is_result(row) or _request(row) is not None
 
 

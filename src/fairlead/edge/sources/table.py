@@ -65,9 +65,14 @@ def _plugged_in() -> Iterable[Source]:
 
 def source_of(row: Row, *, last: Source | None = None) -> Source | None:
     """Return the reader that takes this record; a log mostly holds one kind, so the last one is asked first."""
-    if last is not None and last.claims(row):
+    if last is not None and last.claims(row) and (last is not PAIRS or _is_whole_pair(row)):
         return last
     return next((source for source in sources() if source.claims(row)), None)
+
+
+def _is_whole_pair(row: Row) -> bool:
+    """Whether no narrower reader can want a row with a request: it has both bodies, and no gateway's own fields."""
+    return "response" in row and row.keys().isdisjoint({"ai_model", "ai_org"})
 
 
 def why_no_table(names: Sequence[str]) -> str | None:
