@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fairlead.testing.recorded import RecordedApp, RecordedServer, Recording
@@ -171,10 +172,12 @@ def write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> Path:
     return path
 
 
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder`, filled by `make` in whichever test process comes first; the others wait for it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder of this run of the tests, filled by `make` in whichever test process comes first; the others wait."""
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    shared = factory.getbasetemp().parent if is_worker else factory.getbasetemp()
+    folder = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ready = folder / ".made"
         if not ready.exists():

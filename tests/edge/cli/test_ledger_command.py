@@ -13,7 +13,7 @@ from edge.cli.conftest import Run, office_log
 from fairlead.edge.store import Ledger
 from journeys.walk import Served, write_lines
 
-ADA = "ada.lovelace@analytical.example"
+ADA = "customer-ada-lovelace-1815"
 PILOT = ("--model", "good", "--labels", "labels.jsonl", "--margin", 0.1, "--yes", "--json")
 
 
