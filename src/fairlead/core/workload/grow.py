@@ -349,10 +349,20 @@ def _marks(frames: Sequence[Item], lines: Sequence[str]) -> tuple[str, ...]:
         held.update(dict.fromkeys(item.held, item.weight))
     core_lines = set(lines)
     some = {line for line, weight in held.items() if line not in core_lines and weight >= max(3, _RARE * whole)}
+    # One line with many wordings has a slot in it.
+    starts = Counter(_start(line) for line in some)
+    some = {line for line in some if starts[_start(line)] < _MANY}
     if len(some) > _MAX_MARKS:
         return ()
     combinations = {frozenset(some.intersection(item.held)) for item in frames}
-    return tuple(sorted(some)) if len(combinations) <= _MAX_VERSIONS else ()
+    if len(combinations) > _MAX_VERSIONS:
+        return ()
+    asking = sum(_INSTRUCTS.search(line) is not None for line in some)
+    return tuple(sorted(some)) if len(combinations) < _MANY or 2 * asking >= len(some) else ()
+
+
+def _start(line: str) -> str:
+    return " ".join(line.split(" ", 2)[:2])
 
 
 def _different(items: Sequence[Item]) -> bool:

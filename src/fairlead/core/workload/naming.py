@@ -19,7 +19,7 @@ MAX_NAME: Final = 60
 _MAX_WORDS: Final = 8
 _AD_HOC: Final = "Ad hoc chat"
 _LABEL: Final = re.compile(
-    r"^[\W_]*(?:<?(?:system|role|task|your task|instructions?|goal|objective|prompt|purpose|job)(?: tag)?\s?[:>]?\s+)(?=\w+ )"
+    r"^[\W_]*(?:<?(?:system|role|task|your task|instructions?|goal|objective|prompt|purpose|job)(?: tag)?\s?[:>]\s+)(?=\w+ )"
 )
 _OPENING: Final = re.compile(
     r"^(?:(?:you are|you're|act as|act like|you (?:will )?act as|assume the role of|imagine you are|you work as)\s+"

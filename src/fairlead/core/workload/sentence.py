@@ -52,6 +52,18 @@ _SMALL_WORDS: Final = "a an and the of for to in on with or : -"
 _SMALL: Final = frozenset(_SMALL_WORDS.split())
 _ABBREVIATIONS: Final = "mr mrs ms dr prof st no nr vs e.g i.e etc inc ltd co corp jr sr approx fig vol z.b d.h bzw"
 _ABBREVIATED: Final = frozenset(_ABBREVIATIONS.split())
+# Words that open sentences: what follows one of them may be a name, the word itself is none.
+_STARTERS: Final = (
+    "the our this that these those my his her its their every each all any some no in on at for from with without by as "
+    "to of about after before when where while since because although however also but so then please now use follow "
+    "ask tell help write draft summarize summarise translate classify extract return respond reply answer list name "
+    "find give make take keep avoid ensure check compare describe explain identify generate create produce provide "
+    "convert read review act assume imagine given based start end begin finish include exclude consider remember note "
+    "act be is are was has have can could may should will would what which who why how convert cite quote mention "
+    "refer speak talk work plan call run turn match sort rank rate score select choose pick say state show output "
+    "format add remove replace rewrite edit polish prefer do don't never always only"
+)
+_OPENERS: Final = frozenset(_STARTERS.split())
 # In German every noun has a capital, so capitals name nobody there.
 _GERMAN_WORDS: Final = (
     "und der die das den dem des ist sind für mit nicht ein eine einen einem zu du sie im von auf als wenn bitte"
@@ -87,8 +99,8 @@ def _word(raw: str) -> _Word:
     found = _EDGES.match(raw[:_MAX_WORD])
     before, core, after = found.groups() if found is not None else ("", raw[:_MAX_WORD], "")
     edges = (_spaced(before), _spaced(after))
-    named = " ".join(part for part in (edges[0], SLOT, edges[1]) if part)
     short = after == "." and (len(core) == 1 or core.lower() in _ABBREVIATED)
+    named = " ".join(part for part in (edges[0], SLOT, "" if short else edges[1]) if part)
     closes = (after or raw)[-1:] in _STOPS and not short
     breaks = bool(after.strip("'’&-*_")) and not short
     if core == SLOT or _HAS_DIGIT.search(core) is not None or _ADDRESS.search(raw) is not None:
@@ -115,6 +127,8 @@ def _masked(words: list[_Word]) -> str:
 
 
 def _opens_with_name(words: list[_Word]) -> bool:
+    if words[0].text in _OPENERS:
+        return False
     for at, word in enumerate(words):
         if not word.capital:
             return at >= 2 and word.small

@@ -54,10 +54,15 @@ GUARDS: Final = _words(
     r"prompt injection", r"guard ?rails?", r"extremis\w+", r"illegal", r"disallowed", r"child safety", r"misinformation", r"escalate\b",
 )  # fmt: skip
 SENSITIVE: Final = _words(
-    r"kill\w*", r"bombs?\b", r"weapons?\b", r"guns?\b", r"cocaine|heroin|meth\b|drugs?\b", r"steal\w*", r"rob\b", r"murder\w*", r"poison\w*", r"attack\w*", r"shoot\w*", r"hack\w*", r"illegal\w*",
-    r"racis\w+", r"sexis\w+", r"genocid\w+", r"rap(?:e|ist)\b", r"tortur\w*", r"stab\w*", r"strangl\w*", r"explo(?:sive|de|siv)\w*", r"terroris\w+", r"slaughter\w*", r"assassinat\w*", r"bully\w*",
-    r"discriminat\w*", r"suicid\w*", r"self-harm", r"porn\w*", r"blackmail\w*", r"counterfeit\w*", r"smuggl\w*", r"launder\w*", r"kidnap\w*", r"hitman", r"blow up", r"castrat\w*", r"execut(?:e|ed|ion) (?:a|the) (?:person|prisoner)", r"should not (?:be|have)",
-    r"die\b", r"death\b", r"destroy\w*", r"exterminat\w*", r"nazi\w*", r"hitler", r"burn down", r"overdose\w*", r"crimes?\b", r"criminal\w*", r"fraud\w*",
+    r"kill\w*", r"murder\w*", r"manslaughter", r"assassinat\w*", r"genocid\w*", r"massacre\w*", r"slaughter\w*", r"exterminat\w*", r"behead\w*", r"lynch\w*",
+    r"shoot(?:ing|er|s)?\b", r"stab(?:bed|bing|s)?\b", r"strangl\w*", r"suffocat\w*", r"drown\w*", r"poison\w*", r"tortur\w*", r"mutilat\w*", r"castrat\w*", r"maim\w*", r"hang (?:him|her|them|myself|a person)",
+    r"bombs?\b", r"bombing", r"explosives?\b", r"explod\w*", r"detonat\w*", r"blow(?:ing)? up", r"weapons?\b", r"guns?\b", r"rifles?\b", r"pistols?\b", r"ammunition", r"grenades?\b", r"nuclear weapon", r"nerve agent", r"anthrax", r"ricin", r"cyanide",
+    r"attack\w*", r"assault\w*", r"terroris\w+", r"extremis\w+", r"kidnap\w*", r"abduct\w*", r"hostages?\b", r"hitman", r"arson\w*", r"burn(?:ing)? down", r"destroy\w*", r"sabotag\w*",
+    r"cocaine|heroin|meth\b|methamphetamine|fentanyl|cannabis|marijuana|lsd\b|ecstasy|drugs?\b", r"overdos\w*", r"steal\w*", r"stole\b", r"theft\b", r"rob(?:bing|bery|bed)?\b", r"burglar\w*", r"shoplift\w*", r"smuggl\w*", r"launder\w*", r"counterfeit\w*", r"forg(?:e|ed|ing|ery)\b", r"fake (?:id|passport|review|news)\w*",
+    r"blackmail\w*", r"extort\w*", r"brib(?:e|ery|ing)\w*", r"fraud\w*", r"scam\w*", r"phish\w*", r"hack\w*", r"malware", r"ransomware", r"keylogger\w*", r"ddos", r"botnet\w*", r"piracy|pirated", r"illegal\w*", r"crimes?\b", r"criminal\w*",
+    r"racis\w+", r"sexis\w+", r"homophob\w+", r"antisemit\w+", r"xenophob\w+", r"misogyn\w+", r"discriminat\w*", r"slurs?\b", r"hate speech", r"supremac\w+", r"nazi\w*", r"hitler", r"holocaust", r"ethnic cleansing", r"bully\w*", r"harass\w*", r"stalk(?:ing|er|ed)?\b", r"insult\w*", r"offensive joke\w*",
+    r"rap(?:e|ed|ist)\b", r"porn\w*", r"sexual\w*", r"pedophil\w+|paedophil\w+", r"child abuse", r"incest\w*", r"suicid\w*", r"self-harm\w*", r"kill (?:myself|yourself)", r"anorexi\w+", r"die\b", r"death penalty", r"execut(?:e|ed|ion) (?:a |the )?(?:person|prisoner)\w*",
+    r"(?:home |private |personal )address\b", r"social security number", r"medical records?", r"private information", r"spy(?:ing)? on", r"conspirac\w+", r"defam\w+", r"libel\w*",
 )  # fmt: skip
 SHAPES: Final = _words(
     r"extract\w*", r"classif\w+", r"categori[sz]e\w*", r"label\w*", r"pars(?:e|es|ing)\b", r"json\b", r"fields?\b", r"schema\b", r"tag(?:s|ged|ging)?\b", r"rout(?:e|es|ing)\b", r"intents?\b",

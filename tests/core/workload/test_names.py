@@ -1,0 +1,86 @@
+"""Names are short, unique, readable, and safe to show."""
+
+from __future__ import annotations
+
+import pytest
+from core.workload.making import asks, places, scanned, text
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.core.workload.naming import MAX_NAME, clean, phrase
+
+
+def named(prompt: str, **more: object) -> str:
+    jobs = [asks(prompt, text(i), **more) for i in range(12)]
+    grouper = scanned(jobs)
+    return grouper.name(places(grouper, jobs)[0])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("You are an expert invoice extraction assistant for Acme.", "Invoice extraction assistant"),
+        ("You summarise letters for the mayor. Be brief.", "Summarise letters for the mayor"),
+        ("Your task is to translate menus for tourists.", "Translate menus for tourists"),
+        ("Please classify the following ticket into exactly one queue.", "Classify ticket into one queue"),
+        ("# Role\nTravel desk agent\n# Rules\nAsk first.", "Travel desk agent"),
+        ("You turn questions into SQL and JSON.", "Turn questions into SQL and JSON"),
+    ],
+)
+def test_a_workload_is_named_by_what_its_prompt_asks_for(prompt, name):
+    assert named(prompt) == name
+
+
+def test_jobs_with_the_same_prompt_are_told_apart_by_tools_or_fields():
+    one = [asks("Carry out the order.", text(i), tools=["open_gate"]) for i in range(12)]
+    two = [asks("Carry out the order.", text(i), tools=["ring_bell"]) for i in range(12)]
+    three = [asks("Carry out the order.", text(i), fields=["gate_number"]) for i in range(12)]
+    grouper = scanned(one + two + three)
+    found = [grouper.name(places(grouper, group)[0]) for group in (one, two, three)]
+    assert found == [
+        "Carry out the order (open gate)",
+        "Carry out the order (ring bell)",
+        "Carry out the order (gate number)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script> run this now please",
+        "\u202eesrever eht ni etirw\u202c please do it",
+        "a" * 5_000,
+        "\x00\x1b[31mred alert for all",
+        "| table | pipes | here |",
+        "&lt;b&gt; bold claims about things",
+    ],
+)
+def test_hostile_prompts_give_harmless_names(hostile):
+    name = named(hostile)
+    assert 0 < len(name) <= MAX_NAME
+    assert name.isprintable()
+    assert not set('<>|\x1b\u202e\u202c\n"`') & set(name)
+
+
+def test_many_prompts_that_read_alike_have_different_names():
+    jobs = [
+        [asks(f"Sort letters into trays. Tray {word} is on the left of the desk.", text(i)) for i in range(8)]
+        for word in ("red", "blue", "green", "white", "black")
+    ]
+    other = [asks("Count the letters that came today and say who sent most of them.", text(i)) for i in range(8)]
+    grouper = scanned([request for job in jobs for request in job] + other)
+    ids = {place for job in [*jobs, other] for place in places(grouper, job)}
+    assert len({grouper.name(id_).casefold() for id_ in ids}) == len(ids)
+
+
+@given(st.text(max_size=300), st.integers(8, 80))
+def test_clean_text_is_one_printable_line_within_its_limit(words, limit):
+    found = clean(words, limit)
+    assert len(found) <= limit
+    assert "\n" not in found
+    assert not any(unprintable in found for unprintable in '<>\x00\x1b\u202e|`"')
+
+
+@given(st.text(max_size=200))
+def test_a_phrase_has_at_most_eight_words(line):
+    assert len(phrase(line.lower()).split()) <= 8
