@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from fairlead.core.redact.credentials import is_secret, is_secret_name, secret_kind, secrets
 from fairlead.core.redact.kinds import SECRETS, Checks, Hit, Kind
 from fairlead.core.redact.numbers import Surroundings, lettered, numbers
 from fairlead.core.redact.words import announces
+
+Seen: TypeAlias = "str | bytes | tuple[str, str]"
 
 _NOTHING: tuple[Hit, ...] = ()
 _SHORTEST = 4
@@ -59,8 +62,8 @@ class Finder:
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
-        self._new: dict[str | tuple[str, str], tuple[Hit, ...]] = {}
-        self._old: dict[str | tuple[str, str], tuple[Hit, ...]] = {}
+        self._new: dict[Seen, tuple[Hit, ...]] = {}
+        self._old: dict[Seen, tuple[Hit, ...]] = {}
         self._chars = 0
         self._names: dict[str, str] = {}
 
@@ -68,7 +71,7 @@ class Finder:
         """What `text` holds, in order, nothing twice; `name` is that of the field it stands in, or empty."""
         if len(text) < _SHORTEST:
             return _NOTHING
-        key: str | tuple[str, str] = (name, text) if name else text
+        key: Seen = (name, text) if name else text
         known = self._new.get(key)
         if known is not None:
             return known
@@ -79,6 +82,15 @@ class Finder:
             self._remember(key, known, len(text))
         return known
 
+    def is_known_clean(self, text: str | bytes) -> bool:
+        """Whether this text, or these bytes that `remember_clean` was given, were seen of late and held nothing."""
+        return self._new.get(text) == _NOTHING or (isinstance(text, str) and len(text) < _SHORTEST)
+
+    def remember_clean(self, data: bytes) -> None:
+        """Remember bytes, such as the JSON of a tool list, as holding nothing."""
+        if len(data) <= _REMEMBERED_TEXT:
+            self._remember(data, _NOTHING, len(data))
+
     def telling(self, name: str) -> str:
         """The name of a field, in words, if it says what the field holds, else the empty string."""
         known = self._names.get(name)
@@ -88,7 +100,7 @@ class Finder:
             known = self._names[name] = _telling(name)
         return known
 
-    def _remember(self, key: str | tuple[str, str], hits: tuple[Hit, ...], size: int) -> None:
+    def _remember(self, key: Seen, hits: tuple[Hit, ...], size: int) -> None:
         """Keep the last few million characters seen: what came again since the last turnover stays."""
         self._new[key] = hits
         self._chars += size + 200

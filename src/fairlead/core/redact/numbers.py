@@ -88,27 +88,29 @@ _GROUPS = re.compile(r"\d+")
 _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
 _NATIONAL = re.compile(r"\(?0\d{1,4}\)?[ .\-/]|(?:1[ .-])?(?:\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}([ .-])\d{3}\1\d{4})$")
 
-_LETTERED: tuple[tuple[Kind, str, tuple[str, ...], tuple[str, ...]], ...] = (
-    (Kind.BANK_ACCOUNT, r"[A-Z]{2}\d{2} ?(?:[A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}", ("iban",), ()),
-    (Kind.NATIONAL_ID, r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", ("gb.nino",), ()),
-    (Kind.NATIONAL_ID, r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", ("it.codicefiscale",), ()),
-    (Kind.TAX_ID, r"\d{2}[A-Z]{5}\d{4}[A-Z][1-9A-Z]Z[0-9A-Z]", ("in_.gstin",), ()),
-    (Kind.TAX_ID, r"[A-Z]{3}P[A-Z]\d{4}[A-Z]", ("in_.pan",), ()),
-    (Kind.TAX_ID, r"[A-Z]{5}\d{4}[A-Z]", ("in_.pan",), ("tax", "card")),
-    (Kind.NATIONAL_ID, r"[XYZ]-?\d{7}-?[A-Z]", ("es.nie",), ()),
-    (Kind.NATIONAL_ID, r"\d{8}[ -]?[A-Z]", ("es.dni",), ("id", "tax")),
-    (Kind.NATIONAL_ID, r"\d{6}[-+A]\d{3}[0-9A-Y]", ("fi.hetu",), ()),
-    (Kind.NATIONAL_ID, r"\d{7}[A-W][A-IW]?", ("ie.pps",), ("id", "tax")),
-    (Kind.NATIONAL_ID, r"[A-Z]{3}\d{7}", ("in_.epic",), ("id",)),
-    (Kind.BANK_ACCOUNT, r"[A-Z]{4}0[A-Z0-9]{6}", (), ("account",)),
-    (Kind.PASSPORT, r"(?=[A-Z0-9]*\d{4})[A-Z0-9]{7,9}", (), ("passport",)),
+_LETTERED: tuple[tuple[Kind, bytes, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (Kind.BANK_ACCOUNT, b"AA00", r"[A-Z]{2}\d{2} ?(?:[A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}", ("iban",), ()),
+    (Kind.NATIONAL_ID, b"AA000000A", r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", ("gb.nino",), ()),
+    (Kind.NATIONAL_ID, b"AAAAAA00A00A000A", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", ("it.codicefiscale",), ()),
+    (Kind.TAX_ID, b"00AAAAA0000A", r"\d{2}[A-Z]{5}\d{4}[A-Z][1-9A-Z]Z[0-9A-Z]", ("in_.gstin",), ()),
+    (Kind.TAX_ID, b"AAAAA0000A", r"[A-Z]{3}P[A-Z]\d{4}[A-Z]", ("in_.pan",), ()),
+    (Kind.TAX_ID, b"AAAAA0000A", r"[A-Z]{5}\d{4}[A-Z]", ("in_.pan",), ("tax", "card")),
+    (Kind.NATIONAL_ID, b"A0000000A", r"[XYZ]-?\d{7}-?[A-Z]", ("es.nie",), ()),
+    (Kind.NATIONAL_ID, b"00000000A", r"\d{8}[ -]?[A-Z]", ("es.dni",), ("id", "tax")),
+    (Kind.NATIONAL_ID, b"000000", r"\d{6}[-+A]\d{3}[0-9A-Y]", ("fi.hetu",), ()),
+    (Kind.NATIONAL_ID, b"0000000A", r"\d{7}[A-W][A-IW]?", ("ie.pps",), ("id", "tax")),
+    (Kind.NATIONAL_ID, b"AAA0000000", r"[A-Z]{3}\d{7}", ("in_.epic",), ("id",)),
+    (Kind.BANK_ACCOUNT, b"AAAA0", r"[A-Z]{4}0[A-Z0-9]{6}", (), ("account",)),
+    (Kind.PASSPORT, b"0000", r"(?=[A-Z0-9]*\d{4})[A-Z0-9]{7,9}", (), ("passport",)),
 )  # fmt: skip
+"""Kind, what its shape must hold (`A` a capital, `0` a digit), how it is written, schemes, words needed in front."""
+
 _TWO_DIGITS = re.compile(rb"00[0A]*")
-_SHAPES = (b"A000000", b"AAAAA0000A", b"AAAAAA00A00A000A", b"AA00A", b"AA00000", b"000000A", b"00AAAAA", b"AA0000")
 _SIDE = 40
+_SHORTEST_LETTERED = 7
 _ALNUM = tuple(
-    (kind, re.compile(rf"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])){pattern}(?![A-Za-z0-9_])"), schemes, needs)
-    for kind, pattern, schemes, needs in _LETTERED
+    (kind, shape, re.compile(rf"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])){pattern}(?![A-Za-z0-9_])"), schemes, needs)
+    for kind, shape, pattern, schemes, needs in _LETTERED
 )
 
 
@@ -247,12 +249,17 @@ def lettered(text: str, mapped: bytes, around: Surroundings, checks: Checks) -> 
         cut = after.rfind(b" ") if end == found.end() + _SIDE else -1
         done = end if cut < 0 else found.end() + cut
         shape = mapped[start:end].replace(b" ", b"")
-        if b"A" in shape and any(each in shape for each in _SHAPES):
-            yield from _lettered_within(text, start, end, around, checks)
+        if b"A" in shape and len(shape) >= _SHORTEST_LETTERED:
+            yield from _lettered_within(text, (start, end), shape, around, checks)
 
 
-def _lettered_within(text: str, start: int, end: int, around: Surroundings, checks: Checks) -> Iterator[Hit]:
-    for kind, pattern, schemes, needs in _ALNUM:
+def _lettered_within(
+    text: str, place: tuple[int, int], shape: bytes, around: Surroundings, checks: Checks
+) -> Iterator[Hit]:
+    start, end = place
+    for kind, wanted, pattern, schemes, needs in _ALNUM:
+        if wanted not in shape:
+            continue
         for found in pattern.finditer(text, start, min(len(text), end + 1)):
             if _may_be(around.words(found.start()), needs):
                 raw = _valid(found[0], schemes, checks)

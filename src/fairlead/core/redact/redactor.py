@@ -26,6 +26,8 @@ Instead: TypeAlias = Callable[[Kind, str], str]
 
 _DEEPEST = 200
 _ROUNDS = 4
+_ENCODER = msgspec.json.Encoder()
+_SAME_EVERY_CALL = frozenset({"tools", "functions"})
 _TOO_DEEP = "<not kept: nested too deeply>"
 _HASH_LETTERS = "abcdefghijklmnop"
 _NUMBERS = (int, float)
@@ -112,6 +114,7 @@ class Pass:
         self.met: dict[str, Kind] = dict(met)
         self._given: dict[tuple[Kind, str], str] = {}
         self._numbers: Counter[Kind] = Counter()
+        self._clean: dict[int, object] = {}  # by identity; holding them keeps the identities theirs
         self.found: Counter[Kind] = Counter()
 
     @property
@@ -149,16 +152,30 @@ class Pass:
     def value(self, value: JSON, name: str = "", depth: int = 0) -> JSON:
         """A JSON value with placeholders in its texts and keys; the same object when there is nothing to take out."""
         if isinstance(value, str):
+            if not name and self._finder.is_known_clean(value) and self._again is None:
+                return value
             return self.text(value, name=name)
-        if isinstance(value, dict):
-            return self._mapping(value, depth) if depth < _DEEPEST else _TOO_DEEP
-        if isinstance(value, list):
-            return self._list(value, name, depth) if depth < _DEEPEST else _TOO_DEEP
+        if isinstance(value, dict | list):
+            return value if id(value) in self._clean else self._container(value, name, depth)
         if name and isinstance(value, int) and value >= _SHORTEST_NUMBER:
             written = str(value)
             plain = self.text(written, name=name)
             return value if plain is written else plain
         return value
+
+    def is_clean(self, value: object) -> bool:
+        """Whether records and values hold nothing to take out, of which an equal one may have been seen before."""
+        try:
+            written = _ENCODER.encode(value)
+        except (UnicodeError, TypeError, RecursionError, OverflowError):
+            return False
+        if self._again is None and self._finder.is_known_clean(written):
+            return True
+        decoded = cast("JSON", msgspec.json.decode(written))
+        is_clean = self.value(decoded) is decoded
+        if is_clean:
+            self._finder.remember_clean(written)
+        return is_clean
 
     def placeholder(self, kind: Kind, value: str) -> str:
         """What takes a value's place."""
@@ -174,23 +191,39 @@ class Pass:
     def _identified(self, kind: Kind, value: str) -> str:
         return self._redactor.hashed(_compact(kind, value), kind.value)
 
+    def _container(self, value: dict[str, JSON] | list[JSON], name: str, depth: int) -> JSON:
+        if depth >= _DEEPEST:
+            return _TOO_DEEP
+        plain = self._mapping(value, depth) if isinstance(value, dict) else self._list(value, name, depth)
+        if plain is value:
+            self._clean[id(value)] = value
+        return plain
+
     def _mapping(self, value: dict[str, JSON], depth: int) -> JSON:
         changed: dict[str, JSON] | None = None
+        renamed = False
         for name, member in value.items():
+            if name in _SAME_EVERY_CALL and isinstance(member, list) and self.is_clean(member):
+                continue
             plain = self.value(member, self._finder.telling(name), depth + 1)
-            plain_name = self.text(name)
-            if plain is not member or plain_name is not name:
+            if plain is not member:
                 changed = changed if changed is not None else dict(value)
                 changed[name] = plain
-        if changed is None:
-            return value
-        return {self.text(name): member for name, member in changed.items()}
+            renamed = renamed or not self._finder.is_known_clean(name)
+        if renamed and any(self.text(name) is not name for name in value):
+            return {self.text(name): member for name, member in (changed or value).items()}
+        return value if changed is None else changed
 
     def _list(self, value: list[JSON], name: str, depth: int) -> JSON:
         if value and type(value[0]) in _NUMBERS and all(type(member) in _NUMBERS for member in value):
             return value  # a vector
-        plain = [self.value(member, name, depth + 1) for member in value]
-        return plain if any(new is not old for new, old in zip(plain, value, strict=True)) else value
+        changed: list[JSON] | None = None
+        for place, member in enumerate(value):
+            plain = self.value(member, name, depth + 1)
+            if plain is not member:
+                changed = changed if changed is not None else list(value)
+                changed[place] = plain
+        return value if changed is None else changed
 
     def _replaced(self, text: str, name: str, instead: Instead) -> str:
         pieces: list[str] = []
@@ -207,8 +240,11 @@ class Pass:
         hits = self._finder.find(text, name=name)
         if self._again is None or len(text) < _SHORTEST_MET:
             return hits
-        again = [Hit(*m.span(), self.met[_compact_any(m[0])]) for m in self._again.finditer(text)]
+        again = [Hit(*m.span(), self._met_as(m[0])) for m in self._again.finditer(text)]
         return in_order(text, [*hits, *again]) if again else hits
+
+    def _met_as(self, value: str) -> Kind:
+        return self.met.get(_compact_any(value)) or next(iter(self.met.values()))
 
     def _meet(self, kind: Kind, value: str) -> None:
         """Remember what may stand elsewhere without the words that gave it away here; a mail address needs none."""
@@ -218,6 +254,7 @@ class Pass:
             and len(compact) >= _SHORTEST_MET
             and len(value) <= _LONGEST_MET
             and len(self.met) < _MOST_MET
+            and any(letter.isdigit() for letter in compact)  # a password that is a word stands in many a sentence
         ):
             self.met.setdefault(compact, kind)
 
@@ -257,7 +294,7 @@ def _pattern_of(met: Mapping[str, Kind]) -> re.Pattern[str] | None:
     """Finds the values again, however they are spaced."""
     if not met:
         return None
-    spaced = sorted((r"[^A-Za-z0-9\n]{0,2}".join(map(re.escape, value)) for value in met), key=len, reverse=True)
+    spaced = sorted((r"(?:[^\w\n]|_){0,2}".join(map(re.escape, value)) for value in met), key=len, reverse=True)
     return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(spaced)})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
