@@ -111,6 +111,10 @@ class ExchangeLedger(Protocol):
         """The exchanges of a workload, or all, in order of arrival."""
         ...
 
+    def rows(self, workload_id: str | None = None) -> Sequence[ExchangeRow]:
+        """The exchanges of a workload, or all, without their bodies, in order of arrival."""
+        ...
+
     def ungrouped(self) -> Iterator[Ungrouped]:
         """The requests that belong to no workload yet, in order of arrival; assigning them meanwhile is fine."""
         ...

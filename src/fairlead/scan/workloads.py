@@ -1,15 +1,16 @@
 """Exchanges to workloads: learn from the new ones, then say for each which workload it belongs to and what kind it is.
 
 Two passes, because a template is only known once several of its calls were seen. Ids are minted once and kept in the
-grouper's state, which lies in the ledger: another scan, of more log, gives the same exchanges the same workload.
+grouper's state, which lies in the ledger: another scan, of more log, gives the same exchanges the same workload. The state
+is kept before the first exchange is placed, so that a scan killed on the way is finished by the next as it was begun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
-from fairlead.core.nouns import CategoryGuess, Endpoint, Exchange, Workload
+from fairlead.core.nouns import JSON, CategoryGuess, Endpoint, Exchange, Workload
 from fairlead.core.ports import ExchangeLedger
 from fairlead.core.workload import CategoryTally, Grouper, LanguageOf
 
@@ -35,12 +36,13 @@ class Grouping:
         language_of: LanguageOf,
         on_progress: Callable[[str, int], None] | None = None,
     ) -> None:
-        state = ledger.state(STATE)
         self._ledger = ledger
         self._language_of = language_of
         self._report = on_progress if on_progress is not None else untold
-        self._grouper = Grouper.from_json(state) if state is not None else Grouper()
+        self._grouper, is_sorted = kept(ledger.state(STATE))
         self._learned = 0
+        if not is_sorted:
+            self._sort(left={row.workload_id: row.endpoint for row in ledger.rows() if row.workload_id is not None})
         self._catch_up()
 
     def _catch_up(self) -> None:
@@ -58,12 +60,20 @@ class Grouping:
         """Give every ungrouped exchange its workload and return all workloads, the ones known before included."""
         if self._learned:
             self._grouper.link()
-            touched = self._assign()
-            others = [workload for workload in self._ledger.workloads() if workload.id not in touched]
-            found = described(self._ledger, self._grouper, touched, self._language_of)
-            self._ledger.set_workloads([*others, *found])
-            self._ledger.set_state(STATE, self._grouper.to_json())
+            self._keep(is_sorted=False)
+            self._sort(left={})
         return tuple(self._ledger.workloads())
+
+    def _keep(self, *, is_sorted: bool) -> None:
+        self._ledger.set_state(STATE, {"grouper": self._grouper.to_json(), "is_sorted": is_sorted})
+
+    def _sort(self, *, left: Mapping[str, Endpoint]) -> None:
+        """Place every ungrouped exchange and describe the workloads that got some; a killed scan `left` some already."""
+        touched = {**left, **self._assign()}
+        others = [workload for workload in self._ledger.workloads() if workload.id not in touched]
+        found = described(self._ledger, self._grouper, touched, self._language_of)
+        self._ledger.set_workloads([*others, *found])
+        self._keep(is_sorted=True)
 
     def _assign(self) -> dict[str, Endpoint]:
         """Write down the workload of every ungrouped exchange; returns those that got some, with their endpoint."""
@@ -84,8 +94,15 @@ class Grouping:
         return touched
 
 
+def kept(state: JSON) -> tuple[Grouper, bool]:
+    """The grouper as it was kept, and whether every exchange that it has learned from was placed."""
+    if not isinstance(state, dict):
+        return Grouper(), True
+    return Grouper.from_json(state["grouper"]), state["is_sorted"] is True
+
+
 def described(
-    ledger: ExchangeLedger, grouper: Grouper, touched: dict[str, Endpoint], language_of: LanguageOf
+    ledger: ExchangeLedger, grouper: Grouper, touched: Mapping[str, Endpoint], language_of: LanguageOf
 ) -> Iterator[Workload]:
     """The touched workloads with their name and category."""
     for workload_id, endpoint in touched.items():
