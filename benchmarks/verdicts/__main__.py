@@ -1,6 +1,7 @@
 """How often verdicts are wrong and how many pairs they need, by simulation and on recorded outcomes.
 
-`python benchmarks/verdicts` prints the tables; `--recorded` replays recorded models instead, `--quick` uses a tenth of the
+`python benchmarks/verdicts` prints the tables; `--recorded` replays recorded models instead, `--fewer` compares
+the engines on them, `--quick` uses a tenth of the
 runs, `--only NAME` prints one table. Seeds are fixed; two processes work.
 """
 
@@ -143,12 +144,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recorded", action="store_true", help="replay recorded models (needs ../shared/data)")
     parser.add_argument("--all", action="store_true", help="with --recorded: every pair instead of up to 40 a file")
+    parser.add_argument(
+        "--fewer", action="store_true", help="pairs each engine needs on recorded models (needs ../shared/data)"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
     parser.add_argument("--only", choices=list(plan(1.0)), help="print this table alone")
     chosen = parser.parse_args()
     start = time.perf_counter()
     if chosen.recorded:
         recorded.run(everything=chosen.all, pilots=20 if chosen.quick else 200)
+    elif chosen.fewer:
+        recorded.races(pilots=4 if chosen.quick else 15)
     else:
         simulated(scale=0.1 if chosen.quick else 1.0, only=chosen.only)
     print(f"\n{time.perf_counter() - start:.0f} s")

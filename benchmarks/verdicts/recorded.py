@@ -18,9 +18,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from streams import claims_of
+from tables import first_claim
 
 from fairlead.core.evidence import Claim, fixed_size
 from fairlead.core.evidence.human import Block, People, corrected
+from fairlead.core.evidence.stakes import Terms
+from fairlead.core.evidence.traffic import Traffic
+from fairlead.core.evidence.window import Window
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "outcomes"
 LEFT_OUT = ("agg_", "mteb", "mtbench_human_pairs", "pandalm_human")
@@ -37,6 +41,7 @@ class Contest:
     closed: str
     open: str
     differences: np.ndarray
+    scores: np.ndarray
 
     @property
     def margin(self) -> float:
@@ -101,8 +106,9 @@ def contests(name: str) -> tuple[str, list[Contest]]:
         for opened in sorted(model for model, is_it in is_open.items() if is_it):
             shared = sorted(scores[closed].keys() & scores[opened].keys())
             if len(shared) >= FEWEST_ITEMS:
-                differences = np.array([scores[opened][item] - scores[closed][item] for item in shared])
-                found.append(Contest(file=name, closed=closed, open=opened, differences=differences.round(2)))
+                known = np.array([scores[closed][item] for item in shared])
+                differences = (np.array([scores[opened][item] for item in shared]) - known).round(2)
+                found.append(Contest(file=name, closed=closed, open=opened, differences=differences, scores=known))
     return rater, found
 
 
@@ -127,6 +133,78 @@ def played(contest: Contest, pilots: int) -> Outcome:
         median=float(np.quantile(ends, 0.5, method="inverted_cdf")),
         to_replace=float(np.quantile(replaced, 0.5, method="inverted_cdf")),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """Median pairs to "not worse" over the fixed-size test, for each engine on one contest; infinite when undecided."""
+
+    contest: Contest
+    size: int
+    ratios: dict[str, float]
+    told: float
+
+
+def raced(contest: Contest, size: int | None, pilots: int) -> Race:
+    """Every engine on the same draws of one contest, its log as recorded or resampled to `size` requests."""
+    rng = np.random.default_rng(zlib.crc32(f"race/{contest.closed}/{contest.open}/{size}".encode()))
+    places = np.arange(len(contest.differences))
+    if size is not None:
+        places = rng.choice(places, size=size)
+    x, y = contest.differences[places], contest.scores[places]
+    theta, q = float(x.mean()), float((x**2).mean())
+    fixed = fixed_size(theta, contest.margin, q)
+    needed: dict[str, list[float]] = defaultdict(list)
+    terms = Terms(margin=contest.margin)
+    for _ in range(pilots):
+        order = rng.permutation(len(x))
+        drawn, known = x[order].tolist(), None if contest.file == "alpaca_eval" else y[order].tolist()
+        again = x[rng.integers(0, len(x), N_MAX)].tolist()
+        needed["default"].append(claims_of(again, contest.margin).get(Claim.NOT_WORSE, math.inf))
+        needed["adaptive"].append(first_claim(Traffic(terms), again))
+        if size is not None:
+            needed["adaptive + scores"].append(first_claim(Traffic(terms, closed=known), drawn))
+        needed["window + scores"].append(
+            first_claim(Window(Terms.of_window(margin=contest.margin), size=len(x), closed=known), drawn)
+        )
+    ratios = {name: float(np.quantile(v, 0.5, method="inverted_cdf")) / fixed for name, v in needed.items()}
+    return Race(contest=contest, size=len(x), ratios=ratios, told=_told(x, y, contest) / fixed)
+
+
+def _told(x: np.ndarray, y: np.ndarray, contest: Contest) -> float:
+    """Pairs of a fixed-size test at 2.5 % and 90 % power that knows the scores and that the log is finite."""
+    guess = (
+        np.polyval(np.polyfit(y, x, 1), y)
+        if y.std() > 0 and contest.file != "alpaca_eval"
+        else np.full(len(x), x.mean())
+    )
+    n = 10.507 * float(((x - guess) ** 2).mean()) / (float(x.mean()) + contest.margin) ** 2
+    return 1 / (1 / n + 1 / len(x))
+
+
+def races(*, pilots: int) -> None:
+    """Print how many pairs each engine needs, as a share of the fixed-size test, on the closest recorded contests."""
+    chosen = [contest for name in files() for contest in closest(contests(name)[1])]
+    with ProcessPoolExecutor(2) as pool:
+        for title, size in (("log as recorded", None), ("log resampled to 5000", 5000)):
+            ended = [cell.result() for cell in [pool.submit(raced, contest, size, pilots) for contest in chosen]]
+            print(
+                f"\n{title}: {len(ended)} contests, {pilots} pilots each; median pairs to 'not worse' over the fixed-size test"
+            )
+            for name in ended[0].ratios:
+                values = [race.ratios[name] for race in ended]
+                print(f"  {name:<20} {np.quantile(values, 0.5, method='inverted_cdf'):.2f}")
+            print(f"  {'fixed size, same knowledge of the window':<20} {np.median([race.told for race in ended]):.2f}")
+
+
+def closest(found: list[Contest]) -> list[Contest]:
+    """Up to five contests that can be proven and are nearest to equal, no two with the same open model."""
+    able = [contest for contest in found if contest.differences.mean() > -contest.margin + 0.004]
+    able.sort(key=lambda contest: abs(float(contest.differences.mean())))
+    first: dict[str, Contest] = {}
+    for contest in able:
+        first.setdefault(contest.open, contest)
+    return list(first.values())[:5]
 
 
 def sampled(found: list[Contest], *, everything: bool) -> list[Contest]:

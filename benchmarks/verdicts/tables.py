@@ -109,7 +109,11 @@ def known_scores(margin: float, size: int, passed: float, theta: float, runs: in
         closed, differences = logged(seed, theta=theta, q=0.2, passed=passed, size=size)
         found["default"].append(claims_of(differences, margin).get(Claim.NOT_WORSE, math.inf))
         terms = Terms(margin=margin)
-        engines = (Traffic(terms), Traffic(terms, closed=closed), Window(terms, size=size, closed=closed))
+        engines = (
+            Traffic(terms),
+            Traffic(terms, closed=closed),
+            Window(Terms.of_window(margin=margin), size=size, closed=closed),
+        )
         for name, engine in zip(list(found)[1:], engines, strict=True):
             found[name].append(first_claim(engine, differences))
         used_up += not math.isfinite(found["adaptive + scores"][-1]) and math.isfinite(found["adaptive"][-1])
@@ -158,7 +162,7 @@ def window_errors(theta: float, runs: int) -> Row:
             differences[place] = 0.0
     for seed in range(runs):
         order = np.random.default_rng(seed).permutation(600)
-        window = Window(Terms(margin=margin), size=600, closed=closed[order])
+        window = Window(Terms.of_window(margin=margin), size=600, closed=closed[order])
         for difference in differences[order][:-1].tolist():
             window.add(difference)
         counts["not worse"] += theta < 0 and Claim.NOT_WORSE in window.claims

@@ -202,7 +202,7 @@ def test_false_claims_at_the_margin_are_as_rare_as_promised(question):
         closed, differences = made_log(seed, 350, theta=-0.05)
         if question == "window":
             margin = max(-float(np.mean(differences)), 0.01)
-            evidence = Window(Terms(margin=margin), size=350, closed=closed)
+            evidence = Window(Terms.of_window(margin=margin), size=350, closed=closed)
             differences = differences[:250]
         else:
             evidence = Traffic(Terms(margin=0.05), closed=closed)

@@ -61,6 +61,11 @@ class Terms:
         if not 0.5 <= self.share < 1:
             raise UsageError(f"share = {self.share:g} cannot be used; set it between 0.5 and 1, such as 0.8.")
 
+    @classmethod
+    def of_window(cls, *, margin: float, alpha: float = 0.05, share: float = 0.8) -> Terms:
+        """Terms for exactly this window, which ends before effects far below the margin matter: a narrower prior."""
+        return cls(margin=margin, alpha=alpha, share=share, narrower=0.4, wider=0.6)
+
     def share_of(self, theta: float, sign: Sign) -> float:
         """The share of alpha that may be spent on excluding a true mean of `theta` from the side of `sign`."""
         slope = (theta / self.margin) * (0.5 - self.share)
