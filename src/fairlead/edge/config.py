@@ -39,7 +39,7 @@ class PilotSettings:
 class PrivacySettings:
     """What is taken out of logs before they are kept, and where the texts of a workload may go (by its name or id)."""
 
-    redact: Policy = Policy.MASK
+    redact: Policy = Policy.KEEP
     regions: tuple[str, ...] = ()
     key_file: str = ""
     data_classes: Mapping[str, DataClass] = field(default_factory=dict[str, DataClass])
@@ -128,7 +128,7 @@ def privacy_settings(raw: Mapping[str, Any], where: str) -> PrivacySettings:
     if not isinstance(regions, list) or any(len(str(region)) != 2 for region in regions):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         raise InputError(f'{where}: regions must be a list of two-letter country codes, such as ["GB", "IN"].')
     return PrivacySettings(
-        redact=choice(Policy, raw.get("redact", Policy.MASK.value), f"{where}: redact"),
+        redact=choice(Policy, raw.get("redact", Policy.KEEP.value), f"{where}: redact"),
         regions=tuple(str(region).upper() for region in regions),  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         key_file=text(raw, "key_file", where) or "",
         data_classes={

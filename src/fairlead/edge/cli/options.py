@@ -42,7 +42,7 @@ def redact(command: Command) -> Command:
         "--redact",
         type=click.Choice([policy.value for policy in Policy]),
         help="What happens to personal data before anything is stored: keep, mask, hash, or drop all bodies"
-        " (default: mask, or as in fairlead.toml). Secrets are masked always.",
+        " (default: keep, or as in fairlead.toml). Secrets are masked always.",
     )(command)
 
 

@@ -40,7 +40,7 @@ def command(
     PATH is a file, a folder, or - for stdin; plain, .gz or .zst; one JSON object a line: OpenAI chat or embeddings,
     Anthropic Messages, or Fairlead's own export (docs/log-formats.md). Reading a file twice adds nothing, so a scan that
     was stopped is simply run again. A line that cannot be read is shown with its number and reason, and skipped.
-    Secrets, and personal data unless told to keep it, are taken out before anything is stored (docs/privacy.md).
+    Keys and secrets are taken out before anything is stored, personal data with --redact (docs/privacy.md).
 
     \b
     The record printed by --json:
