@@ -121,9 +121,8 @@ def test_a_scan_killed_twice_over_ends_the_same(tmp_path: Path, alone: tuple[obj
     for lives in range(1, 9):
         path = tmp_path / f"{lives}.db"
         for later in (0, 2):
-            with Ledger.open(path) as ledger:
-                with suppress(Killed):
-                    scanned(Mortal(ledger, lives=lives + later, late=True))
+            with Ledger.open(path) as ledger, suppress(Killed):
+                scanned(Mortal(ledger, lives=lives + later, late=True))
         with Ledger.open(path) as ledger:
             scanned(ledger)
             assert content(ledger) == alone
