@@ -72,7 +72,7 @@ def everything_on_disk(folder: Path) -> bytes:
     return b"\n".join(found)
 
 
-@pytest.mark.parametrize("policy", [Policy.HASH, Policy.DROP])
+@pytest.mark.parametrize("policy", [Policy.MASK, Policy.HASH, Policy.DROP])
 def test_no_value_reaches_the_disk(log: Path, policy: Policy | None) -> None:
     done = scanned(log, policy)
     kept = everything_on_disk(log.parent)
