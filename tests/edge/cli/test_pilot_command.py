@@ -149,6 +149,8 @@ def test_a_new_host_is_refused_in_one_line_where_nobody_can_be_asked(run: Run, o
     assert "127.0.0.1" in done.complaint
     assert "--yes" in done.complaint
     assert server.journal.asked == []
+    with Ledger.open("fairlead.db") as ledger:
+        assert list(ledger.pilots()) == [], "a question that was not asked is not declared"
 
 
 @pytest.mark.parametrize(("said", "code"), [(b"y\n", 0), (b"n\n", 130), (b"", 130)])

@@ -98,14 +98,17 @@ class Prepared:
     not_sent: tuple[str, ...]
 
 
-def prepare(desk: Desk, order: Order, *, declare: bool = True) -> tuple[Prepared, ...]:
-    """The pilots of an order; with `declare` stored in the ledger, all of them, before anything is asked."""
+def prepare(desk: Desk, order: Order) -> tuple[Prepared, ...]:
+    """The pilots of an order, with what they will take; nothing is kept yet."""
     labels = read_labels(order.labels) if order.labels is not None else None
     chosen = desk.chosen(order.workloads) if order.workloads else gradable(desk, order, labels)
-    prepared = tuple(prepare_one(desk, order, workload, labels) for workload in chosen)
-    for each in prepared if declare else ():
+    return tuple(prepare_one(desk, order, workload, labels) for workload in chosen)
+
+
+def declare(desk: Desk, prepared: Sequence[Prepared]) -> None:
+    """Keep the designs of all pilots of an order, before the first of them asks anything."""
+    for each in prepared:
         desk.ledger.start_pilot(each.design)
-    return prepared
 
 
 def gradable(desk: Desk, order: Order, labels: Labels | None) -> list[Workload]:

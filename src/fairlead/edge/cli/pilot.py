@@ -222,12 +222,13 @@ def money_flag(text: str | None) -> Decimal | None:
 
 def pilot(desk: Desk, order: piloting.Order, *, dry_run: bool, yes: bool, quiet: bool) -> list[dict[str, Any]]:
     """Prepare, announce, ask for leave, run each pilot; returns their records."""
-    prepared = piloting.prepare(desk, order, declare=not dry_run)
+    prepared = piloting.prepare(desk, order)
     if not quiet:
         show.announce(order, prepared)
     if dry_run:
         return [show.prepared_record(each) for each in prepared]
     approve(desk, order, yes=yes)
+    piloting.declare(desk, prepared)
     return run_all(desk, order, prepared, quiet=quiet)
 
 
