@@ -10,11 +10,12 @@ from fairlead.core.nouns import Endpoint, Message, Part, PartKind, Request, Tool
 from fairlead.core.workload import Grouper
 
 DAY_ONE = datetime(2026, 9, 1, tzinfo=UTC)
-WORDS = (
+_WORDS = (
     "amber anchor basket beacon candle canyon copper cotton dancer desert ember engine falcon fabric garden gravel harbor "
     "hammer island ivory jacket jungle kettle kernel ladder lagoon marble meadow needle nectar orchid oxygen pepper pigeon "
     "quartz quiver ribbon rocket saddle silver timber tunnel umbrella urchin velvet violet walnut willow yarrow zephyr"
-).split()
+)
+WORDS = _WORDS.split()
 
 
 def words(number: int, count: int = 6) -> str:

@@ -6,8 +6,8 @@ import json
 from random import Random
 
 import pytest
-from core.workload.making import WORDS, asks, places, scanned, text
 
+from core.workload.making import WORDS, asks, places, scanned, text
 from fairlead.core.workload import Grouper, sample
 from fairlead.core.workload.sample import Sample
 

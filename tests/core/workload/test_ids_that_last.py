@@ -6,10 +6,10 @@ import json
 from random import Random
 
 import pytest
-from core.workload.making import DAY_ONE, asks, kept_apart, mixed, places, scanned, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.workload.making import DAY_ONE, asks, kept_apart, mixed, places, scanned, text
 from fairlead.core.errors import LedgerTooNew, UsageError
 from fairlead.core.workload import Grouper
 

@@ -6,10 +6,10 @@ import string
 from time import process_time
 
 import pytest
-from core.workload.making import text
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.workload.making import text
 from fairlead.core.workload.mask import MAX_SEGMENTS, Masker
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.sentence import Sentences, literal_words

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from core.workload.making import asks, places, scanned, text
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.workload.making import asks, places, scanned, text
 from fairlead.core.workload.naming import MAX_NAME, clean, phrase
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from core.workload.making import asks, embeds, kept_apart, mixed, places, said, scanned, text, words
 
+from core.workload.making import asks, embeds, kept_apart, mixed, places, said, scanned, text, words
 from fairlead.core.nouns import Message, Part, PartKind, Request
 from fairlead.core.workload import Grouper
 
@@ -221,6 +221,17 @@ def test_the_model_slots_of_a_coding_agent_are_told_apart():
     assert kept_apart(scanned(mixed(main, title, compact, search)), main, title, compact, search)
 
 
+def test_one_long_conversation_is_no_job():
+    jobs = [asks("You write captions for photographs of birds.", text(i)) for i in range(200)]
+    talk: list[Request] = []
+    messages: tuple[Message, ...] = (said("Hello, who are you?"),)
+    for turn in range(12):
+        talk.append(Request(**{**_fields(asks(f"Play the ghost of {words(1, 9)}.")), "messages": messages}))
+        messages += (said(text(turn), "assistant"), said(text(turn + 50)))
+    grouper = scanned(jobs + talk)
+    assert {grouper.name(id_) for id_ in places(grouper, talk)} == {"Ad hoc chat"}
+
+
 def test_embeddings_are_grouped_by_model():
     one = [embeds(text(i), "text-embedding-3-large") for i in range(20)]
     two = [embeds(text(i), "voyage-3") for i in range(3)]
@@ -239,7 +250,7 @@ def test_what_fits_nowhere_has_a_workload_too():
     strays = [asks(text(i * 101, 4), text(i * 7)) for i in range(10)]
     grouper = scanned(mixed(jobs, strays))
     assert {grouper.name(id_) for id_ in places(grouper, strays)} == {"Ad hoc chat"}
-    assert len(set(places(grouper, strays + [asks(user="something nobody said before")]))) == 1
+    assert len(set(places(grouper, [*strays, asks(user="something nobody said before")]))) == 1
 
 
 def test_a_first_log_of_a_dozen_lines_is_grouped():

@@ -15,7 +15,7 @@ from typing import Final
 from fairlead.core.workload.blocks import AFFIX_WORDS, COMMON, CORE, Block, Item, common, core, total
 from fairlead.core.workload.blocks import blocks as divided
 from fairlead.core.workload.sample import Cell, Sample
-from fairlead.core.workload.sentence import literal_words
+from fairlead.core.workload.sentence import SLOT, literal_words
 from fairlead.core.workload.tree import ALIKE, By, Leaf, Node, affixes, features, likeness
 
 _SHARE: Final = 0.01
@@ -26,6 +26,7 @@ _UNFRAMED: Final = 25
 _RARE: Final = 0.02
 _MAX_MARKS: Final = 24
 _MAX_VERSIONS: Final = 8
+_ONE_TALK: Final = 20
 _ONE_PROMPT: Final = 6
 _MAX_DEPTH: Final = 24
 _LONG_FRAME: Final = 25
@@ -33,24 +34,27 @@ _ANCHOR_SHARE: Final = 0.05
 _ANCHOR_COVER: Final = 0.8
 _SHORT_FRAME: Final = 12
 _ECHO: Final = 0.2
+_ALONE: Final = 0.1
 _FIXED_SHARE: Final = 0.005
 
-_INSTRUCTS: Final = re.compile(
-    r"\b(?:you|your|must|never|always|only|should|do not|don't|please|ensure|avoid|keep|return|respond|reply|answer"
-    r"|output|write|rewrite|draft|summari[sz]e|classify|categori[sz]e|label|extract|translate|identify|explain|list"
-    r"|generate|create|produce|provide|give|decide|determine|evaluate|rate|score|check|convert|format|use|include"
-    r"|describe|compare|analy[sz]e|review|find|solve|compute|calculate|detect|flag|rank|select|choose|suggest|help"
-    r"|act|assist|task|act as|make|turn|read|fix|implement|refactor|plan|call)\b"
+_CODE_MARKS: Final = re.compile(r"[(){}\[\];=\\]")
+_VERBS: Final = (
+    "ensure|avoid|keep|return|respond|reply|answer|output|write|rewrite|draft|summari[sz]e|classify|categori[sz]e|label"
+    "|extract|translate|identify|explain|list|generate|create|produce|provide|give|decide|determine|evaluate|rate|score"
+    "|check|convert|format|use|include|describe|compare|analy[sz]e|review|find|solve|compute|calculate|detect|flag|rank"
+    "|select|choose|suggest|help|act|assist|make|turn|read|fix|implement|refactor|plan|call"
 )
+_INSTRUCTS: Final = re.compile(rf"\b(?:you|your|must|never|always|only|should|do not|don't|please|task|{_VERBS})\b")
+_COMMANDS: Final = re.compile(rf"^(?:\^ )?(?:please |now |then |can you |could you |i want you to )*(?:{_VERBS})\b")
 
 
 def threshold(weight: int) -> int:
     """How many requests make a group: few in a newcomer's first log, never more than five.
 
     >>> [threshold(n) for n in (10, 300, 1_000, 20_000)]
-    [2, 3, 4, 5]
+    [2, 3, 3, 5]
     """
-    return 2 if weight < 60 else 3 if weight < 600 else 4 if weight < 3_000 else 5
+    return 2 if weight < 60 else 3 if weight < 2_000 else 4 if weight < 6_000 else 5
 
 
 def grow(sample: Sample) -> Node:
@@ -152,7 +156,7 @@ class _Grower:
     def _anchors(self, items: list[Item], cells: list[Cell], *, depth: int, framed: int) -> Node:
         blocks = [] if depth > _MAX_DEPTH else self._anchor_blocks(items, depth=depth, framed=framed)
         if not blocks:
-            return Node(By.LEAF, leaf=_leaf(self._family, cells, items, k=self._k, anchored=depth > 0))
+            return Node(By.LEAF, leaf=_leaf(self._family, cells, items, k=self._k, split=depth > 0, anchored=depth > 0))
         node = Node(By.USER)
         placed: set[int] = set()
         for block in blocks:
@@ -163,7 +167,7 @@ class _Grower:
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
         if depth == 0 or total(left) >= self._k:
-            node.rest = Node(By.LEAF, leaf=_leaf(self._family, _cells_of(left) or cells, left, k=self._k))
+            node.rest = Node(By.LEAF, leaf=_leaf(self._family, _cells_of(left) or cells, left, k=self._k, split=True))
         return node
 
     def _anchor_blocks(self, items: list[Item], *, depth: int, framed: int) -> list[Block]:
@@ -178,7 +182,7 @@ class _Grower:
         def fits(feature: str, holders: Sequence[Item]) -> bool:
             if not _is_wording(feature, framed) or not _is_placed(feature, holders):
                 return False
-            if not framed and not _leads(feature) and _echoes(holders) > _ECHO:
+            if not framed and not _leads(feature) and not _is_frame(feature, holders):
                 return False
             return _different_messages(holders) >= distinct or (not framed and _is_repeated(feature, holders, whole))
 
@@ -211,11 +215,13 @@ def _is_wording(feature: str, framed: int) -> bool:
     """Whether a feature of a user's message can be a template's.
 
     Where the system prompt already says what to do, only a lead-in ("The ticket to answer:") can be; where it says
-    little, an instruction can; where there is none, any wording long enough, or a heading.
+    little, an instruction can; where there is none, any wording long enough, or a heading. Program code never is.
     """
     words = literal_words(feature)
+    if len(_CODE_MARKS.findall(feature)) >= 2:
+        return False
     if feature.startswith(("^ ", "$ ")):
-        return not framed and words >= (AFFIX_WORDS if _leads(feature) else AFFIX_WORDS + 1)
+        return not framed and words >= AFFIX_WORDS
     if framed:
         return words >= 4 and (feature.endswith(":") or (framed < _SHORT_FRAME and _leads(feature)))
     return words >= 2 or (words == 1 and feature.endswith(":"))
@@ -223,13 +229,32 @@ def _is_wording(feature: str, framed: int) -> bool:
 
 def _leads(feature: str) -> bool:
     """Whether it introduces something or tells somebody to do something."""
-    return feature.endswith(":") or _INSTRUCTS.search(feature) is not None
+    return feature.endswith(":") or _COMMANDS.match(feature) is not None
+
+
+def _is_frame(feature: str, items: Sequence[Item]) -> bool:
+    """Whether wording that tells nobody to do anything is a template's all the same.
+
+    People's popular questions come back word for word; the end of a sentence is a template's only where the sentence
+    tells somebody to do something.
+    """
+    if not feature.startswith(("^ ", "$ ")):
+        return _echoes(items) <= _ECHO and _alone(feature, items) <= _ALONE
+    telling = sum(i.weight for i in items if any(_leads(s) for s in i.held if feature in affixes(s)))
+    return telling >= COMMON * total(items)
 
 
 def _echoes(items: Sequence[Item]) -> float:
     """The share of messages that repeat another word for word, as people's popular questions do."""
     repeated = sum(i.weight for i in items if i.opening and i.opening.count > 1 and len(i.opening.marks) == 1)
     return repeated / max(1, total(items))
+
+
+def _alone(feature: str, items: Sequence[Item]) -> float:
+    """The share of messages that say this and nothing else; around a template's wording there is always something."""
+    if SLOT in feature:
+        return 0.0
+    return sum(item.weight for item in items if item.held == (feature,)) / max(1, total(items))
 
 
 def _is_placed(feature: str, items: Sequence[Item]) -> bool:
@@ -317,8 +342,13 @@ def _home(groups: Sequence[tuple[tuple[str, ...], list[Cell]]], names: tuple[str
     return groups[-best[1]][1] if best[0] >= ALIKE else None
 
 
-def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int, anchored: bool = False) -> Leaf:
-    """A leaf for these cells and messages: what they share, when they were seen."""
+def _leaf(
+    family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int, split: bool, anchored: bool = False
+) -> Leaf:
+    """A leaf for these cells and messages: what they share, when they were seen.
+
+    `split` says that the cells' other messages went elsewhere, `anchored` that these share fixed wording.
+    """
     frames = [Item.of_cell(cell) for cell in cells]
     lines = core(frames)
     leaf = Leaf(
@@ -329,13 +359,22 @@ def _leaf(family: str, cells: Sequence[Cell], items: Sequence[Item], *, k: int, 
         format=_shared_names([(cell.frame.format, cell.weight) for cell in cells]),
         anchors=core(items) if _different(items) else (),
         marks=_marks(frames, lines),
-        count=total(items) if anchored else _weight_of(cells),
+        count=total(items) if split else _weight_of(cells),
         first=min((cell.first for cell in cells if cell.first is not None), default=None),
         last=max((cell.last for cell in cells if cell.last is not None), default=None),
     )
     named = leaf.lines or leaf.tools or leaf.format or leaf.anchors or any(cell.frame.tools for cell in cells)
-    leaf.ad_hoc = not (named or anchored) or _seen(cells) < k
+    leaf.ad_hoc = not (named or anchored) or _seen(cells) < k or _is_one_talk(cells, k=k)
     return leaf
+
+
+def _is_one_talk(cells: Sequence[Cell], *, k: int) -> bool:
+    """Whether a few calls all begin with the same message: one conversation or one run, not a job that comes back.
+
+    In a log of a few dozen lines that may be all there is, so there it counts.
+    """
+    messages = {mark for cell in cells for opening in cell.openings.values() for mark in opening.marks}
+    return k > 2 and len(messages) == 1 and _seen(cells) < _ONE_TALK
 
 
 def _marks(frames: Sequence[Item], lines: Sequence[str]) -> tuple[str, ...]:
