@@ -104,8 +104,12 @@ class Grouper:
 
     def learn(self, request: Request, *, at: datetime | None = None) -> None:
         """Count one request; `at` is when it was made, where the log says."""
+        system = request.system
+        stands_for = 1 if not system or self._masker.has_masked(system) else self._news.stands_for(system)
+        if not stands_for:
+            return
         frame = frame_of(request, self._masker)
-        cell = self._news.cell(frame, at.timestamp() if at is not None else None)
+        cell = self._news.cell(frame, at.timestamp() if at is not None else None, stands_for)
         if cell is None or request.endpoint is Endpoint.EMBEDDINGS:
             return
         text = first_user(request)

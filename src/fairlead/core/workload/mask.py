@@ -73,10 +73,11 @@ def _ends(text: str, head: int, tail: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line's masked sentences, and whether what follows it is data."""
+    """A line's masked sentences, and whether data begins after it or ends before it."""
 
     segments: tuple[str, ...]
     opens_data: bool
+    ends_data: bool
 
 
 def _cost_of_text(text: str, segments: tuple[str, ...]) -> int:
@@ -114,43 +115,61 @@ class Masker:
         """The masked segments of a user message's two ends; not remembered as a whole, since it rarely repeats."""
         return _bounded(self._segments(_ends(text, _USER_HEAD, _USER_TAIL)))
 
+    def has_masked(self, text: str) -> bool:
+        """Whether this system prompt was masked lately, so that masking it again costs nothing."""
+        return text in self._texts
+
     def _segments(self, pieces: tuple[str, ...]) -> list[str]:
         found: list[str] = []
         for piece in pieces:
-            text = _CHAT_MARK.sub("\n", piece) if "<" in piece or "[/" in piece else piece
+            text = _CHAT_MARK.sub("\n", piece) if "<|" in piece or "INST]" in piece or "<s>" in piece else piece
             if "<" in text:
                 text = _drop_tagged(text)
             if '":' in text:
                 text = _JSON_COMMA.sub("\n", text)
-            self._walk(text.split("\n"), found)
+            lines = text.split("\n")
+            self._walk(_unfenced(lines) if "```" in text else lines, found)
         return found
 
     def _walk(self, lines: list[str], found: list[str]) -> None:
-        """Mask line by line, leaving out fenced blocks and what stands under a heading for data."""
-        fenced = skipping = False
+        """Mask line by line, leaving out what stands under a heading for data."""
+        skipping = False
         young = self._lines.young
         for line in lines:
-            if line.startswith("```"):
-                fenced = not fenced
-                if fenced:
-                    found.append("code block")
-                continue
-            if fenced or not line or (skipping and not _ends_data(line)):
-                continue
             known = young.get(line)
             if known is None:
+                # Data is not remembered: it would not come back, and take the room of what does.
+                if skipping and not _ends_data(line):
+                    continue
                 known = self._lines.recall(line) or self._read(line)
                 young = self._lines.young
+            if skipping and not known.ends_data:
+                continue
             skipping = known.opens_data
             found += known.segments
 
     def _read(self, line: str) -> _Line:
         if _RULER.match(line):
-            read = _Line((), opens_data=False)
+            read = _Line((), opens_data=False, ends_data=False)
         else:
-            read = _Line(self._sentences.of_line(line), opens_data=_DATA_HEADING.match(line) is not None)
+            opens = _DATA_HEADING.match(line) is not None
+            read = _Line(self._sentences.of_line(line), opens_data=opens, ends_data=_ends_data(line))
         self._lines.put(line, read)
         return read
+
+
+def _unfenced(lines: list[str]) -> list[str]:
+    """The lines outside fenced blocks, with a mark for each block."""
+    kept: list[str] = []
+    fenced = False
+    for line in lines:
+        if line.startswith("```"):
+            fenced = not fenced
+            if fenced:
+                kept.append("code block")
+        elif not fenced:
+            kept.append(line)
+    return kept
 
 
 def _ends_data(line: str) -> bool:

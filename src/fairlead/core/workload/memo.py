@@ -52,5 +52,8 @@ class Memo(Generic[K, V]):
         """Forget everything."""
         self.young, self._old, self._used = {}, {}, 0
 
+    def __contains__(self, key: K) -> bool:
+        return key in self.young or key in self._old
+
     def __len__(self) -> int:
         return len(self.young) + len(self._old)

@@ -7,7 +7,7 @@ sample stays within its budget: when it is full, half of the rarest shapes go an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,14 +23,20 @@ _FRAME_BYTES: Final = 18_000_000
 _OPENING_BYTES: Final = 18_000_000
 _ADMITTED_AT: Final = 3
 _FULL_FRAME: Final = 3
-_READ_ALL: Final = 64
-_READ_SOME: Final = 2
-_READ_FEW_FROM: Final = 512
+_START: Final = 32
+_MAX_KIN: Final = 8_000
+# From how many on one in four is read, and one in sixteen.
+_READ_MESSAGES: Final = (64, 512)
+_READ_PROMPTS: Final = (200, 1_500)
 
 
 def bytes_of(segments: Sequence[str]) -> int:
     """Roughly what the segments take in memory."""
     return 80 + sum(64 + (len(s) if s.isascii() else 4 * len(s)) for s in segments)
+
+
+def _level(seen: int, steps: tuple[int, int]) -> int:
+    return 0 if seen < steps[0] else 2 if seen < steps[1] else 4
 
 
 def size_of(frame: Frame) -> int:
@@ -54,8 +60,18 @@ class Opening:
 
 
 @dataclass(slots=True)
+class Kin:
+    """Frames that begin and end alike: how many user messages were seen in any of them."""
+
+    messages: int = 0
+
+
+@dataclass(slots=True)
 class Cell:
-    """One frame: how often and between which moments it was seen, and what users wrote into it."""
+    """One frame: how often and between which moments it was seen, and what users wrote into it.
+
+    `kin` is set where the frame says what to do, so that what users write into it hardly matters.
+    """
 
     frame: Frame
     mark: int
@@ -64,6 +80,7 @@ class Cell:
     first: float | None = None
     last: float | None = None
     level: int = 0
+    kin: Kin | None = None
     openings: dict[tuple[str, ...], Opening] = field(default_factory=dict[tuple[str, ...], Opening])
 
     @property
@@ -90,51 +107,78 @@ class Sample:
         self._opening_bytes = 0
         self._openings = 0
         self._waiting: Memo[int, int] = Memo(60_000)
-        self._openings_of: Memo[tuple[str, ...], int] = Memo(8_000)
+        self._kin: dict[tuple[str, ...], Kin] = {}
+        self._novel: Memo[str, int] = Memo(8_000)
 
     def __len__(self) -> int:
         return len(self.cells)
 
-    def cell(self, frame: Frame, at: float | None) -> Cell | None:
-        """Count one request with this frame; `None` when the frame is left out of the sample."""
+    def stands_for(self, text: str) -> int:
+        """How many prompts a new one stands for that begins like others; 0 when it is left out of the sample.
+
+        Prompts that differ from call to call are all read at first, then some of them. One that comes back for the
+        third time is read whatever it begins like.
+        """
+        start = text[:_START]
+        before = self._novel.get(start) or 0
+        self._novel.put(start, before + 1)
+        level = _level(before, _READ_PROMPTS)
+        if not level:
+            return 1
+        mark = mark_of(text)
+        if not mark & ((1 << level) - 1):
+            return 1 << level
+        return _ADMITTED_AT if self._comes_back(mark) else 0
+
+    def cell(self, frame: Frame, at: float | None, stands_for: int = 1) -> Cell | None:
+        """Count a request with this frame; `None` when the frame is left out of the sample."""
         found = self.cells.get(frame)
-        if found is None and (found := self._admit(frame)) is None:
-            return None
-        found.seen(count=1, first=at, last=at)
+        if found is None:
+            found = self._admit(frame, stands_for)
+            stands_for = 1
+        if found is not None:
+            found.seen(count=stands_for, first=at, last=at)
         return found
 
-    def _admit(self, frame: Frame) -> Cell | None:
+    def _admit(self, frame: Frame, stands_for: int) -> Cell | None:
         mark = mark_of("\n".join((frame.family, *frame.lines, *frame.tools, *frame.format)))
-        scale = 1
-        count = 0
-        if mark & ((1 << self._level) - 1):
-            count = self._waiting.get(mark) or 0
-            if count + 1 < _ADMITTED_AT:
-                self._waiting.put(mark, count + 1)
-                return None
+        cell = Cell(frame=frame, mark=mark, scale=stands_for)
+        if not mark & ((1 << self._level) - 1):
+            cell.scale <<= self._level
+        elif self._comes_back(mark):
+            cell.count = _ADMITTED_AT - 1
         else:
-            scale = 1 << self._level
-        return self._insert(Cell(frame=frame, mark=mark, count=count, scale=scale))
+            return None
+        return self._insert(cell)
+
+    def _comes_back(self, mark: int) -> bool:
+        """Whether something left out before was seen often enough to be counted after all."""
+        seen = (self._waiting.get(mark) or 0) + 1
+        self._waiting.put(mark, seen)
+        return seen >= _ADMITTED_AT
 
     def _insert(self, cell: Cell) -> Cell:
+        cell.kin = self._kin_of(cell.frame)
         self.cells[cell.frame] = cell
         self._frame_bytes += size_of(cell.frame)
         if len(self.cells) > MAX_FRAMES or self._frame_bytes > _FRAME_BYTES:
             self._thin_frames(keep=cell)
         return cell
 
-    def level_for(self, cell: Cell, mark: int) -> int | None:
-        """The level at which a user message with this hash is sampled: it stands for 2**level; `None` leaves it out.
+    def _kin_of(self, frame: Frame) -> Kin | None:
+        if len(frame.lines) < _FULL_FRAME and not frame.tools and not frame.format:
+            return None
+        if len(self._kin) > _MAX_KIN:
+            self._kin.clear()
+        kind = (*frame.lines[:1], *frame.lines[-1:], *frame.tools[:1], *frame.format[:1])
+        return self._kin.setdefault(kind, Kin())
 
-        Where the frame says what to do, what users write into it hardly matters: the first few are read, then some.
-        """
+    def level_for(self, cell: Cell, mark: int) -> int | None:
+        """The level at which a user message with this hash is sampled: it stands for 2**level; `None` leaves it out."""
         level = cell.level
-        frame = cell.frame
-        if len(frame.lines) >= _FULL_FRAME or frame.tools or frame.format:
-            kind = (*frame.lines[:1], *frame.lines[-1:], *frame.tools[:1], *frame.format[:1])
-            seen = self._openings_of.get(kind) or 0
-            self._openings_of.put(kind, seen + 1)
-            level = max(level, 0 if seen < _READ_ALL else _READ_SOME if seen < _READ_FEW_FROM else 2 * _READ_SOME)
+        if cell.kin is not None:
+            level = max(level, _level(cell.kin.messages, _READ_MESSAGES))
+            cell.kin.messages += 1
         return None if mark & ((1 << level) - 1) else level
 
     def opening(self, cell: Cell, segments: tuple[str, ...], mark: int, level: int = 0) -> None:
@@ -149,29 +193,31 @@ class Sample:
         if len(found.marks) < MARKS:
             found.marks.add(mark)
         if len(cell.openings) > _CELL_OPENINGS:
-            self._thin_openings(cell)
+            self._thin_openings([cell], until=lambda: len(cell.openings) <= _CELL_OPENINGS // 2)
         elif self._openings > MAX_OPENINGS or self._opening_bytes > _OPENING_BYTES:
-            self._thin_openings(max(self.cells.values(), key=lambda c: len(c.openings)))
+            self._thin_openings(self.cells.values(), until=self._has_room)
 
-    def _thin_openings(self, cell: Cell) -> None:
-        """Drop half of the messages seen only once; the rest stand for them."""
-        cell.level += 1
-        bit = 1 << (cell.level - 1)
+    def _has_room(self) -> bool:
+        return self._openings <= 0.75 * MAX_OPENINGS and self._opening_bytes <= 0.75 * _OPENING_BYTES
+
+    def _thin_openings(self, cells: Iterable[Cell], *, until: Callable[[], bool]) -> None:
+        """Drop half of the rarest messages, again and again until there is room; the rest stand for them."""
+        chosen = list(cells)
         rare = 1
-        while len(cell.openings) > _CELL_OPENINGS // 2 and rare < 1 << 20:
-            for segments, opening in list(cell.openings.items()):
-                if opening.count > rare:
-                    continue
-                if opening.mark & bit:
-                    del cell.openings[segments]
-                    self._openings -= 1
-                    self._opening_bytes -= bytes_of(segments)
-                else:
-                    opening.scale *= 2
-            rare *= 4
-            if len(cell.openings) > _CELL_OPENINGS // 2:
+        while not until() and rare < 1 << 40:
+            for cell in chosen:
+                bit = 1 << cell.level
                 cell.level += 1
-                bit <<= 1
+                for segments, opening in list(cell.openings.items()):
+                    if opening.count > rare:
+                        continue
+                    if opening.mark & bit:
+                        del cell.openings[segments]
+                        self._openings -= 1
+                        self._opening_bytes -= bytes_of(segments)
+                    else:
+                        opening.scale *= 2
+            rare *= 2
 
     def _thin_frames(self, keep: Cell) -> None:
         """Drop half of the rarest frames, the rarest first, until a quarter of the room is free."""
@@ -231,6 +277,7 @@ class Sample:
         sample._level = _int(state["level"])
         for row in _list(state["cells"]):
             cell = _cell_from_json(_list(row), texts)
+            cell.kin = sample._kin_of(cell.frame)
             sample.cells[cell.frame] = cell
             frame = cell.frame
             sample._frame_bytes += size_of(frame)

@@ -41,13 +41,17 @@ def family_of(request: Request) -> str:
 
 def tools_of(request: Request) -> tuple[str, ...]:
     """The sorted names of the tools offered; where a log left them out, of the tools called."""
-    names = {tool.name[:_MAX_NAME] for tool in request.tools[:_MAX_TOOLS]}
-    if not names:
-        names = {name[:_MAX_NAME] for message in request.messages for name in _called(message)}
-    return tuple(sorted(names)[:_MAX_TOOLS])
+    if request.tools:
+        return tuple(sorted({tool.name[:_MAX_NAME] for tool in request.tools[:_MAX_TOOLS]}))
+    if len(request.messages) < 2:
+        return ()
+    called = {name[:_MAX_NAME] for message in request.messages for name in _called(message)}
+    return tuple(sorted(called)[:_MAX_TOOLS])
 
 
 def _called(message: Message) -> Iterator[str]:
+    if message.role != "assistant":
+        return iter(())
     return (part.name for part in message.parts if part.kind is PartKind.TOOL_CALL and part.name)
 
 

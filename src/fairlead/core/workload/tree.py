@@ -65,10 +65,12 @@ class Node:
     rest: Node | None = None
     leaf: Leaf | None = None
     ranks: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    asks_ends: bool = False
 
     def add(self, test: Mapping[str, int], kid: Node) -> None:
         """One more answer and where it leads."""
         self.ranks.update((feature, (rank, len(self.kids))) for feature, rank in test.items())
+        self.asks_ends = self.asks_ends or any(feature.startswith(("^ ", "$ ")) for feature in test)
         self.tests.append(dict(test))
         self.kids.append(kid)
 
@@ -109,8 +111,9 @@ def walk(node: Node, frame: Frame, anchors: Callable[[], tuple[str, ...]]) -> Le
     while at is not None and at.by is not By.LEAF:
         match at.by:
             case By.LINES:
-                lines = features(frame.lines) if lines is None else lines
-                at = _first(at, lines)
+                if at.asks_ends and lines is None:
+                    lines = features(frame.lines)
+                at = _first(at, lines if at.asks_ends and lines is not None else frame.lines)
             case By.USER:
                 opening = features(anchors()) if opening is None else opening
                 at = _first(at, opening)
@@ -119,13 +122,13 @@ def walk(node: Node, frame: Frame, anchors: Callable[[], tuple[str, ...]]) -> Le
             case By.FORMAT:
                 at = _nearest(at, frame.format)
             case _:
-                at = _first(at, {frame.family})
+                at = _first(at, (frame.family,))
     return at.leaf if at is not None else None
 
 
-def _first(node: Node, held: set[str]) -> Node | None:
+def _first(node: Node, held: Iterable[str]) -> Node | None:
     ranks = node.ranks
-    hits = [rank for feature in held if (rank := ranks.get(feature)) is not None]
+    hits = [ranks[feature] for feature in held if feature in ranks]
     return node.kids[min(hits)[1]] if hits else node.rest
 
 
