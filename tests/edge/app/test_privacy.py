@@ -73,7 +73,7 @@ def everything_on_disk(folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("policy", [Policy.MASK, Policy.HASH, Policy.DROP])
-def test_no_value_reaches_the_disk(log: Path, policy: Policy | None) -> None:
+def test_no_value_reaches_the_disk(log: Path, policy: Policy) -> None:
     done = scanned(log, policy)
     kept = everything_on_disk(log.parent)
     assert done.taken.exchanges == 4

@@ -16,11 +16,13 @@ from journeys.walk import FIRST_DAY, line, write_lines
 
 GOOD = json.dumps(line("a", "gpt-4o", {"messages": [{"role": "user", "content": "Hello"}]}, "Hi", at=FIRST_DAY))
 
-DOCUMENTED = {"exchanges", "new", "skipped", "skipped_lines", "span", "currency", "month_unknown", "workloads"}
+DOCUMENTED = {
+    "exchanges", "new", "skipped", "skipped_lines", "redact", "redacted", "span", "currency", "month_unknown", "workloads",
+}  # fmt: skip
 DOCUMENTED_WORKLOAD = {
     "id", "name", "category", "confidence", "reasons", "others", "endpoint", "calls", "requests", "failures",
     "input_tokens", "cached_tokens", "output_tokens", "spend", "spend_per_month", "spend_unknown_calls",
-    "spend_unknown_reasons", "latency_p50_s", "latency_p95_s", "models",
+    "spend_unknown_reasons", "latency_p50_s", "latency_p95_s", "models", "data_class",
 }  # fmt: skip
 
 

@@ -213,7 +213,7 @@ except LedgerError as error:
 def said_to_someone_without_rights(path):
     """What a process hears that may read the ledger's folder but not write there."""
     if os.getuid() == 0:
-        for folder in list(path.parents)[:3]:
+        for folder in list(path.parents)[:-2]:
             folder.chmod(0o755)
         done = subprocess.run([sys.executable, "-c", AS_NOBODY, path], capture_output=True, text=True, check=True)
         return done.stdout
