@@ -14,7 +14,7 @@ from typing import Final
 
 from fairlead.core.workload.blocks import AFFIX_WORDS, COMMON, CORE, Block, Item, common, core, total
 from fairlead.core.workload.blocks import blocks as divided
-from fairlead.core.workload.sample import Cell, Sample
+from fairlead.core.workload.sample import SHORT_FRAME, Cell, Sample
 from fairlead.core.workload.sentence import SLOT, literal_words
 from fairlead.core.workload.tree import ALIKE, By, Leaf, Node, affixes, features, likeness
 
@@ -32,7 +32,6 @@ _MAX_DEPTH: Final = 24
 _LONG_FRAME: Final = 25
 _ANCHOR_SHARE: Final = 0.05
 _ANCHOR_COVER: Final = 0.8
-_SHORT_FRAME: Final = 12
 _ECHO: Final = 0.2
 _ALONE: Final = 0.1
 _FIXED_SHARE: Final = 0.005
@@ -223,7 +222,7 @@ def _is_wording(feature: str, framed: int) -> bool:
     if feature.startswith(("^ ", "$ ")):
         return not framed and words >= AFFIX_WORDS
     if framed:
-        return words >= 4 and (feature.endswith(":") or (framed < _SHORT_FRAME and _leads(feature)))
+        return words >= 4 and (feature.endswith(":") or (framed < SHORT_FRAME and _leads(feature)))
     return words >= 2 or (words == 1 and feature.endswith(":"))
 
 
@@ -292,7 +291,7 @@ def _framed(cells: Sequence[Cell]) -> int:
     """How many words say what to do before the user speaks; tools and a schema say as much as a long prompt."""
     items = [Item.of_cell(cell) for cell in cells]
     words = sum(map(literal_words, common(items, CORE)))
-    return words + _SHORT_FRAME if cells and (cells[0].frame.tools or cells[0].frame.format) else words
+    return words + SHORT_FRAME if cells and (cells[0].frame.tools or cells[0].frame.format) else words
 
 
 def _is_whole(blocks: Sequence[Block], whole: int) -> bool:

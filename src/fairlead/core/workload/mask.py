@@ -16,6 +16,7 @@ from fairlead.core.workload.sentence import Sentences, key_of
 
 MAX_SEGMENTS: Final = 64
 _HEAD_SEGMENTS: Final = 44
+_LONGEST_HEADING: Final = 80
 _SYSTEM_HEAD, _SYSTEM_TAIL = 16_000, 6_000
 _USER_HEAD, _USER_TAIL = 1_500, 1_200
 
@@ -73,11 +74,10 @@ def _ends(text: str, head: int, tail: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line's masked sentences, and whether data begins after it or ends before it."""
+    """A line's masked sentences, and whether what follows it is data."""
 
     segments: tuple[str, ...]
     opens_data: bool
-    ends_data: bool
 
 
 def _cost_of_text(text: str, segments: tuple[str, ...]) -> int:
@@ -85,7 +85,8 @@ def _cost_of_text(text: str, segments: tuple[str, ...]) -> int:
 
 
 def _cost_of_line(line: str, read: _Line) -> int:
-    return _bytes(line) + 250 + sum(60 + _bytes(segment) for segment in read.segments)
+    # The segments hold about what the line held, each with the room that every string takes.
+    return 2 * _bytes(line) + 250 + 60 * len(read.segments)
 
 
 def _bytes(text: str) -> int:
@@ -136,24 +137,21 @@ class Masker:
         skipping = False
         young = self._lines.young
         for line in lines:
+            if skipping and not _ends_data(line):
+                continue
             known = young.get(line)
             if known is None:
-                # Data is not remembered: it would not come back, and take the room of what does.
-                if skipping and not _ends_data(line):
-                    continue
                 known = self._lines.recall(line) or self._read(line)
                 young = self._lines.young
-            if skipping and not known.ends_data:
-                continue
             skipping = known.opens_data
             found += known.segments
 
     def _read(self, line: str) -> _Line:
         if _RULER.match(line):
-            read = _Line((), opens_data=False, ends_data=False)
+            read = _Line((), opens_data=False)
         else:
-            opens = _DATA_HEADING.match(line) is not None
-            read = _Line(self._sentences.of_line(line), opens_data=opens, ends_data=_ends_data(line))
+            opens = len(line) <= _LONGEST_HEADING and _DATA_HEADING.match(line) is not None
+            read = _Line(self._sentences.of_line(line), opens_data=opens)
         self._lines.put(line, read)
         return read
 

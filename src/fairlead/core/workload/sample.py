@@ -13,6 +13,7 @@ from typing import Final
 
 from fairlead.core.nouns import JSON
 from fairlead.core.workload.memo import Memo
+from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.shape import Frame, mark_of
 
 MARKS: Final = 8
@@ -22,11 +23,13 @@ _CELL_OPENINGS: Final = 2_000
 _FRAME_BYTES: Final = 18_000_000
 _OPENING_BYTES: Final = 18_000_000
 _ADMITTED_AT: Final = 3
-_FULL_FRAME: Final = 3
+SHORT_FRAME: Final = 12
 _START: Final = 32
 _MAX_KIN: Final = 8_000
 # From how many on one in four is read, and one in sixteen.
 _READ_MESSAGES: Final = (64, 512)
+_READ_LITTLE_SAID: Final = (400, 3_000)
+_READ_UNFRAMED: Final = (2_000, 20_000)
 _READ_PROMPTS: Final = (200, 1_500)
 
 
@@ -37,6 +40,13 @@ def bytes_of(segments: Sequence[str]) -> int:
 
 def _level(seen: int, steps: tuple[int, int]) -> int:
     return 0 if seen < steps[0] else 2 if seen < steps[1] else 4
+
+
+def _steps(frame: Frame) -> tuple[int, int]:
+    """How many user messages are read: few where the frame says what to do, for then they hardly matter."""
+    if frame.tools or frame.format or sum(map(literal_words, frame.lines)) >= SHORT_FRAME:
+        return _READ_MESSAGES
+    return _READ_LITTLE_SAID if frame.lines else _READ_UNFRAMED
 
 
 def size_of(frame: Frame) -> int:
@@ -61,17 +71,15 @@ class Opening:
 
 @dataclass(slots=True)
 class Kin:
-    """Frames that begin and end alike: how many user messages were seen in any of them."""
+    """Frames that begin and end alike: how many user messages were seen in any of them, and how many are read."""
 
+    steps: tuple[int, int]
     messages: int = 0
 
 
 @dataclass(slots=True)
 class Cell:
-    """One frame: how often and between which moments it was seen, and what users wrote into it.
-
-    `kin` is set where the frame says what to do, so that what users write into it hardly matters.
-    """
+    """One frame: how often and between which moments it was seen, and what users wrote into it."""
 
     frame: Frame
     mark: int
@@ -80,7 +88,7 @@ class Cell:
     first: float | None = None
     last: float | None = None
     level: int = 0
-    kin: Kin | None = None
+    kin: Kin = field(default_factory=lambda: Kin(_READ_PROMPTS))
     openings: dict[tuple[str, ...], Opening] = field(default_factory=dict[tuple[str, ...], Opening])
 
     @property
@@ -165,20 +173,19 @@ class Sample:
             self._thin_frames(keep=cell)
         return cell
 
-    def _kin_of(self, frame: Frame) -> Kin | None:
-        if len(frame.lines) < _FULL_FRAME and not frame.tools and not frame.format:
-            return None
+    def _kin_of(self, frame: Frame) -> Kin:
         if len(self._kin) > _MAX_KIN:
             self._kin.clear()
         kind = (*frame.lines[:1], *frame.lines[-1:], *frame.tools[:1], *frame.format[:1])
-        return self._kin.setdefault(kind, Kin())
+        found = self._kin.get(kind)
+        if found is None:
+            found = self._kin[kind] = Kin(steps=_steps(frame))
+        return found
 
     def level_for(self, cell: Cell, mark: int) -> int | None:
         """The level at which a user message with this hash is sampled: it stands for 2**level; `None` leaves it out."""
-        level = cell.level
-        if cell.kin is not None:
-            level = max(level, _level(cell.kin.messages, _READ_MESSAGES))
-            cell.kin.messages += 1
+        level = max(cell.level, _level(cell.kin.messages, cell.kin.steps))
+        cell.kin.messages += 1
         return None if mark & ((1 << level) - 1) else level
 
     def opening(self, cell: Cell, segments: tuple[str, ...], mark: int, level: int = 0) -> None:
