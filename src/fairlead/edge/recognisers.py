@@ -12,7 +12,12 @@ from importlib import import_module
 from typing import Any
 
 REGIONS = ("GB", "US", "IN", "VN", "DE", "FR", "ES", "IT", "NL", "PL", "IE", "SE")
-"""Regions whose national phone numbers are recognised unless settings name others."""
+"""Regions whose national phone numbers are recognised unless settings name others; `EU` stands for its members."""
+
+_UNION = (
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT",
+    "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+)  # fmt: skip
 
 _NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]")
 _CCCD = re.compile(r"0(?:0[1-9]|[1-8]\d|9[0-6])[0-9]\d{8}|\d{9}")
@@ -30,7 +35,8 @@ class Recognisers:
     """Says which numbers are valid; remembers what it was asked."""
 
     def __init__(self, regions: Sequence[str] = REGIONS) -> None:
-        self._regions = tuple(regions)
+        each = (_UNION if region == "EU" else (region,) for region in regions)
+        self._regions = tuple(dict.fromkeys(region for several in each for region in several))
         self.is_valid = lru_cache(_KEPT)(_is_valid)
         self._is_phone = lru_cache(_KEPT)(self._phone)
 

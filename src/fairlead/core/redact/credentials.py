@@ -150,13 +150,13 @@ def _prefixed(text: str, words: bytes) -> Iterator[Hit]:
 
 def _seen(text: str, words: bytes) -> Iterator[tuple[Kind, re.Pattern[str]]]:
     """Patterns whose prefix stands at or shortly before a long word; every key has or follows one."""
-    left = list(_PATTERNS)
+    left = _PATTERNS
     at = words.find(LONG_WORD)
     while at >= 0 and left:
         near = text[max(0, at - _PREFIX_REACH) : at + _PREFIX_REACH]
         here = [each for each in left if each[0] in near]
         if here:
-            left = [each for each in left if each not in here]
+            left = tuple(each for each in left if each not in here)
             yield from (each[1:] for each in here)
         end = words.find(b" ", at)
         at = words.find(LONG_WORD, end) if end > 0 else -1

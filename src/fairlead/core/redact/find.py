@@ -58,10 +58,11 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class Finder:
-    """Finds secrets and personal data; not to be shared between threads."""
+    """Finds secrets and, unless told not to, personal data; not to be shared between threads."""
 
-    def __init__(self, checks: Checks) -> None:
+    def __init__(self, checks: Checks, *, personal: bool = True) -> None:
         self._checks = checks
+        self._personal = personal
         self._new: dict[Seen, tuple[Hit, ...]] = {}
         self._old: dict[Seen, tuple[Hit, ...]] = {}
         self._chars = 0
@@ -115,6 +116,8 @@ class Finder:
             return
         data = text.encode("latin-1", "replace")
         yield from secrets(text, text.lower(), data.translate(_WORDS))
+        if not self._personal:
+            return
         if "@" in text:
             yield from _addresses(text)
         if not text.isascii() and any(odd in text for odd in _ODD_BETWEEN + _ODD_DIGITS):

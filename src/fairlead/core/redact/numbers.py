@@ -44,7 +44,7 @@ _IDS_BY_LENGTH = {
     "8": ("dk.cpr",),
     "9": ("us.ssn", "nl.bsn", "pt.nif", "cz.rc", "sk.rc"),
     "10": ("dk.cpr", "se.personnummer", "bg.egn", "at.vnr", "cz.rc", "sk.rc", "is_.kennitala"),
-    "11": ("pl.pesel", "be.nn", "ee.ik", "lt.asmens", "lv.pk", "hr.oib", "gr.amka", "no.fodselsnummer", "de.idnr"),
+    "11": ("pl.pesel", "be.nn", "ee.ik", "lt.asmens", "lv.pvn", "hr.oib", "gr.amka", "no.fodselsnummer", "de.idnr"),
     "12": ("in_.aadhaar",),
     "13": ("ro.cnp", "si.emso", "ch.ssn"),
     "15": ("fr.nir",),
@@ -60,7 +60,7 @@ FORMATS: tuple[Format, ...] = (
     Format(kind=Kind.NATIONAL_ID, layouts=("6-4", "8-4"), schemes=("se.personnummer",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("3.4.4.2", "13"), schemes=("ch.ssn",), starts=("756",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("1 2 2 2 3 3 2", "15"), schemes=("fr.nir",), starts=("1", "2")),
-    Format(kind=Kind.NATIONAL_ID, layouts=("6-5", "2.2.2-3.2"), schemes=("lv.pk", "no.fodselsnummer", "be.nn"), needs=("id",)),
+    Format(kind=Kind.NATIONAL_ID, layouts=("6-5", "2.2.2-3.2"), schemes=("lv.pvn", "no.fodselsnummer", "be.nn"), needs=("id",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("6-4", "6/4", "6 4"), schemes=("dk.cpr", "cz.rc", "sk.rc", "at.vnr"), needs=("id",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("3 3 4", "10", "3-3-4"), schemes=("gb.nhs",), needs=("nhs",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("12", "3 3 3 3", "9", "3 3 3"), schemes=("vn.cccd",), needs=("id",)),
@@ -88,7 +88,7 @@ _GROUPS = re.compile(r"\d+")
 _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
 _NATIONAL = re.compile(r"\(?0\d{1,4}\)?[ .\-/]|(?:1[ .-])?(?:\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}([ .-])\d{3}\1\d{4})$")
 
-_LETTERED: tuple[tuple[Kind, bytes, str, tuple[str, ...], tuple[str, ...]], ...] = (
+LETTERED: tuple[tuple[Kind, bytes, str, tuple[str, ...], tuple[str, ...]], ...] = (
     (Kind.BANK_ACCOUNT, b"AA00", r"[A-Z]{2}\d{2} ?(?:[A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}", ("iban",), ()),
     (Kind.NATIONAL_ID, b"AA000000A", r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", ("gb.nino",), ()),
     (Kind.NATIONAL_ID, b"AAAAAA00A00A000A", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", ("it.codicefiscale",), ()),
@@ -110,7 +110,7 @@ _SIDE = 40
 _SHORTEST_LETTERED = 7
 _ALNUM = tuple(
     (kind, shape, re.compile(rf"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])){pattern}(?![A-Za-z0-9_])"), schemes, needs)
-    for kind, shape, pattern, schemes, needs in _LETTERED
+    for kind, shape, pattern, schemes, needs in LETTERED
 )
 
 

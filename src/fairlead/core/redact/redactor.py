@@ -67,7 +67,7 @@ class Redactor:
     def __init__(self, checks: Checks, *, policy: Policy = Policy.MASK, key: Callable[[], bytes] = _no_key) -> None:
         self.policy = policy
         self.report = Report()
-        self._finder = Finder(checks)
+        self._finder = Finder(checks, personal=policy is not Policy.KEEP)
         self._key = key
 
     def text(self, text: str) -> str:
