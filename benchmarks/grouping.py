@@ -10,17 +10,26 @@ memory when every prompt is different.
 from __future__ import annotations
 
 import argparse
+import gc
+import json
+import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import msgspec
 
 from core.workload.measure import Agreement, agreement
 from core.workload.traffic import Sent, traffic
 from core.workload.traffic_heldout import SPECS as HELD_OUT
 from core.workload.traffic_seen import SPECS as SEEN
+from fairlead.core.ids import plain
+from fairlead.core.nouns import Endpoint, Message, Part, PartKind, Request, Tool
 from fairlead.core.workload import Grouper
 
 
@@ -78,17 +87,62 @@ def stability(specs: list, size: int) -> None:
 def speed(size: int) -> None:
     sent = traffic(SEEN + HELD_OUT, size=size)
     grouper = Grouper()
+    # A scan streams: it never holds the log, so the collector must not walk it again and again here.
+    lines = [msgspec.json.encode(plain(one.request)) for one in sent]
+    gc.collect()
+    gc.freeze()
+    took = {}
+    took["decode"] = timed(lambda: [msgspec.json.decode(line) for line in lines])
+    took["learn"] = timed(lambda: [grouper.learn(one.request, at=one.at) for one in sent])
+    link = timed(grouper.link)
+    took["assign"] = timed(lambda: [grouper.assign(one.request) for one in sent])
+    parts = ", ".join(
+        f"{name} {seconds / size * 1e6:.1f} µs ({seconds / took['decode']:.1f}×)" for name, seconds in took.items()
+    )
+    print(f"  per exchange of {sum(map(len, lines)) // size:,} bytes: {parts}; link {link:.2f} s once")
+
+
+def timed(work: Callable[[], object]) -> float:
     began = time.process_time()
-    for one in sent:
-        grouper.learn(one.request, at=one.at)
-    learned = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def strange(kind: str, random: Random) -> Request:
+    """A request unlike any other: in its system prompt, its message, its tools, or all of them in rare letters."""
+    low, high = (0x10000, 0x1F000) if kind == "rare letters" else (0x61, 0x7B)
+    system = "\n".join(
+        "".join(chr(random.randrange(low, high)) for _ in range(90)) + " is said here" for _ in range(40)
+    )
+    user = " ".join(f"{random.random():.12f}".replace("0", "a") + "xyz" for _ in range(80))
+    tools = tuple(Tool(name=f"tool_{random.random()}") for _ in range(20 if kind == "all" else 0))
+    message = Message(role="user", parts=(Part(kind=PartKind.TEXT, text="hi" if kind == "systems" else user),))
+    return Request(
+        endpoint=Endpoint.CHAT, model="m", system="" if kind == "messages" else system, messages=(message,), tools=tools
+    )
+
+
+def peak_mb() -> int:
+    """The most memory this process has held, in megabytes (Linux only: the usual call counts the parent's too)."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) // 1024
+
+
+def memory(kind: str, number: int) -> None:
+    """Run in a process of its own: what the grouper takes when every request is different."""
+    random = Random(5)
+    before = peak_mb()
+    grouper = Grouper()
+    for _ in range(number):
+        grouper.learn(strange(kind, random))
+    learned = peak_mb()
     grouper.link()
-    linked = time.process_time()
-    for one in sent:
-        grouper.assign(one.request)
-    done = time.process_time()
+    for _ in range(number // 10):
+        grouper.assign(strange(kind, random))
+    Grouper.from_json(json.loads(json.dumps(grouper.to_json())))
+    after = peak_mb()
     print(
-        f"  learn {(learned - began) / size * 1e6:.1f} µs, assign {(done - linked) / size * 1e6:.1f} µs per exchange; link {linked - learned:.2f} s once"
+        f"  {number:,} different {kind}: {before} MB at the start, {learned} MB learned, {after} MB linked, saved and loaded"
     )
 
 
@@ -97,11 +151,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=20_000)
     parser.add_argument("--show", action="store_true", help="list what was joined and split in the templates looked at")
     parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--memory", choices=["systems", "messages", "rare letters", "all"], help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.memory:
+        memory(chosen.memory, chosen.size)
+        return
     report("templates looked at", traffic(SEEN, size=chosen.size), show=chosen.show)
     report("the same, 300 requests", traffic(SEEN, size=300), show=False)
     stability(SEEN, chosen.size)
     speed(chosen.size)
+    for kind in ("systems", "messages", "rare letters", "all"):
+        subprocess.run([sys.executable, __file__, "--memory", kind, "--size", str(chosen.size // 4)], check=True)
     if chosen.held_out:
         report("templates kept aside", traffic(HELD_OUT, size=chosen.size), show=False)
         report("both, mixed", traffic(SEEN + HELD_OUT, size=chosen.size), show=False)

@@ -107,7 +107,7 @@ _KEPT: Final = frozenset("-'’&/+,.()#%…")
 def clean(text: str, limit: int = MAX_NAME) -> str:
     r"""The text without control, format or odd characters, in one line of at most `limit` characters.
 
-    >>> clean("Ticket\\x1b[31m <b>triage</b>\\u202e")
+    >>> clean("Ticket\x1b[31m <b>triage</b>\u202e")
     'Ticket 31m b triage /b'
     """
     plain = unicodedata.normalize("NFKC", text[: 8 * limit])
