@@ -1,7 +1,7 @@
 """Which features divide a group of requests: the counting under the growth of the tree.
 
 A feature is a masked segment, or the end of one (a slot may stand at the other end). Items are weighed, since some stand
-for others that were left out of the sample; but no group is made of fewer than `least` that were really seen.
+for others that were left out of the sample; but no group is made of fewer than `k` that were really seen.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from fairlead.core.workload.sample import Cell, Opening
 from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.tree import affixes, likeness
 
+# What nearly all of a group share, and what all but a few do (some prompts were masked badly, some lines are optional).
 COMMON: Final = 0.9
 CORE: Final = 0.8
+# The fewest words of a segment's end that can stand for a template.
 AFFIX_WORDS: Final = 3
+# A line divides a group cleanly when this share of its holders went with no other line.
 _CLEAN: Final = 0.9
+# From so many on, lines this much alike are one line with a slot in it; fewer may be as many jobs.
 _VARIANTS: Final = 4
 _ONE_LINE: Final = 0.6
-_MAX_KIDS: Final = 2_000
+# A line of more words than this tells no more.
 _TELLING: Final = 12
+_MAX_KIDS: Final = 2_000
 _READ_FOR_ENDS: Final = 400
 
 

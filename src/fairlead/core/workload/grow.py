@@ -7,44 +7,47 @@ what is in the sample, never on the order in which it came.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from fairlead.core.workload.blocks import AFFIX_WORDS, COMMON, CORE, Block, Item, common, core, total
+from fairlead.core.workload.blocks import COMMON, CORE, Block, Item, common, core, total
 from fairlead.core.workload.blocks import blocks as divided
 from fairlead.core.workload.sample import SHORT_FRAME, Cell, Sample
-from fairlead.core.workload.sentence import SLOT, literal_words
-from fairlead.core.workload.tree import ALIKE, By, Leaf, Node, affixes, features, likeness
+from fairlead.core.workload.sentence import literal_words
+from fairlead.core.workload.tree import ALIKE, By, Leaf, Node, likeness
+from fairlead.core.workload.wording import (
+    DIFFERENT,
+    INSTRUCTS,
+    different_messages,
+    is_frame,
+    is_placed,
+    is_repeated,
+    is_wording,
+    leads,
+)
 
+# Inside a prompt's own group, what divides it has at least this share, and all of it together covers most of the group.
 _SHARE: Final = 0.01
 _COVER: Final = 0.6
+# From so many alternatives on, they may be documents in a slot; then this share of them must ask for something.
 _MANY: Final = 4
 _INSTRUCTIVE: Final = 0.35
-_UNFRAMED: Final = 25
-_RARE: Final = 0.02
-_MAX_MARKS: Final = 24
-_MAX_VERSIONS: Final = 8
-_ONE_TALK: Final = 20
+# So many words shared by every single prompt of a log mean that one prompt is all there is.
 _ONE_PROMPT: Final = 6
-_MAX_DEPTH: Final = 24
+# Calls that all begin with one message are one conversation unless there are more.
+_ONE_TALK: Final = 20
+# Messages without any frame need a thousandth of the calls to make a workload, but never more than this many.
+_UNFRAMED: Final = 25
+# Under a long prompt, messages split a group only if fixed wording covers nearly all of them.
 _LONG_FRAME: Final = 25
 _ANCHOR_SHARE: Final = 0.05
 _ANCHOR_COVER: Final = 0.8
-_ECHO: Final = 0.2
-_ALONE: Final = 0.1
-_FIXED_SHARE: Final = 0.005
-
-_CODE_MARKS: Final = re.compile(r"[(){}\[\];=\\]")
-_VERBS: Final = (
-    "ensure|avoid|keep|return|respond|reply|answer|output|write|rewrite|draft|summari[sz]e|classify|categori[sz]e|label"
-    "|extract|translate|identify|explain|list|generate|create|produce|provide|give|decide|determine|evaluate|rate|score"
-    "|check|convert|format|use|include|describe|compare|analy[sz]e|review|find|solve|compute|calculate|detect|flag|rank"
-    "|select|choose|suggest|help|act|assist|make|turn|read|fix|implement|refactor|plan|call"
-)
-_INSTRUCTS: Final = re.compile(rf"\b(?:you|your|must|never|always|only|should|do not|don't|please|task|{_VERBS})\b")
-_COMMANDS: Final = re.compile(rf"^(?:\^ )?(?:please |now |then |can you |could you |i want you to )*(?:{_VERBS})\b")
+# Lines that tell versions of a prompt apart are not too rare, not too many, and come in a few combinations.
+_RARE: Final = 0.02
+_MAX_MARKS: Final = 24
+_MAX_VERSIONS: Final = 8
+_MAX_DEPTH: Final = 24
 
 
 def threshold(weight: int) -> int:
@@ -176,14 +179,14 @@ class _Grower:
         least = max(self._k, round((share if top else max(share, _SHARE)) * whole))
         if not framed:
             least = max(least, min(_UNFRAMED, self._all // 1_000))
-        distinct = min(8, self._k + 3) if framed else min(8, self._k)
+        distinct = min(DIFFERENT, self._k + 3 if framed else self._k)
 
         def fits(feature: str, holders: Sequence[Item]) -> bool:
-            if not _is_wording(feature, framed) or not _is_placed(feature, holders):
+            if not is_wording(feature, framed) or not is_placed(feature, holders):
                 return False
-            if not framed and not _leads(feature) and not _is_frame(feature, holders):
+            if not framed and not leads(feature) and not is_frame(feature, holders):
                 return False
-            return _different_messages(holders) >= distinct or (not framed and _is_repeated(feature, holders, whole))
+            return different_messages(holders) >= distinct or (not framed and is_repeated(feature, holders, whole))
 
         blocks = divided(items, k=self._k, least=least, clean=not top, fits=fits)
         cover = sum(block.weight for block in blocks)
@@ -208,83 +211,6 @@ def _cells_of(items: Iterable[Item]) -> list[Cell]:
 
 def _has_words(feature: str, _: Sequence[Item]) -> bool:
     return literal_words(feature) >= 2
-
-
-def _is_wording(feature: str, framed: int) -> bool:
-    """Whether a feature of a user's message can be a template's.
-
-    Where the system prompt already says what to do, only a lead-in ("The ticket to answer:") can be; where it says
-    little, an instruction can; where there is none, any wording long enough, or a heading. Program code never is.
-    """
-    words = literal_words(feature)
-    if len(_CODE_MARKS.findall(feature)) >= 2:
-        return False
-    if feature.startswith(("^ ", "$ ")):
-        return not framed and words >= AFFIX_WORDS
-    if framed:
-        return words >= 4 and (feature.endswith(":") or (framed < SHORT_FRAME and _leads(feature)))
-    return words >= 2 or (words == 1 and feature.endswith(":"))
-
-
-def _leads(feature: str) -> bool:
-    """Whether it introduces something or tells somebody to do something."""
-    return feature.endswith(":") or _COMMANDS.match(feature) is not None
-
-
-def _is_frame(feature: str, items: Sequence[Item]) -> bool:
-    """Whether wording that tells nobody to do anything is a template's all the same.
-
-    People's popular questions come back word for word; the end of a sentence is a template's only where the sentence
-    tells somebody to do something.
-    """
-    if not feature.startswith(("^ ", "$ ")):
-        return _echoes(items) <= _ECHO and _alone(feature, items) <= _ALONE
-    telling = sum(i.weight for i in items if any(_leads(s) for s in i.held if feature in affixes(s)))
-    return telling >= COMMON * total(items)
-
-
-def _echoes(items: Sequence[Item]) -> float:
-    """The share of messages that repeat another word for word, as people's popular questions do."""
-    repeated = sum(i.weight for i in items if i.opening and i.opening.count > 1 and len(i.opening.marks) == 1)
-    return repeated / max(1, total(items))
-
-
-def _alone(feature: str, items: Sequence[Item]) -> float:
-    """The share of messages that say this and nothing else; around a template's wording there is always something."""
-    if SLOT in feature:
-        return 0.0
-    return sum(item.weight for item in items if item.held == (feature,)) / max(1, total(items))
-
-
-def _is_placed(feature: str, items: Sequence[Item]) -> bool:
-    """Whether it stands at the same end of the message (almost) always; what people say wanders about."""
-    whole = total(items)
-    opens = sum(item.weight for item in items if _is_at(feature, _worded(item.held)[:1]))
-    closes = sum(item.weight for item in items if _is_at(feature, item.held[-1:]))
-    return max(opens, closes) >= COMMON * whole
-
-
-def _is_at(feature: str, place: tuple[str, ...]) -> bool:
-    return bool(place) and (feature == place[0] or feature in affixes(place[0]))
-
-
-def _worded(segments: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(segment for segment in segments if not segment.endswith(" attached :"))
-
-
-def _is_repeated(feature: str, items: Sequence[Item], whole: int) -> bool:
-    """Whether one fixed message is sent so often that a program must be sending it."""
-    return literal_words(feature) >= 4 and total(items) >= max(20, _FIXED_SHARE * whole)
-
-
-def _different_messages(items: Sequence[Item]) -> int:
-    marks: set[int] = set()
-    for item in items:
-        if item.opening is not None:
-            marks |= item.opening.marks
-        if len(marks) >= 8:
-            break
-    return len(marks)
 
 
 def _framed(cells: Sequence[Cell]) -> int:
@@ -313,7 +239,7 @@ def _is_slot(blocks: Sequence[Block], items: Sequence[Item]) -> bool:
 
 def _asks(block: Block, shared: set[str]) -> bool:
     own = [segment for segment in common(block.items, COMMON) if segment not in shared]
-    return any(_INSTRUCTS.search(segment) for segment in own or block.features)
+    return any(INSTRUCTS.search(segment) for segment in own or block.features)
 
 
 def _alike(
@@ -395,7 +321,7 @@ def _marks(frames: Sequence[Item], lines: Sequence[str]) -> tuple[str, ...]:
     combinations = {frozenset(some.intersection(item.held)) for item in frames}
     if len(combinations) > _MAX_VERSIONS:
         return ()
-    asking = sum(_INSTRUCTS.search(line) is not None for line in some)
+    asking = sum(INSTRUCTS.search(line) is not None for line in some)
     return tuple(sorted(some)) if len(combinations) < _MANY or 2 * asking >= len(some) else ()
 
 
@@ -404,7 +330,7 @@ def _start(line: str) -> str:
 
 
 def _different(items: Sequence[Item]) -> bool:
-    return _different_messages(items) > 1
+    return different_messages(items) > 1
 
 
 def _shared_names(rows: Sequence[tuple[tuple[str, ...], int]]) -> tuple[str, ...]:
@@ -413,6 +339,3 @@ def _shared_names(rows: Sequence[tuple[tuple[str, ...], int]]) -> tuple[str, ...
     for names, weight in rows:
         held.update(dict.fromkeys(names, weight))
     return tuple(sorted(name for name, weight in held.items() if weight >= CORE * whole))
-
-
-__all__ = ["features", "grow", "threshold"]

@@ -14,10 +14,16 @@ from typing import Final
 from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.tree import ALIKE, Leaf, likeness
 
+# Versions share this much of the longer one, by words; when lines were reworded, so much must be shared word for word.
 SHARED: Final = 0.6
-_OVERLAP: Final = 0.25
-_REWORDED: Final = 0.6
 _KEPT: Final = 0.3
+# A line is reworded when this much of its words are the same.
+_REWORDED: Final = 0.6
+# One follows the other when they overlap by less than this share of the shorter one's time. A handful of calls says
+# nothing about when a prompt was in use.
+_OVERLAP: Final = 0.25
+_FEWEST_IN_TIME: Final = 8
+# A line in more prompts than this is a phrase everybody uses.
 _CROWD: Final = 60
 
 
@@ -106,6 +112,8 @@ def _reworded(only_a: Sequence[str], only_b: Sequence[str]) -> list[tuple[str, s
 def _succeed(a: Leaf, b: Leaf) -> bool:
     """Whether one was in use before the other, by event time; unknown times tell nothing."""
     if a.first is None or b.first is None or a.last is None or b.last is None:
+        return False
+    if min(a.count, b.count) < _FEWEST_IN_TIME:
         return False
     overlap = min(a.last, b.last) - max(a.first, b.first)
     shorter = min(a.last - a.first, b.last - b.first)

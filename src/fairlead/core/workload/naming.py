@@ -42,62 +42,12 @@ _ACRONYMS: Final = {
     word: word.upper()
     for word in ("json", "sql", "crm", "api", "pdf", "faq", "icd", "html", "csv", "ai", "url", "hr", "xml", "vat")
 }
-_TAIL: Final = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "to",
-        "for",
-        "in",
-        "on",
-        "at",
-        "by",
-        "with",
-        "and",
-        "or",
-        "from",
-        "into",
-        "that",
-        "which",
-        "who",
-        "is",
-        "are",
-        "be",
-        "as",
-        "using",
-        "based",
-        "your",
-        "you",
-        "it",
-        "its",
-        "this",
-        "these",
-        "those",
-        "their",
-        "his",
-        "her",
-        "our",
-        "my",
-        "if",
-        "when",
-        "then",
-        "than",
-        "about",
-        "per",
-        "via",
-        "not",
-        "no",
-        "only",
-        "any",
-        "all",
-        "so",
-        "below",
-        "most",
-        "exactly",
-    ]
+# Words that lead nowhere at the end of a name.
+_LEADING_NOWHERE: Final = (
+    "a an the of to for in on at by with and or from into that which who is are be as using based your you it its this "
+    "these those their his her our my if when then than about per via not no only any all so below most exactly"
 )
+_TAIL: Final = frozenset(_LEADING_NOWHERE.split())
 _BREAK: Final = re.compile(
     r"\s*(?:<x>|[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b)"
 )
