@@ -15,6 +15,7 @@ from fairlead import scan
 from fairlead.core.nouns import Answer, Dialect, Exchange, Workload
 from fairlead.core.redact import Policy, Redactor
 from fairlead.core.wire import openai
+from fairlead.core.workload import Grouper
 from fairlead.edge.recognisers import Recognisers
 from fairlead.edge.store import Ledger
 
@@ -126,3 +127,17 @@ def test_a_scan_killed_twice_over_ends_the_same(tmp_path: Path, alone: tuple[obj
         with Ledger.open(path) as ledger:
             scanned(ledger)
             assert content(ledger) == alone
+
+
+def test_workloads_that_turn_out_to_be_one_are_one_in_the_ledger_too(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "a.db") as ledger:
+        older, younger = sorted(scanned(ledger), key=lambda workload: workload.id)
+        state = ledger.state("grouper")
+        assert isinstance(state, dict)
+        grouper = Grouper.from_json(state["grouper"])
+        grouper.merge(younger.id, into=older.id)
+        ledger.set_state("grouper", {**state, "grouper": grouper.to_json()})
+        (merged,) = scanned(ledger, count=62)
+        assert merged.id == older.id
+        assert {row.workload_id for row in ledger.rows()} == {older.id}
+        assert len({row.prompt_id for row in ledger.rows()}) == 2, "each keeps the prompt it was made with"

@@ -69,11 +69,22 @@ class Grouping:
 
     def _sort(self, *, left: Mapping[str, Endpoint]) -> None:
         """Place every ungrouped exchange and describe the workloads that got some; a killed scan `left` some already."""
-        touched = {**left, **self._assign()}
-        others = [workload for workload in self._ledger.workloads() if workload.id not in touched]
+        touched = {self._grouper.resolve(id_): endpoint for id_, endpoint in left.items()}
+        touched |= self._assign() | self._merge()
+        others = [each for each in self._ledger.workloads() if self._grouper.resolve(each.id) not in touched]
         found = described(self._ledger, self._grouper, touched, self._language_of)
         self._ledger.set_workloads([*others, *found])
         self._keep(is_sorted=True)
+
+    def _merge(self) -> dict[str, Endpoint]:
+        """Move the exchanges of workloads that turned out to be another's; returns those others, with their endpoint."""
+        found: dict[str, Endpoint] = {}
+        for workload in self._ledger.workloads():
+            now = self._grouper.resolve(workload.id)
+            if now != workload.id:
+                self._ledger.assign([(row.seq, now, row.prompt_id) for row in self._ledger.rows(workload.id)])
+                found[now] = workload.endpoint
+        return found
 
     def _assign(self) -> dict[str, Endpoint]:
         """Write down the workload of every ungrouped exchange; returns those that got some, with their endpoint."""
