@@ -145,7 +145,9 @@ class CategoryTally:
         return scores
 
     def _is_agentic(self) -> bool:
-        uses_tools = max(self.share("tools"), self.share("rounds"), self.share("react"), self.share("called")) > 0.3
+        if self.share("react") > 0.5:
+            return True
+        uses_tools = max(self.share("tools"), self.share("rounds"), self.share("called")) > 0.3
         return uses_tools and (self.share("many rounds") > 0.12 or self.share("rounds") > 0.6)
 
     def guess(self) -> CategoryGuess:

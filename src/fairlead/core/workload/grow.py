@@ -33,7 +33,7 @@ _COVER: Final = 0.6
 # From so many alternatives on, they may be documents in a slot; then this share of them must ask for something.
 _MANY: Final = 4
 _INSTRUCTIVE: Final = 0.35
-# So many words shared by every single prompt of a log mean that one prompt is all there is.
+# So many words shared by all of a group's prompts mean that it is one prompt.
 _ONE_PROMPT: Final = 6
 # Calls that all begin with one message are one conversation unless there are more.
 _ONE_TALK: Final = 20
@@ -106,7 +106,7 @@ class _Grower:
         # Where one prompt is all there is, its lines divide nothing, and what does must divide it cleanly.
         top = top and sum(map(literal_words, common(items, 1.0))) < _ONE_PROMPT
         least = self._k if top else max(self._k, round(_SHARE * whole))
-        blocks = divided(items, k=self._k, least=least, clean=not top, fits=_has_words)
+        blocks = divided(items, k=self._k, least=least, clean=not top, fits=_has_words, telling=2)
         if top:
             return blocks
         if sum(block.weight for block in blocks) < _COVER * whole or _is_whole(blocks, whole):
@@ -164,13 +164,19 @@ class _Grower:
         for block in blocks:
             node.add(
                 block.features,
-                self._anchors(block.items, _cells_of(block.items), depth=depth + 1, framed=framed),
+                self._anchored(block.items, depth=depth + 1, framed=framed),
             )
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
         if depth == 0 or total(left) >= self._k:
             node.rest = Node(By.LEAF, leaf=_leaf(self._family, _cells_of(left) or cells, left, k=self._k, split=True))
         return node
+
+    def _anchored(self, items: list[Item], *, depth: int, framed: int) -> Node:
+        """Split further what shares fixed wording; that wording frames the rest of the message as a system prompt does."""
+        wording = sum(map(literal_words, common(items, CORE)))
+        wording = wording if wording >= _ONE_PROMPT else 0
+        return self._anchors(items, _cells_of(items), depth=depth, framed=max(framed, wording))
 
     def _anchor_blocks(self, items: list[Item], *, depth: int, framed: int) -> list[Block]:
         whole = total(items)
@@ -188,7 +194,7 @@ class _Grower:
                 return False
             return different_messages(holders) >= distinct or (not framed and is_repeated(feature, holders, whole))
 
-        blocks = divided(items, k=self._k, least=least, clean=not top, fits=fits)
+        blocks = divided(items, k=self._k, least=least, clean=not top, fits=fits, telling=1)
         cover = sum(block.weight for block in blocks)
         if framed >= _LONG_FRAME and (len(blocks) < 2 or cover < _ANCHOR_COVER * whole):
             return []

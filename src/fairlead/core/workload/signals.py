@@ -30,7 +30,7 @@ TRANSLATES: Final = _words(
 )  # fmt: skip
 RETRIEVES: Final = _words(
     r"(?:retriev|search|reference|source|context|help|knowledge)\w* (?:document|passage|article|excerpt|result|snippet|chunk|quer|index)\w*",
-    r"(?:pieces of |the |this |given |provided |following )context\b", r"context (?:information|below|above|provided)",
+    r"(?:pieces of |the |this |given |provided |following |retrieved )context\b", r"retrieved \w+", r"question[- ]answering", r"(?:don't|do not) know the answer", r"context (?:information|below|above|provided)",
     r"knowledge (?:base|assistant)", r"(?:from|using|based on|in|per|against) the (?:\w+ ){0,3}(?:documents?|passages?|excerpts?|articles?|sources|context|wording|manual|handbook|policy)",
     r"cit(?:e|ing|ations?)\b", r"quot(?:e|ing) the", r"ground(?:ed)? (?:every|your|all|in|each)", r"relevan(?:t|ce) (?:the |is |of |to |passage|document|score)",
     r"re-?rank\w*", r"search (?:quer|term|engine)\w*", r"(?:documentation|product|vector|document) index\w*", r"(?:only|solely|exclusively|not prior knowledge)[^.]{0,40}(?:context|documents?|passages?|excerpts?|knowledge)",
@@ -185,7 +185,7 @@ def _content(request: Request, user: str, instruction: str) -> dict[str, float]:
         # Figures in a document that was handed over are looked up, not worked out.
         "sum": float(not given and len(_NUMBERS.findall(text)) >= 2 and _ASKS_SUM.search(text) is not None),
         "code asked": _code_in(whole),
-        "react": float(len(_REACT.findall(request.system[:_SYSTEM])) >= 2),
+        "react": float(len(_REACT.findall(instruction)) >= 3),
         "question": float(_QUESTION_MARK.search(text[-300:]) is not None),
     }
 
