@@ -1,7 +1,9 @@
 """What the data plane tells the control process: one `Call` per request that was answered, refused or given up.
 
-Frames are msgpack, each with its length before it (four bytes, big-endian), over a socket that is never waited for: when
-it is full the frame is dropped and counted, and the next frame says how many were (`dropped_before`).
+Beside the calls it sends its `Counters` once a second. Frames are msgpack, each with its length before it (four bytes, big-endian), over a socket that is never waited for. A
+data plane keeps what the socket does not take at once in a bounded buffer (a socket alone holds no more than the calls
+of a few milliseconds); when that is full the frame is dropped and counted, and the next frame says how many were
+(`dropped_before`). Several frames in one write cost both sides less than several writes.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     latency_s: float = 0.0
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=1):
     """One call, as it happened. Bodies are raw bytes; the control process parses, redacts and keeps them.
 
     `request` is the caller's body as sent (decompressed, before anything was injected). `response` is the body in the
@@ -90,3 +92,54 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     conversation: str | None = None
     user: str | None = None
     dropped_before: int = 0
+
+
+LATENCY_BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Upper ends of the buckets that added latency is counted in; one more bucket holds what took longer."""
+
+
+class Breaker(StrEnum):
+    """Whether an upstream is asked: as usual, not for now, or with a single request to see how it is."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half open"
+
+
+class ReplicaSeen(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One replica of an upstream as a data plane sees it; `problem` is the last thing that went wrong, in a few words."""
+
+    upstream: str
+    url: str
+    in_flight: int = 0
+    breaker: Breaker = Breaker.CLOSED
+    requests: int = 0
+    failures: int = 0
+    problem: str = ""
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=2):
+    """What one data plane has counted since it started. Sums, so that a frame that is lost loses nothing.
+
+    `added` counts calls by added latency, in the buckets of `LATENCY_BOUNDS_S`; `added_s` is the sum of it. `dropped` counts
+    frames that could not be handed over. `refused` counts requests by reason, in a word or two (no key, budget, …).
+    """
+
+    process: int
+    at_us: int
+    started_us: int
+    requests: int = 0
+    in_flight: int = 0
+    streams: int = 0
+    connections: int = 0
+    dropped: int = 0
+    buffered: int = 0
+    snapshot_version: int = 0
+    added: tuple[int, ...] = ()
+    added_s: float = 0.0
+    refused: dict[str, int] = {}
+    replicas: tuple[ReplicaSeen, ...] = ()
+
+
+Frame = Call | Counters
+"""What comes up from a data plane; `msgspec.msgpack.Decoder(Frame)` tells them apart by their tag."""
