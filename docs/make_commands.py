@@ -24,7 +24,10 @@ def page() -> str:
 
 def sections(command: click.Command, name: str) -> list[str]:
     """A section for a command and for each of its sub-commands."""
-    context = click.Context(command, info_name=name, max_content_width=110, terminal_width=110)
+    # Click remembers a command's help flag from the first context that asks for it: this one must name it as `cli` does.
+    context = click.Context(
+        command, info_name=name, max_content_width=110, terminal_width=110, help_option_names=["-h", "--help"]
+    )
     found = [f"\n## {name}\n\n```\n{command.get_help(context)}\n```\n"]
     if isinstance(command, click.Group):
         for sub in command.list_commands(context):
