@@ -13,13 +13,12 @@ import msgspec
 
 
 class Stage(StrEnum):
-    """How far a workload has moved."""
+    """How far a workload has moved. A hold is not a stage: it keeps a route at the stage it is in (see `routing`)."""
 
     STAY = "stay"
     SHADOW = "shadow"
     CANARY = "canary"
     MOVED = "moved"
-    HOLD = "hold"
 
 
 class Disconnect(StrEnum):
@@ -72,6 +71,7 @@ class RouteNow(msgspec.Struct, frozen=True, kw_only=True):
     the canary; `paired_share` of those that the candidate answers are also answered by the incumbent (by the control
     process), in canary and moved; `shadow_share` of calls are shadowed. `fallbacks` are tried in order, before the first
     content event only. `only` lists the upstreams that may ever see this workload (local only); empty means any.
+    `hold` says that neither evidence nor a plan moves the route on; it changes nothing about who answers.
     """
 
     workload_id: str
@@ -87,6 +87,7 @@ class RouteNow(msgspec.Struct, frozen=True, kw_only=True):
     inject_usage: bool = True
     repair: bool = False
     salt: str = ""
+    hold: bool = False
 
 
 class KeyNow(msgspec.Struct, frozen=True, kw_only=True):
