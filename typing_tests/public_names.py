@@ -6,8 +6,11 @@ from typing import assert_type
 from fairlead.core.evidence import Evidence, Forecast, Interval, Judgement, VerdictKind, Watch, forecast
 from fairlead.core.grade import grader
 from fairlead.core.money import cost, parse_price
-from fairlead.core.nouns import Answer, Endpoint, Grade, Money, Request, TokenPrice, Usage
+from fairlead.core.nouns import JSON, Answer, Candidate, Endpoint, Grade, Money, Request, TokenPrice, Usage
+from fairlead.core.wire.candidate import live_body
+from fairlead.core.wire.translate import Problem, cross
 from fairlead.core.workload import Assignment, Grouper
+from fairlead.serve.snapshot import TargetNow
 
 
 def judged() -> None:
@@ -37,3 +40,15 @@ def priced() -> None:
 
 def grouped() -> None:
     assert_type(Grouper().assign(Request(endpoint=Endpoint.CHAT, model="m")), Assignment)
+
+
+def translated() -> None:
+    crossing = cross("anthropic.messages", to="openai", body={}, model="m", name="n", now=1)
+    assert_type(crossing.request, dict[str, JSON])
+    assert_type(crossing.notes, tuple[str, ...])
+    assert_type(crossing.answer(b"{}"), bytes)
+    assert_type(crossing.error(500, b""), Problem)
+    assert_type(crossing.stream().feed(b""), bytes)
+    made = live_body({}, TargetNow(upstream="open"), protocol="openai.chat")
+    assert_type(made.body, dict[str, JSON])
+    assert_type(live_body({}, Candidate(endpoint="e", model="m"), protocol="openai.chat").omitted, tuple[str, ...])

@@ -8,6 +8,7 @@
     ├── LedgerError               the ledger cannot be opened, written or trusted
     │   └── LedgerTooNew          written by a newer Fairlead; left untouched
     ├── EndpointError             an endpoint cannot be used at all (not: one bad answer)
+    ├── Untranslatable            a request or answer that another protocol cannot say
     └── PilotPaused               a pilot stopped before a verdict; running it again continues
 
 A bad *answer* (a timeout, a cut stream, an empty text) is not an error: it is a `Failure` on the answer and is scored.
@@ -74,3 +75,7 @@ class EndpointError(FairleadError):
 
 class PilotPaused(FairleadError):
     """A pilot stopped before a verdict, with everything so far kept; running it again continues."""
+
+
+class Untranslatable(FairleadError):
+    """A request or an answer cannot be said in another protocol without losing what it means."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from fairlead.core.nouns import Candidate, Endpoint, Message, Part, PartKind, Request, Tool
-from fairlead.core.wire.candidate import VENDOR_ONLY, candidate_body
+from fairlead.core.wire import openai
+from fairlead.core.wire.candidate import VENDOR_ONLY, candidate_body, live_body
+from fairlead.serve.snapshot import TargetNow
 
 
 def asked(system="Be brief.", **more):
@@ -127,3 +131,100 @@ def test_vendor_tools_and_media_without_content_are_named():
 def test_a_tool_choice_without_tools_is_not_sent():
     made = candidate_body(asked(tools=(Tool(name="w", kind="web_search"),), tool_choice="required"), candidate())
     assert "tool_choice" not in made.body
+
+
+# On a live body
+
+
+def target(**settings):
+    return TargetNow(upstream="open", **{"model": "open", **settings})
+
+
+LIVE = {
+    "model": "closed",
+    "messages": [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "system", "content": [{"type": "text", "text": "In German."}]},
+        {"role": "user", "content": "Hi"},
+        {"role": "developer", "content": "Now longer."},
+    ],
+    "max_completion_tokens": 90,
+    "temperature": 0.1,
+    "reasoning_effort": "low",
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "n": 2,
+    "user": None,
+}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"parameters": {"temperature": 0.7, "min_p": 0.1}},
+        {"drop": ("temperature",)},
+        {"rename": {"max_completion_tokens": "limits.tokens", "reasoning_effort": "chat_template_kwargs.effort"}},
+        {"prompt_prefix": "/no_think"},
+        {"prompt": "Answer."},
+        {"prompt_prefix": "/no_think", "prompt": ""},
+        {"thinking_budget": 0},
+        {"thinking_budget": 512, "rename": {"thinking_budget": "reasoning.max_tokens"}},
+    ],
+)
+def test_a_live_request_is_asked_as_the_pilot_asked_it(settings):
+    body = {name: value for name, value in LIVE.items() if name not in {"n", "stream_options"}}
+    body["messages"] = body["messages"][:3]
+    piloted = candidate_body(openai.request(body), candidate(**settings))
+    live = live_body(body, target(**settings), protocol="openai.chat")
+    assert live.body == {**piloted.body, "stream": True}
+    assert live.omitted == piloted.omitted
+
+
+def test_what_the_caller_waits_for_is_never_taken_out_of_a_live_body():
+    before = deepcopy(LIVE)
+    live = live_body(LIVE, target(), protocol="openai.chat")
+    assert {name: live.body[name] for name in ("n", "stream", "stream_options")} == {
+        name: LIVE[name] for name in ("n", "stream", "stream_options")
+    }
+    assert live.omitted == ("reasoning_effort",)
+    assert [turn["role"] for turn in live.body["messages"]] == ["system", "user", "system"]
+    assert before == LIVE
+
+
+def test_a_target_without_a_model_keeps_the_callers():
+    assert live_body(LIVE, target(model=None), protocol="openai.chat").body["model"] == "closed"
+
+
+def test_vendor_tools_are_left_out_and_named():
+    tools = [{"type": "function", "function": {"name": "f"}}, {"type": "custom", "custom": {"name": "x"}}]
+    live = live_body({**LIVE, "tools": tools, "tool_choice": "auto"}, target(), protocol="openai.chat")
+    assert live.body["tools"] == tools[:1]
+    live = live_body({**LIVE, "tools": tools[1:], "tool_choice": "auto"}, target(), protocol="openai.chat")
+    assert "tools" not in live.body
+    assert "tool_choice" not in live.body
+    assert "tool custom" in live.omitted
+
+
+def test_texts_to_embed_take_the_prefix_one_by_one():
+    settings = target(prompt_prefix="search_query: ")
+    body = {"model": "e", "input": ["a", [1, 2]], "encoding_format": "base64"}
+    made = live_body(body, settings, protocol="openai.embeddings").body
+    assert made == {"model": "open", "input": ["search_query: a", [1, 2]], "encoding_format": "base64"}
+    assert live_body({**body, "input": "a"}, settings, protocol="openai.embeddings").body["input"] == "search_query: a"
+
+
+def test_a_candidate_that_speaks_anthropic_has_its_settings_in_those_words():
+    body = {
+        "model": "claude", "max_tokens": 5, "system": "Be brief.", "messages": [], "thinking": {"type": "adaptive"},
+        "metadata": {"user_id": "u"}, "output_config": {"effort": "low"},
+    }  # fmt: skip
+    settings = target(prompt_prefix="P", thinking_budget=1024, parameters={"temperature": 1}, drop=("metadata",))
+    made = live_body(body, settings, protocol="anthropic.messages")
+    assert made.body["system"] == [{"type": "text", "text": "P"}, {"type": "text", "text": "Be brief."}]
+    assert made.body["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+    assert made.body["temperature"] == 1
+    assert made.omitted == ("metadata", "thinking")
+    assert live_body(body, target(prompt="X", thinking_budget=0), protocol="anthropic.messages").body["system"] == [
+        {"type": "text", "text": "X"}
+    ]
