@@ -132,6 +132,7 @@ class Route:
     run: int = 0
     version: int = 0
     since: datetime | None = None
+    started: datetime | None = None
     why: str = ""
 
     @property
@@ -217,6 +218,7 @@ def after(route: Route, happened: Happened) -> Moved:
         run=route.run + begins,
         version=route.version + 1,
         since=happened.at if stage is not route.stage or route.since is None else route.since,
+        started=happened.at if begins else route.started,
         why=happened.why if stage is not route.stage or happened.event in HOLDS else route.why,
     )
     return Moved(route=moved, step=_record(route, moved, happened))

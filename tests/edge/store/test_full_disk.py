@@ -126,9 +126,9 @@ def test_forgetting_on_a_full_disk_says_so_and_is_finished_when_there_is_room(tm
 
 
 def test_a_ledger_cannot_be_made_on_a_full_disk_but_can_when_there_is_room(tmp_path):
-    with small_disk(tmp_path / "disk", size="200k") as disk:
+    with small_disk(tmp_path / "disk", size="800k") as disk:
         ballast = disk / "ballast"
-        ballast.write_bytes(bytes(150_000))
+        ballast.write_bytes(bytes(750_000))
         with pytest.raises(LedgerError, match="The disk is full"):
             Ledger.open(disk / "fairlead.db")
         ballast.unlink()

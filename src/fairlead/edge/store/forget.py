@@ -46,6 +46,7 @@ def erase(transaction: Transaction, who: str) -> Forgotten:
     _mark(transaction, who)
     paired = transaction.rows(f"SELECT DISTINCT pilot_id FROM pairs WHERE exchange_id IN {_GONE} ORDER BY pilot_id")
     pairs = transaction.change(f"DELETE FROM pairs WHERE exchange_id IN {_GONE}")
+    transaction.change(f"DELETE FROM watched WHERE exchange_id IN {_GONE}")
     # A draw leaves its place empty: the others keep their positions, on which pilots, also running ones, rely.
     draws = transaction.change(f"UPDATE draws SET exchange_id = '' WHERE exchange_id IN {_GONE}")
     exchanges = transaction.change("DELETE FROM exchanges WHERE seq IN (SELECT seq FROM gone)")

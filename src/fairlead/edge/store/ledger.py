@@ -37,6 +37,7 @@ from fairlead.edge.store.codec import (
 )
 from fairlead.edge.store.database import Database, Row, Transaction
 from fairlead.edge.store.forget import Forgotten, erase
+from fairlead.edge.store.routing import RouteTables
 from fairlead.edge.store.sqlite import SqliteDatabase
 
 Item = TypeVar("Item")
@@ -99,6 +100,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.routing = RouteTables(database)
 
     @classmethod
     def open(cls, where: str | Path, *, create: bool = True, wait_s: float = 5.0) -> Self:

@@ -141,6 +141,68 @@ def _diary(name: str) -> sa.Table:
 plans = _diary("plans")
 scans = _diary("scans")
 
+routes = sa.Table(
+    "routes",
+    metadata,
+    sa.Column("workload_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+)
+
+steps = sa.Table(
+    "steps",
+    metadata,
+    _numbered(),
+    sa.Column("workload_id", sa.Text, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("workload_id", "number"),
+)
+
+route_states = sa.Table(
+    "route_states",
+    metadata,
+    sa.Column("workload_id", sa.Text, primary_key=True),
+    sa.Column("run", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("workload_id", sa.Text, primary_key=True),
+    sa.Column("run", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("unit", sa.Text, primary_key=True),
+    sa.Column("is_first", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+watched = sa.Table(
+    "watched",
+    metadata,
+    _numbered(),
+    sa.Column("workload_id", sa.Text, nullable=False),
+    sa.Column("run", sa.BigInteger, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("exchange_id", sa.Text, nullable=False, index=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Index("ix_watched_route", "workload_id", "run", "stage"),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    _numbered(),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("tries", sa.BigInteger, nullable=False),
+    sa.Column("due_us", sa.BigInteger),
+    sa.Column("told", sa.Boolean),
+)
+
 hosts = sa.Table(
     "hosts",
     metadata,

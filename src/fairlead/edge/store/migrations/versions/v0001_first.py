@@ -21,6 +21,7 @@ def upgrade() -> None:
     _exchanges()
     _workloads()
     _pilots()
+    _routes()
     for name in ("plans", "scans"):
         op.create_table(name, *_diary(), sa.PrimaryKeyConstraint("seq", name=f"pk_{name}"))
     op.create_table(
@@ -140,6 +141,67 @@ def _pilots() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_verdicts"),
     )
     op.create_index("ix_verdicts_pilot_id", "verdicts", ["pilot_id"])
+
+
+def _of_a_run() -> list[sa.Column[str] | sa.Column[int]]:
+    return [sa.Column("workload_id", sa.Text(), nullable=False), sa.Column("run", sa.BigInteger(), nullable=False)]
+
+
+def _routes() -> None:
+    op.create_table(
+        "routes",
+        sa.Column("workload_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("workload_id", name="pk_routes"),
+    )
+    op.create_table(
+        "steps",
+        _numbered("seq"),
+        sa.Column("workload_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_steps"),
+        sa.UniqueConstraint("workload_id", "number", name="uq_steps_workload_id"),
+    )
+    op.create_table(
+        "route_states",
+        *_of_a_run(),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("workload_id", "run", "name", name="pk_route_states"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "claims",
+        *_of_a_run(),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("is_first", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("workload_id", "run", "unit", name="pk_claims"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "watched",
+        _numbered("seq"),
+        *_of_a_run(),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("exchange_id", sa.Text(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_watched"),
+    )
+    op.create_index("ix_watched_exchange_id", "watched", ["exchange_id"])
+    op.create_index("ix_watched_route", "watched", ["workload_id", "run", "stage"])
+    op.create_table(
+        "alerts",
+        _numbered("seq"),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.BigInteger(), nullable=False),
+        sa.Column("due_us", sa.BigInteger()),
+        sa.Column("told", sa.Boolean()),
+        sa.PrimaryKeyConstraint("seq", name="pk_alerts"),
+    )
 
 
 def _of_a_pilot(name: str, *more: sa.Column[bytes]) -> None:
