@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -14,6 +15,7 @@ import pytest
 from fairlead.core.errors import LedgerError
 from fairlead.edge.store import Ledger
 from journeys.walk import fairlead, made_once, start
+from machine import ROOT
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 
@@ -62,6 +64,23 @@ def test_the_demos_report_says_that_it_is_simulated_and_holds_the_truth(first: P
     assert "simulated" in page.lower()
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://127.0.0.1", "")
+
+
+def test_the_readme_shows_what_the_demo_prints(first: Path) -> None:
+    """Names, actions, amounts and verdicts; pairs and intervals depend a little on how busy the machine is."""
+    record = record_of(first)
+    moves = {move["workload"]["name"]: move for move in record["plan"]["moves"]}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^[●◐○] (\w+) +(.+?)  +([\d.]+) +\$([\d.]+) .*?(\w+(?: \w+)?)$", readme, re.MULTILINE)
+    assert {action for action, *_ in rows} == {"move", "wait", "stay"}
+    for action, name, calls, today, verdict in rows:
+        shown = moves[name]
+        assert (action, verdict) == (shown["action"], shown["best"]["pilot"]["judgement"]["verdict"])
+        assert float(calls) == round(shown["calls_a_day"])
+        assert today == f"{float(shown['money']['today']['value']):.2f}"
+    spent = sum(float(move["money"]["today"]["value"]) for move in moves.values())
+    assert f"instead of ${spent:.2f}." in readme
+    assert f"Move {sum(m['action'] == 'move' for m in moves.values())} of {len(moves)} workloads" in readme
 
 
 def test_without_the_truth_and_killed_on_the_way_the_demo_ends_the_same_but_for_the_truth(

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from fairlead.core import money
 from fairlead.core.evidence import Forecast, Judgement, VerdictKind
+from fairlead.core.grade import is_agreement
 from fairlead.core.ids import digest, plain
 from fairlead.core.nouns import (
     Estimand,
@@ -259,6 +260,17 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
 
 def verdict_words(judgement: Judgement, design: PilotDesign) -> str:
     """The verdict as one sentence: what, about what traffic, with what interval and error."""
+    said = (_likeness if is_agreement(design.grader) else _quality)(judgement, design)
+    about = _about(design)
+    shown = f"{signed(judgement.low)} to {signed(judgement.high)} points"
+    sure = f"{100 * (1 - design.alpha):g} %"
+    words = f"{judgement.verdict}: on {about}, {said}"
+    if judgement.conflict:
+        words = f"{judgement.verdict}: the pairs contradict each other, so the traffic or the grader changed on the way"
+    return f"{words} (difference {shown} at {sure}, {judgement.n} pairs)."
+
+
+def _quality(judgement: Judgement, design: PilotDesign) -> str:
     margin, model = points(design.margin), design.candidate.model
     said: Mapping[VerdictKind, str] = {
         VerdictKind.OPEN_LEADS: f"{model} is better",
@@ -267,13 +279,18 @@ def verdict_words(judgement: Judgement, design: PilotDesign) -> str:
         + (f" by more than {margin} points" if judgement.by_more_than_margin else "; by how much is not settled"),
         VerdictKind.UNDECIDED: f"nothing is proven about {model}",
     }
-    about = _about(design)
-    shown = f"{signed(judgement.low)} to {signed(judgement.high)} points"
-    sure = f"{100 * (1 - design.alpha):g} %"
-    words = f"{judgement.verdict}: on {about}, {said[judgement.verdict]}"
-    if judgement.conflict:
-        words = f"{judgement.verdict}: the pairs contradict each other, so the traffic or the grader changed on the way"
-    return f"{words} (difference {shown} at {sure}, {judgement.n} pairs)."
+    return said[judgement.verdict]
+
+
+def _likeness(judgement: Judgement, design: PilotDesign) -> str:
+    margin, model = points(design.margin), design.candidate.model
+    if judgement.replace_ok:
+        return f"{model} disagrees with the incumbent in fewer than {margin} of 100 requests"
+    if judgement.by_more_than_margin:
+        return f"{model} disagrees with the incumbent in more than {margin} of 100 requests, right or not"
+    if judgement.verdict is VerdictKind.CLOSED_LEADS:
+        return f"{model} does not always agree with the incumbent; how often it does is not settled"
+    return f"nothing is proven about how often {model} agrees with the incumbent"
 
 
 def _about(design: PilotDesign) -> str:

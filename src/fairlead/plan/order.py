@@ -17,11 +17,16 @@ from datetime import datetime
 from decimal import Decimal
 
 from fairlead.core.evidence import e_bh
+from fairlead.core.grade import is_agreement
 from fairlead.core.money import Rates
 from fairlead.core.moves import Action, Forecasted, LogSpan, Move, Option, PilotFacts, Plan, Skipped, WorkloadFacts
 from fairlead.plan.advice import Case, advise
 from fairlead.plan.economics import METHOD, calls_a_day, forecasted, span_problem
 
+AGREEMENT = (
+    "Graded by agreement with the incumbent's answers: likeness, not quality. Where the incumbent is wrong, a candidate that "
+    "is right disagrees."
+)
 _NOTHING = float("-inf")
 _RANK: Mapping[Action, int] = {Action.MOVE: 0, Action.WAIT: 1, Action.STAY: 2}
 
@@ -165,6 +170,8 @@ def _notes(workload: WorkloadFacts, best: Option | None) -> Iterable[str]:
             f"{workload.unknown_costs:,} of {workload.calls:,} calls have no known cost{why}; "
             "they are left out of both sides."
         )
+    if best is not None and is_agreement(best.pilot.grader):
+        yield AGREEMENT
     if workload.assumed_dates:
         yield f"{workload.assumed_dates:,} calls carry no usable date and were priced as of today."
     if workload.costs and 0 < len(workload.daily_calls) < 3:

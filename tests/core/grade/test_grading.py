@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.errors import InputError, UsageError
-from fairlead.core.grade import GRADERS, describe, graded, grader, problem_with, settings_of, suggested
+from fairlead.core.grade import GRADERS, describe, fitting, graded, grader, problem_with, settings_of, suggested
 from fairlead.core.nouns import (
     JSON,
     Answer,
@@ -175,3 +175,44 @@ def asking(text: str, *, system: str = "", **given_fields: object) -> Request:
 def test_the_grader_suggested_for_a_kind_of_work(category: Category, request_: Request, name: str) -> None:
     assert suggested(category, request_) == name
     assert name in GRADERS
+
+
+PROSE = "It depends on the season, the harbour and the size of the boat; in winter most yards lift every hull out."
+
+
+@pytest.mark.parametrize(
+    ("category", "request_", "expected", "name"),
+    [
+        (Category.WRITING, asking("What is 3 + 4?"), [7, 12, 40], "number"),
+        (Category.WRITING, asking("What is 3 + 4?"), ["$20.00", "1,200", "-3", "12 %"], "number"),
+        (
+            Category.REASONING,
+            asking("How many are left?"),
+            ["3 + 4 = 7\n#### 7", "First add, then halve. #### 12"],
+            "number",
+        ),
+        (Category.WRITING, asking("Which of these?"), ["B", "c", "(A)"], "choice"),
+        (Category.WRITING, asking("Read the note"), [{"total": 3}, {"total": 9}], "json"),
+        (Category.CODING, asking("Read the note"), [["a", "b"], [{"total": 9}]], "json"),
+        (
+            Category.STRUCTURED,
+            asking("Call it", tools=(Tool(name="f"),)),
+            [{"name": "f", "arguments": {}}, []],
+            "tool_call",
+        ),
+        (Category.STRUCTURED, asking("Call it", tools=(Tool(name="f"),)), ["yes", "no"] * 9, "label"),
+        (Category.WRITING, asking("Sort the mail"), ["billing", "returns"] * 9, "label"),
+        (Category.SAFETY, asking("May it stay?"), [True, False] * 9, "label"),
+        (Category.STRUCTURED, asking("Rate it", system="Classify the tone, 1 to 5."), [1, 2, 5] * 9, "label"),
+        (Category.STRUCTURED, asking("Read", system="The category of goods is given."), [18, 400, 3], "number"),
+        (Category.WRITING, asking("Which town?"), ["Lisbon", "Porto", "Faro"], "exact"),
+        (Category.WRITING, asking("What to do?"), [PROSE, PROSE + "!"], None),
+    ],
+)
+def test_expected_answers_choose_a_grader_that_uses_them(
+    category: Category, request_: Request, expected: list[JSON], name: str | None
+) -> None:
+    found = fitting(category, request_, expected)
+    assert found == name
+    if found is not None:
+        assert grader(found).needs_expected

@@ -154,3 +154,23 @@ def test_without_the_key_the_notes_beside_placeholders_say_nothing(by_policy) ->
     plain = redacted(logged(f"Mail {ANN}"), by_policy(Policy.MASK))
     assert set(plain.metadata[GIVEN]) == {"<email 1>"}  # type: ignore[arg-type]
     assert expected(ANN, plain, by_policy(Policy.MASK, b"another" * 5)) == ANN
+
+
+def test_under_hash_who_it_was_for_is_hashed_in_notes_and_parameters_too(by_policy) -> None:
+    row = {
+        "id": "x1",
+        "request": {"model": "gpt-4o", "user": "ada-1815", "metadata": {"session": "s-9"}, "messages": [{"role": "user", "content": "Hello"}]},
+        "response": {"model": "gpt-4o", "choices": [{"message": {"role": "assistant", "content": "Yes"}, "finish_reason": "stop"}]},
+        "conversation": "s-9",
+        "metadata": {"user_id": "ada-1815", "tags": ["s-9", "blue"]},
+    }  # fmt: skip
+    before = exchange_of(row, row_hash="a" * 32, source="log:1", now=NOW).exchange
+    assert (before.user, before.conversation) == ("ada-1815", "s-9")
+    after = redacted(before, by_policy(Policy.HASH))
+    kept = msgspec.json.encode(exchange_to_json(after)).decode()
+    assert "ada-1815" not in kept
+    assert "s-9" not in kept
+    assert after.metadata["user_id"] == after.user
+    assert after.metadata["tags"] == [after.conversation, "blue"]
+    assert after.request.parameters["user"] == after.user
+    assert redacted(after, by_policy(Policy.HASH)).user == after.user, "a hash is not hashed again"

@@ -83,6 +83,28 @@ def test_who_is_forgotten_is_gone_from_every_byte(run: Run, bare: Path) -> None:
     assert run("scan", "--json").record["exchanges"] == 200
 
 
+def test_what_is_held_of_one_user_is_exported_alone(run: Run, bare: Path) -> None:
+    run("scan", write_lines(bare / "log.jsonl", someones_log()), "--json")
+    done = run("ledger", "export", ADA)
+    assert [json.loads(one)["user"] for one in done.out.splitlines()] == [ADA] * 10
+    assert run("ledger", "export", "nobody", "-o", "none.jsonl", "--json").record["exchanges"] == 0
+
+
+def test_a_user_whose_name_was_hashed_is_still_found_by_name(run: Run, bare: Path) -> None:
+    run("scan", write_lines(bare / "log.jsonl", someones_log()), "--redact", "hash", "--json")
+    done = run("ledger", "export", ADA)
+    assert len(done.out.splitlines()) == 10
+    assert ADA not in done.out
+
+
+def test_forgetting_where_nobody_can_be_asked_needs_yes(run: Run, bare: Path) -> None:
+    run("scan", write_lines(bare / "log.jsonl", someones_log()), "--json")
+    done = run("ledger", "forget", ADA)
+    assert done.code == 2
+    assert "--yes" in done.complaint
+    assert run("scan", "--json").record["exchanges"] == 210
+
+
 @pytest.mark.parametrize(("said", "left"), [(b"y\n", 200), (b"n\n", 210), (b"", 210)])
 def test_forgetting_asks_first(run: Run, bare: Path, said: bytes, left: int) -> None:
     run("scan", write_lines(bare / "log.jsonl", someones_log()), "--json")

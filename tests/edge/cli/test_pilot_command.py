@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,80 @@ def test_agreement_with_the_incumbent_is_called_that(run: Run, office: Path, ser
     assert done.code == 0
     assert "agree" in done.out
     assert "Rests on: grader agree" in done.out
+
+
+def test_agreement_is_likeness_in_every_screen_and_never_called_quality(run: Run, office: Path, server: Served) -> None:
+    to_poor = ("--endpoint", server.url, "--model", "poor", "--grader", "agree", "--margin", 0.1, "--yes")
+    assert "poor disagrees with the incumbent in more than 10 of 100 requests" in run("pilot", SUMS, *to_poor).out
+    assert "Graded by agreement with the incumbent, which is likeness and not quality: Add up" in run("plan").out
+    run("report", "-o", "page.html")
+    assert "likeness, not quality" in (office / "page.html").read_text(encoding="utf-8")
+
+
+# Which grader
+
+
+def relabelled(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """The office's expected answers with something changed in every row, and no grader named."""
+    rows = [{key: value for key, value in row.items() if key != "grader"} for row in office_labels()]
+    write_lines(folder / "labels.jsonl", [change(row) for row in rows])
+
+
+def test_without_a_name_the_grader_is_one_that_uses_the_expected_answers(
+    run: Run, office: Path, server: Served
+) -> None:
+    relabelled(office, dict)
+    done = run("pilot", *to(server), "--yes", "--json")
+    graders = {row["workload"]["name"][:4]: row["basis"]["grader"].partition("@")[0] for row in done.record["pilots"]}
+    assert graders == {"Add ": "number", "Sort": "label"}
+    assert done.code == 0
+
+
+def test_expected_answers_that_no_rule_compares_are_refused_before_anything_is_asked(
+    run: Run, office: Path, server: Served
+) -> None:
+    relabelled(office, lambda row: {**row, "expected": f"One would have to say that it is {row['expected']}; " * 3})
+    done = run("pilot", "Sort", *to(server), "--yes")
+    assert done.code == 2
+    assert "prose" in done.complaint
+    assert "--grader FILE.py:FUNCTION" in done.complaint
+    assert not server.journal.asked
+
+
+def test_a_grader_by_which_the_log_is_all_wrong_is_not_taken_without_being_named(
+    run: Run, office: Path, server: Served
+) -> None:
+    relabelled(office, lambda row: {**row, "expected": f"#{row['id']}-{row['expected']}"})
+    done = run("pilot", SUMS, *to(server), "--yes")
+    assert done.code == 2
+    assert "By the grader exact" in done.complaint
+    assert "0% right" in done.complaint
+    assert not server.journal.asked
+    named = run("pilot", SUMS, *to(server), "--grader", "exact", "--yes", "--dry-run")
+    assert named.code == 0
+    assert "0% of the first logged answers are right by exact" in named.out
+
+
+def test_the_dearest_workload_is_piloted_first_and_what_is_left_out_is_named(
+    run: Run, office: Path, server: Served
+) -> None:
+    spend = [row["name"] for row in run("scan", "--json").record["workloads"]]
+    order = [row["workload"]["name"] for row in run("pilot", *to(server), "--dry-run", "--json").record["would_run"]]
+    assert order == spend
+    write_lines(office / "labels.jsonl", [row for row in office_labels() if row["id"].startswith("ticket")])
+    assert "Not piloted, for want of expected answers: Add up" in run("pilot", *to(server), "--dry-run").out
+
+
+def test_what_the_logged_answers_cost_stands_beside_what_the_candidates_cost(
+    run: Run, office: Path, server: Served
+) -> None:
+    pilot = only(run("pilot", SUMS, *to(server), *PRICE, "--yes", "--json"))
+    with Ledger.open("fairlead.db") as ledger:
+        rows = {row.id: row for row in ledger.rows()}
+        usage = [rows[pair.pair.exchange_id].usage for pair in ledger.pairs(pilot["pilot_id"])]
+    by_hand = sum(Decimal("2.50") * (one.input or 0) + Decimal(10) * (one.output or 0) for one in usage) / 1_000_000
+    assert Decimal(pilot["incumbent"]["cost"]["amount"]) == by_hand
+    assert pilot["incumbent"]["cost_unknown"] == 0
 
 
 def test_a_users_own_function_grades(run: Run, office: Path, server: Served) -> None:

@@ -200,7 +200,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_both_sides_stand_beside_the_verdict(page: Page):
     lines = {cells[0]: cells[1:] for cells in page.cells if len(cells) == 3}
-    for what in ("Mean score", "Latency p50", "Latency p95", "Input tokens", "Output tokens", "Failed answers"):
+    for what in ("Mean grade", "Latency p50", "Latency p95", "Input tokens", "Output tokens", "Failed answers"):
         assert all(lines[what]), what
     assert "Refusals" in lines
     assert "Cost of 1,000 requests" in lines

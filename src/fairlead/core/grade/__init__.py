@@ -1,28 +1,28 @@
 """Graders: how good one answer is, from 0 to 1, by a rule that can be read, with an id that changes when the rule does.
 
 `grader("number", settings={"tolerance": 0.01})` makes one; `graded(...)` applies any grader and names the exchange in every
-error; `suggested(category, request)` says which fits a workload; `is_refusal(answer)` is counted beside grades. What a model
+error; `suggested(category, request)` says which fits a workload, `fitting` which fits its expected answers; `is_refusal(answer)` is counted beside grades. What a model
 wrote never raises: a failure, a megabyte of brackets or no answer at all is graded 0 with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from fairlead.core.errors import FairleadError, InputError, UsageError
-from fairlead.core.grade.agree import AgreeRule
+from fairlead.core.grade.agree import AgreeRule, is_agreement
 from fairlead.core.grade.choice import ChoiceRule
 from fairlead.core.grade.exact import ExactRule
 from fairlead.core.grade.fields import JsonRule
-from fairlead.core.grade.kinds import suggested
+from fairlead.core.grade.kinds import are_labels, suggested, suggested_by_answers
 from fairlead.core.grade.label import LabelRule, label_set
 from fairlead.core.grade.number import NumberRule
 from fairlead.core.grade.refusal import is_refusal
 from fairlead.core.grade.rule import Rule
 from fairlead.core.grade.settings import Settings
 from fairlead.core.grade.tools import ToolCallRule, calls_in
-from fairlead.core.nouns import JSON, Answer, Grade, Request
+from fairlead.core.nouns import JSON, Answer, Category, Grade, Request
 from fairlead.core.ports import Grader
 
 GRADERS: Mapping[str, type[Rule]] = MappingProxyType(
@@ -68,6 +68,19 @@ def settings_from(spec: str, expected: Iterable[JSON]) -> dict[str, JSON]:
     return {"labels": list[JSON](label_set(expected))} if spec == LabelRule.name else {}
 
 
+def fitting(category: Category, request: Request, expected: Sequence[JSON]) -> str | None:
+    """The grader for these expected answers; `None` where they are prose, which no rule compares.
+
+    What the request's form suggests goes first, if it can use every one of them. It is never one that leaves them aside.
+    """
+    by_request, by_answers = suggested(category, request), suggested_by_answers(expected)
+    rule = grader(by_request, settings=settings_from(by_request, expected))
+    usable = rule.needs_expected and all(problem_with(rule, value) is None for value in expected)
+    if not usable or (by_request == LabelRule.name and not are_labels(expected)):
+        return by_answers
+    return by_request
+
+
 def graded(
     grader: Grader,
     *,
@@ -89,10 +102,13 @@ def graded(
 
 __all__ = [
     "GRADERS",
+    "Rule",
     "calls_in",
     "describe",
+    "fitting",
     "graded",
     "grader",
+    "is_agreement",
     "is_refusal",
     "label_set",
     "problem_with",

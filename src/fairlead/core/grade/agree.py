@@ -133,3 +133,12 @@ def _is_mostly_json(text: str) -> bool:
 def _is_mostly_number(text: str) -> bool:
     number = final_number(text)
     return number is not None and 3 * len(number.text) >= len(bare(text, ignore_case=False))
+
+
+def is_agreement(grader_id: str) -> bool:
+    """Whether a grader, by its id, asks for likeness to the incumbent rather than for what is right.
+
+    >>> is_agreement("agree@1(by='json')"), is_agreement("exact@1")
+    (True, False)
+    """
+    return grader_id.partition("@")[0] == AgreeRule.name

@@ -21,6 +21,9 @@ from fairlead.core.wire.row import answer_of, request_of
 GIVEN = "fairlead.redacted"
 """Name of the note in an exchange's metadata that gives, for each placeholder, the keyed hash of what it stands for."""
 
+_TEXTS = frozenset({"messages", "input", "contents", "system", "instructions", "tools"})
+"""Fields of a request that say what is asked, not for whom."""
+
 _PIECES = "logprobs"
 """The answer once more, token by token: a value cut into tokens is not found there."""
 
@@ -28,6 +31,7 @@ _PIECES = "logprobs"
 def redacted(exchange: Exchange, redactor: Redactor) -> Exchange:
     """Return what may be stored of an exchange; `redactor.report` counts what was taken out."""
     found = _dropped(exchange, redactor) if redactor.policy is Policy.DROP else exchange
+    found = _nameless(found, redactor) if redactor.policy is Policy.HASH else found
     each = redactor.pass_over()
     plain = _around(_inside(found, each), each)
     if each.met:  # a number announced in one place may stand bare in another
@@ -156,6 +160,35 @@ def _around(exchange: Exchange, each: Pass) -> Exchange:
         return exchange
     notes = metadata if isinstance(metadata, Mapping) else {}
     return replace(exchange, metadata=notes, user=user, conversation=conversation, provider=provider)
+
+
+def _nameless(exchange: Exchange, redactor: Redactor) -> Exchange:
+    """The exchange with its user and conversation hashed also where its notes and parameters repeat them."""
+    names = {name for name in (exchange.user, exchange.conversation) if name}
+    if not names:
+        return exchange
+    hashed = {name: redactor.pass_over().identity(name) for name in names}
+    request = exchange.request
+    return replace(
+        exchange,
+        metadata={key: _renamed(value, hashed) for key, value in exchange.metadata.items()},
+        request=replace(request, parameters={k: _renamed(v, hashed) for k, v in request.parameters.items()}),
+        request_body=_parameters_renamed(exchange.request_body, hashed),
+    )
+
+
+def _parameters_renamed(body: JSON, hashed: Mapping[str, str]) -> JSON:
+    if not isinstance(body, dict):
+        return body
+    return {key: value if key in _TEXTS else _renamed(value, hashed) for key, value in body.items()}
+
+
+def _renamed(value: JSON, hashed: Mapping[str, str]) -> JSON:
+    if isinstance(value, str):
+        return hashed.get(value, value)
+    if isinstance(value, dict):
+        return {key: _renamed(inner, hashed) for key, inner in value.items()}
+    return [_renamed(inner, hashed) for inner in value] if isinstance(value, list) else value
 
 
 def _dropped(exchange: Exchange, redactor: Redactor) -> Exchange:

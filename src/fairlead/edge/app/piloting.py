@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.core.errors import UsageError
-from fairlead.core.grade import GRADERS, problem_with, settings_from, suggested
+from fairlead.core.grade import GRADERS, Rule, fitting, graded, problem_with, settings_from
 from fairlead.core.grade import grader as built_in
 from fairlead.core.ids import plain
 from fairlead.core.money import cost
@@ -29,6 +29,7 @@ from fairlead.core.nouns import (
     Exchange,
     ExchangeRow,
     Money,
+    PairRow,
     PilotDesign,
     TokenPrice,
     Workload,
@@ -37,6 +38,7 @@ from fairlead.core.ports import Grader
 from fairlead.core.wire.candidate import candidate_body
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import expected_answers
+from fairlead.edge.app.scanning import cost_of
 from fairlead.edge.clients.address import address
 from fairlead.edge.clients.http import Endpoint, candidate_endpoint, incumbent_endpoint
 from fairlead.edge.labels import Labels, read_labels
@@ -50,6 +52,9 @@ from fairlead.pilot.run import run as run_pilot
 
 LOOKED_AT = 200
 """Exchanges read to say which parameters will not be sent and which grader suits."""
+
+FEW_RIGHT = 0.05
+"""A grader that finds fewer of the logged answers right than this is probably not the one that was meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A pilot ready to run: its design, how to grade, and what a reader wants to know before it starts."""
+    """A pilot ready to run: its design, how to grade, and what a reader wants to know before it starts.
+
+    `right_today` is the mean grade of the first logged answers where a rule with expected answers grades them.
+    """
 
     workload: Workload
     design: PilotDesign
@@ -96,13 +104,24 @@ class Prepared:
     incumbent_price: TokenPrice | None
     estimate: Estimate
     not_sent: tuple[str, ...]
+    right_today: float | None
 
 
 def prepare(desk: Desk, order: Order) -> tuple[Prepared, ...]:
-    """The pilots of an order, with what they will take; nothing is kept yet."""
+    """The pilots of an order, with what they will take; nothing is kept yet. The dearest workload comes first."""
+    for url in (order.candidate.endpoint, *([order.reask.endpoint] if order.reask else [])):
+        address(url)
     labels = read_labels(order.labels) if order.labels is not None else None
     chosen = desk.chosen(order.workloads) if order.workloads else gradable(desk, order, labels)
-    return tuple(prepare_one(desk, order, workload, labels) for workload in chosen)
+    prepared = [prepare_one(desk, order, workload, labels) for workload in chosen]
+    return tuple(sorted(prepared, key=lambda each: -spend(desk, each.frame.rows)))
+
+
+def spend(desk: Desk, rows: Sequence[ExchangeRow]) -> Decimal:
+    """About what these exchanges cost, from evenly chosen ones among them; 0 where no price is known."""
+    seen = rows[:: max(1, len(rows) // LOOKED_AT)]
+    costs = [money.amount for row in seen if (money := cost_of(desk, row).money) is not None]
+    return sum(costs, Decimal(0)) / len(costs) * len(rows) if costs else Decimal(0)
 
 
 def declare(desk: Desk, prepared: Sequence[Prepared]) -> None:
@@ -139,6 +158,12 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     name = grader_name(order, workload, labels, expected, looked_at)
     grader = grader_called(name, beside=order.labels, expected=expected or {})
     check(grader, expected or {}, order)
+    right = right_today(grader, looked_at, expected or {})
+    if right is not None and right < FEW_RIGHT and is_suggested(order, labels, expected or {}):
+        raise UsageError(
+            f"By the grader {name}, which suits the expected answers of {workload.name!r}, the log's own answers are nearly "
+            f"all wrong ({right:.0%} right). Name the grader that is meant with --grader, or {name} if that is so."
+        )
     design = designs.propose(
         workload_id=workload.id,
         rows=rows,
@@ -168,6 +193,7 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
         incumbent_price=price_of_incumbent(desk, design) if order.reask is not None else None,
         estimate=estimate(design, frame, price, concurrency=order.concurrency),
         not_sent=not_sent(order.candidate, looked_at),
+        right_today=right,
     )
 
 
@@ -210,7 +236,15 @@ def grader_name(
         raise UsageError(
             f"{order.labels} names several graders for {workload.name!r}: {', '.join(sorted(told))}; use one."
         )
-    return told.pop() if told else suggested(workload.guess.category, looked_at[0].request)
+    if told:
+        return told.pop()
+    found = fitting(workload.guess.category, looked_at[0].request, list(expected.values()))
+    if found is None:
+        raise UsageError(
+            f"The expected answers of {workload.name!r} are prose, which no rule compares; name a function of yours, with "
+            "grader in the labels file or --grader FILE.py:FUNCTION, or use --grader agree (agreement with the incumbent)."
+        )
+    return found
 
 
 def grader_called(name: str, *, beside: Path | None, expected: Mapping[str, JSON]) -> Grader:
@@ -234,6 +268,23 @@ def check(grader: Grader, expected: Mapping[str, JSON], order: Order) -> None:
             raise UsageError(
                 f"{order.labels}: the expected answer of {exchange_id!r} does not suit the grader {grader.id}: {problem}"
             )
+
+
+def is_suggested(order: Order, labels: Labels | None, expected: Mapping[str, JSON]) -> bool:
+    """Whether nobody named the grader, neither on the command line nor in the labels."""
+    return order.grader is None and not (labels is not None and any(key in labels.graders for key in expected))
+
+
+def right_today(grader: Grader, looked_at: Sequence[Exchange], expected: Mapping[str, JSON]) -> float | None:
+    """How good the first logged answers are by this rule: one that does not fit finds both sides wrong, which looks equal."""
+    if not isinstance(grader, Rule) or not grader.needs_expected:
+        return None
+    scores = [
+        graded(grader, exchange_id=each.id, request=each.request, answer=each.answer, expected=expected[each.id]).score
+        for each in looked_at
+        if each.id in expected and each.answer.failure is None
+    ]
+    return sum(scores) / len(scores) if scores else None
 
 
 def price_of_candidate(desk: Desk, order: Order) -> TokenPrice | None:
@@ -326,10 +377,30 @@ async def run_connected(
                 progress=on_progress,
             )
         except PausedPilot as paused:
-            keep(desk, prepared, paused.result, order)
+            keep(desk, prepared, with_logged_cost(desk, paused.result), order)
             raise
+    result = with_logged_cost(desk, result)
     keep(desk, prepared, result, order)
     return result
+
+
+def with_logged_cost(desk: Desk, result: PilotResult) -> PilotResult:
+    """The result with what the incumbent's logged answers cost at their own dates; asked again, it knows that itself."""
+    if result.design.incumbent is not None:
+        return result
+    rows = {row.id: row for row in desk.ledger.rows(result.design.workload_id)}
+    found = logged_costs(desk, desk.ledger.pairs(result.pilot_id), rows)
+    costs = [each for each in found if each is not None]
+    total = None
+    if len({each.currency for each in costs}) == 1:
+        total = Money(amount=sum((each.amount for each in costs), Decimal(0)), currency=costs[0].currency)
+    unknown = len(found) if total is None else len(found) - len(costs)
+    return replace(result, incumbent=replace(result.incumbent, cost=total, cost_unknown=unknown))
+
+
+def logged_costs(desk: Desk, pairs: Sequence[PairRow], rows: Mapping[str, ExchangeRow]) -> list[Money | None]:
+    """What the logged answer in each pair cost at its own date; `None` where that is unknown or the exchange was erased."""
+    return [None if (row := rows.get(each.pair.exchange_id)) is None else cost_of(desk, row).money for each in pairs]
 
 
 async def connected(stack: AsyncExitStack, order: Order, prepared: Prepared) -> tuple[Endpoint, Endpoint | None]:

@@ -18,7 +18,7 @@ from fairlead.core.ids import digest
 from fairlead.core.moves import LogSpan, PilotFacts, Plan, Skipped, WorkloadFacts
 from fairlead.core.nouns import Estimand, ExchangeRow, Money, PairRow, PilotDesign, TokenPrice, Workload
 from fairlead.edge.app.desk import Desk
-from fairlead.edge.app.piloting import grader_called
+from fairlead.edge.app.piloting import grader_called, logged_costs
 from fairlead.edge.app.scanning import cost_of
 from fairlead.edge.currency import rates
 from fairlead.edge.labels import Labels, read_labels
@@ -135,15 +135,13 @@ def incumbent_costs(
     desk: Desk, design: PilotDesign, pairs: Sequence[PairRow], by_id: Mapping[str, ExchangeRow]
 ) -> list[Money | None]:
     """What the incumbent's answer in each pair cost: the logged one at its date, or the fresh one at today's price."""
+    if design.incumbent is None:
+        return logged_costs(desk, pairs, by_id)
     costs: list[Money | None] = []
     for pair in pairs:
         row = by_id.get(pair.pair.exchange_id)
-        if row is None:
-            costs.append(None)
-        elif design.incumbent is None:
-            costs.append(cost_of(desk, row).money)
-        else:
-            costs.append(desk.prices.cost_of(row.model, row.provider, pair.incumbent_usage, desk.now).money)
+        again = row and desk.prices.cost_of(row.model, row.provider, pair.incumbent_usage, desk.now)
+        costs.append(again.money if again else None)
     return costs
 
 

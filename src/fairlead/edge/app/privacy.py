@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fairlead.core.errors import InputError
-from fairlead.core.nouns import JSON
+from fairlead.core.nouns import JSON, Exchange
 from fairlead.core.redact import Policy, Redactor, expected
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.config import PrivacySettings
@@ -43,6 +43,18 @@ def expected_answers(desk: Desk, workload_id: str, labels: Mapping[str, JSON]) -
 def forget(desk: Desk, who: str) -> Forgotten:
     """Erase everything of a user or conversation, also where the ledger knows them by a hash only."""
     return Forgotten.together([desk.ledger.forget(name) for name in names_in_ledger(desk, who)])
+
+
+def export(desk: Desk, write: Callable[[Exchange], None], *, who: str | None = None) -> int:
+    """Hand every exchange to `write`, or only those of a user or conversation, and return how many there were."""
+    if who is None:
+        return desk.ledger.export(write)
+    names, count = set(names_in_ledger(desk, who)), 0
+    for exchange in desk.ledger.exchanges():
+        if exchange.user in names or exchange.conversation in names:
+            write(exchange)
+            count += 1
+    return count
 
 
 def names_in_ledger(desk: Desk, who: str) -> list[str]:

@@ -26,6 +26,7 @@ from fairlead.edge.cli import options, show
 from fairlead.edge.cli.report import write
 from fairlead.edge.cli.run import whole
 from fairlead.edge.report import render
+from fairlead.pilot.result import signed
 
 ORGANISATION = "Corvane Marine Supply (simulated)"
 MARGIN = 0.05
@@ -184,7 +185,7 @@ def with_truth(desk: Desk, path: Path, record: dict[str, Any], report: Path) -> 
     verdicts = {row["workload"]["id"]: row["judgement"]["verdict"] for row in record["pilots"]}
     found = {row.id: row.workload_id for row in desk.ledger.rows() if row.workload_id is not None}
     rows = list(compared(truth, found, verdicts, margin=MARGIN))
-    words = {row.workload_id: f"{row.difference:+.1%}".replace("-", "−") for row in rows if row.difference is not None}
+    words = {row.workload_id: f"{signed(row.difference)} points" for row in rows if row.difference is not None}
     write(report, render(record["plan"], org=ORGANISATION, truth=words, version=__version__))
     return rows
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from fairlead.core.errors import InputError
+from fairlead.core.errors import InputError, UsageError
 from fairlead.core.nouns import Exchange
 from fairlead.core.wire.canonical import exchange_to_json
 from fairlead.edge import app
@@ -24,11 +24,12 @@ def command() -> None:
     \b
     fairlead ledger backup copy.db        a consistent copy, also while something writes
     fairlead ledger export > all.jsonl    every exchange as canonical JSONL, which `fairlead scan` reads back
+    fairlead ledger export USER           only those of a user or conversation, to hand them out
     fairlead ledger forget USER           every exchange of a user or conversation, and all that came from it
     """
 
 
-@command.command(name="backup")
+@command.command(name="backup", short_help="Copy the ledger, also while something writes.")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 @options.ledger
 @options.config
@@ -47,38 +48,41 @@ def backup(path: Path, ledger: str | None, config: Path | None, as_json: bool) -
         click.echo(f"Copied the ledger to {path} ({size / 1e6:,.1f} MB).")
 
 
-@command.command(name="export")
+@command.command(name="export", short_help="Write the exchanges as JSONL; all, or a user's.")
+@click.argument("who", required=False, metavar="[USER-OR-CONVERSATION]")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (default: stdout)."
 )
 @options.ledger
 @options.config
 @options.as_json
-def export(output: Path | None, ledger: str | None, config: Path | None, as_json: bool) -> None:
+def export(who: str | None, output: Path | None, ledger: str | None, config: Path | None, as_json: bool) -> None:
     """Write every exchange as canonical JSONL, one object a line, which `fairlead scan` reads back.
+
+    With USER-OR-CONVERSATION, only the exchanges of that user or conversation: what `fairlead ledger forget` would erase.
 
     The record printed by --json (needs --output): {"path", "exchanges"}.
     """
     if as_json and output is None:
         raise click.UsageError("--json needs --output FILE, for the lines themselves go to stdout otherwise.")
     with app.opened(ledger=ledger, config=config, create=False) as desk:
-        written = write_file(desk, output) if output is not None else write_lines(desk, sys.stdout.buffer)
+        written = write_file(desk, output, who) if output is not None else write_lines(desk, sys.stdout.buffer, who)
     if as_json:
         options.print_json({"path": str(output), "exchanges": written})
     else:
         click.echo(f"Wrote {written:,} exchanges.", err=True)
 
 
-def write_file(desk: app.Desk, path: Path) -> int:
+def write_file(desk: app.Desk, path: Path, who: str | None) -> int:
     """Write the exchanges to a file, or say in one line why that is not possible."""
     try:
         with path.open("wb") as file:
-            return write_lines(desk, file)
+            return write_lines(desk, file, who)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def write_lines(desk: app.Desk, file: BinaryIO) -> int:
+def write_lines(desk: app.Desk, file: BinaryIO, who: str | None) -> int:
     """Write the exchanges and return how many there were."""
     written = 0
 
@@ -87,25 +91,27 @@ def write_lines(desk: app.Desk, file: BinaryIO) -> int:
         file.write(msgspec.json.encode(exchange_to_json(exchange)) + b"\n")
         written += 1
 
-    desk.ledger.export(write)
+    privacy.export(desk, write, who=who)
     return written
 
 
-@command.command(name="forget")
-@click.argument("who")
+@command.command(name="forget", short_help="Erase everything of a user or conversation.")
+@click.argument("who", metavar="USER-OR-CONVERSATION")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.ledger
 @options.config
 @options.as_json
-def forget(who: str, yes: bool, ledger: str | None, config: Path | None, as_json: bool) -> None:
-    """Erase every exchange of the user or conversation WHO, with its texts, answers and pairs.
+@click.pass_context
+def forget(ctx: click.Context, /, who: str, yes: bool, ledger: str | None, config: Path | None, as_json: bool) -> None:
+    """Erase every exchange of a user or conversation, with its texts, answers and pairs.
 
     Verdicts stay, for they are counts; pilots that lost pairs are named. This cannot be undone.
     The record printed by --json: {"who", and the counts erased by kind}.
     """
     with app.opened(ledger=ledger, config=config, create=False) as desk:
-        if not yes and not click.confirm(f"Erase everything of {who!r}? This cannot be undone"):
-            raise click.Abort
+        if not yes and not confirmed(who):
+            click.echo("Nothing was erased.", err=True)
+            ctx.exit(1)
         counts = privacy.forget(desk, who)
     if as_json:
         options.print_json({"who": who, **options.plain(counts)})
@@ -113,3 +119,10 @@ def forget(who: str, yes: bool, ledger: str | None, config: Path | None, as_json
         click.echo(
             f"Erased everything of {who!r}: " + ", ".join(f"{v} {k}" for k, v in options.plain(counts).items()) + "."
         )
+
+
+def confirmed(who: str) -> bool:
+    """Whether the user means it; where nobody can be asked, that has to be said with --yes."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"Erasing everything of {who!r} cannot be undone; pass --yes to do it.")
+    return click.confirm(f"Erase everything of {who!r}? This cannot be undone", err=True)

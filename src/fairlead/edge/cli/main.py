@@ -41,7 +41,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command called `cmd_name`."""
         if cmd_name not in COMMANDS:
-            return None
+            raise click.UsageError(f"There is no command {cmd_name!r}; there are: {', '.join(COMMANDS)}.")
         command: click.Command = importlib.import_module(f"fairlead.edge.cli.{cmd_name}").command
         return command
 

@@ -224,12 +224,18 @@ def pilot(desk: Desk, order: piloting.Order, *, dry_run: bool, yes: bool, quiet:
     """Prepare, announce, ask for leave, run each pilot; returns their records."""
     prepared = piloting.prepare(desk, order)
     if not quiet:
-        show.announce(order, prepared)
+        show.announce(order, prepared, left_out=left_out(desk, order, prepared))
     if dry_run:
         return [show.prepared_record(each) for each in prepared]
     approve(desk, order, yes=yes)
     piloting.declare(desk, prepared)
     return run_all(desk, order, prepared, quiet=quiet)
+
+
+def left_out(desk: Desk, order: piloting.Order, prepared: Sequence[piloting.Prepared]) -> list[str]:
+    """The workloads that nobody named and that cannot be graded, by name."""
+    known = {each.workload.id for each in prepared}
+    return [] if order.workloads else [w.name for w in desk.ledger.workloads() if w.id not in known]
 
 
 def run_all(

@@ -62,7 +62,7 @@ def evidence(steps: Sequence[Step], *, margin: float, decided_at: int | None, na
 
     band = " ".join([at(step, step.high) for step in steps] + [at(step, step.low) for step in reversed(steps)])
     label = (
-        f"{name}: difference in score over {last.n:,} pairs; "
+        f"{name}: difference in points over {last.n:,} pairs; "
         f"now {signed(last.mean)} points, interval {signed(last.low)} to {signed(last.high)}"
     )
     return Markup(

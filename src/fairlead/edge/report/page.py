@@ -211,7 +211,7 @@ def _says(best: Option, judged: Judgement) -> Iterator[str]:
         )
     sure = f"{1 - pilot.alpha:.0%}".replace("%", " %")
     yield (
-        f"On {pilot.estimand} the candidate scores {signed(judged.mean or 0.0)} points against the incumbent, with {sure} "
+        f"On {pilot.estimand} the candidate is {signed(judged.mean or 0.0)} points from the incumbent, with {sure} "
         f"confidence between {signed(judged.low)} and {signed(judged.high)}: better on {judged.wins:,} requests, "
         f"worse on {judged.losses:,}, the same on {judged.ties:,}."
     )
@@ -265,7 +265,7 @@ def _cost(costs: tuple[CostSummary, ...]) -> str:
 
 
 _LINES: Sequence[tuple[str, Callable[[SideFacts], str]]] = (
-    ("Mean score", lambda side: _share(side.score)),
+    ("Mean grade", lambda side: _share(side.score)),
     ("Latency p50", lambda side: _seconds(side.latency_p50_s)),
     ("Latency p95", lambda side: _seconds(side.latency_p95_s)),
     ("Input tokens", lambda side: _tokens(side.input_tokens)),

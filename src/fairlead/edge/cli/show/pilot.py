@@ -20,7 +20,7 @@ from fairlead.pilot.result import Ended, PilotResult, SideSummary, points, signe
 WORKLOAD_WIDTH = 34
 
 
-def announce(order: piloting.Order, prepared: Sequence[piloting.Prepared]) -> None:
+def announce(order: piloting.Order, prepared: Sequence[piloting.Prepared], *, left_out: Sequence[str] = ()) -> None:
     """Say where the traffic will go, how many requests, at what cost and time, and how each workload is graded."""
     candidate = order.candidate
     say(f"Candidate  {safe(candidate.model)} at {safe(candidate.endpoint, width=80)}")
@@ -44,6 +44,9 @@ def announce(order: piloting.Order, prepared: Sequence[piloting.Prepared]) -> No
     console().print(made)
     for line in announcements(order, prepared):
         say(line)
+    if left_out:
+        names = ", ".join(safe(each, width=WORKLOAD_WIDTH) for each in left_out)
+        say(f"Not piloted, for want of expected answers: {names}.")
     say()
 
 
@@ -64,6 +67,12 @@ def announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) 
         yield f"Logged parameters that are not sent to the candidate: {safe(', '.join(omitted), width=100)}."
     if any(each.price is None for each in prepared):
         yield "The candidate's price is unknown: cost is unknown and a --budget counts requests. Give --price IN,OUT."
+    for each in prepared:
+        if each.right_today is not None and each.right_today < piloting.FEW_RIGHT:
+            yield (
+                f"{safe(each.workload.name)}: {each.right_today:.0%} of the first logged answers are right by "
+                f"{each.grader_name}. If it is not the grader that was meant, both sides look equally wrong."
+            )
     if order.budget is not None:
         yield f"Nothing is spent beyond the budget of {order.budget}."
 
@@ -97,6 +106,7 @@ def prepared_record(each: piloting.Prepared) -> dict[str, Any]:
         "cost": each.estimate.cost,
         "seconds": each.estimate.seconds,
         "not_sent": each.not_sent,
+        "right_today": each.right_today,
     }
 
 
@@ -187,7 +197,7 @@ def failures(side: SideSummary) -> str:
 
 SIDE_ROWS: Mapping[str, Callable[[SideSummary], str]] = {
     "model": lambda side: safe(", ".join(side.models) or UNKNOWN, width=40),
-    "score": lambda side: UNKNOWN if side.score is None else f"{side.score:.1%}",
+    "mean grade": lambda side: UNKNOWN if side.score is None else f"{side.score:.1%}",
     "latency p50 / p95": lambda side: f"{seconds(side.latency_p50_s)} / {seconds(side.latency_p95_s)}",
     "tokens in / out": tokens,
     "failures": failures,
@@ -201,10 +211,18 @@ def basis_lines(result: PilotResult) -> Iterator[str]:
     design, basis = result.design, result.basis
     yield (
         f"Rests on: grader {design.grader}; prompts {basis.prompts}; pilot {result.pilot_id}; seed {design.seed}; "
-        f"{result.requests:,} requests asked."
+        f"{basis_dates(result)}."
     )
     if result.not_sent:
         yield f"Not sent: {safe(', '.join(result.not_sent), width=100)}."
+
+
+def basis_dates(result: PilotResult) -> str:
+    """The dates of the traffic a verdict rests on."""
+    first, last = result.basis.log_from, result.basis.log_to
+    return (
+        "traffic without dates" if first is None or last is None else f"traffic of {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    )
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -215,6 +233,8 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
     made = table(
         ("Workload", False),
         ("Candidate", False),
+        ("Graded by", False),
+        ("Margin", True),
         ("Verdict", False),
         ("Difference", True),
         ("Pairs", True),
@@ -225,6 +245,8 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
         made.add_row(
             name(row["workload"]["name"], width=WORKLOAD_WIDTH),
             name(row["candidate"], width=30),
+            name(row["grader"].partition("@")[0], width=24),
+            points(row["margin"]),
             Text(verdict + (" (out of date)" if row["out_of_date"] else "")),
             interval(row["low"], row["high"]),
             f"{row['n']:,}",
@@ -235,7 +257,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
         for reason in row["out_of_date"]:
             say(f"{safe(row['workload']['name'])}: out of date, {safe(reason, width=150)}.")
     if len(rows) == 1:
-        say(f"Rests on: {safe(rows[0]['words'], width=300)}")
+        say(safe(rows[0]["words"], width=300))
         say(
-            f"Grader {rows[0]['grader']}; incumbent {safe(', '.join(rows[0]['incumbent_models']), width=100)}; prompts {rows[0]['prompts']}."
+            f"Rests on: grader {rows[0]['grader']}; incumbent {safe(', '.join(rows[0]['incumbent_models']), width=100)}; prompts {rows[0]['prompts']}."
         )

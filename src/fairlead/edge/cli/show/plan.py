@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
+from fairlead.core.grade import is_agreement
 from fairlead.core.moves import Action, Plan
 from fairlead.core.telling import Row, headline, lede, rows_for_people, span_words
 from fairlead.edge.cli.show.terminal import console, name, safe, say, table
@@ -71,5 +72,9 @@ def small_print(made: Plan) -> Iterator[str]:
     )
     if made.rates.day:
         yield f"Exchange rates of {made.rates.day} ({made.rates.source}). {made.rates.warning}".rstrip()
+    by_agreement = [move.workload.name for move in made.moves if move.best and is_agreement(move.best.pilot.grader)]
+    if by_agreement:
+        names = ", ".join(safe(each, width=34) for each in by_agreement)
+        yield f"Graded by agreement with the incumbent, which is likeness and not quality: {names}."
     for note in made.price_notes:
         yield safe(note, width=200)

@@ -111,5 +111,6 @@ def day(moment: datetime) -> str:
 
 
 def say(line: str = "") -> None:
-    """Print one line of text, never read as markup."""
-    console().print(Text(line))
+    """Print one line of text, never read as markup; broken between words on a terminal, left whole in a pipe or file."""
+    shown = console()
+    shown.print(Text(line), soft_wrap=not shown.is_terminal)
