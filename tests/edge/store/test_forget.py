@@ -161,7 +161,7 @@ def test_a_reader_in_the_way_is_told_of_and_the_next_try_cleans_up(path):
 
 def test_forgetting_leaves_no_dead_rows_in_postgresql(url):
     with Ledger.open(url) as ledger:
-        ledger.append_exchanges(own(number, user="ada", answer=Answer(text=f"{number}" * 999)) for number in range(400))
+        ledger.append_exchanges(own(number, user="ada", answer=Answer(text=f"{number}" * 999)) for number in range(1000))
         before = ledger.size().disk_bytes
         ledger.forget("ada")
         assert ledger.size().disk_bytes < before / 2

@@ -7,7 +7,7 @@
 'Write to <email 1> or <email 2>; <email 1> is faster.'
 """
 
-from fairlead.core.redact.exchange import GIVEN, expected, redacted
+from fairlead.core.redact.exchange import GIVEN, expected, is_clean, redacted
 from fairlead.core.redact.find import Finder
 from fairlead.core.redact.kinds import SECRETS, Checks, DataClass, Hit, Kind, Policy
 from fairlead.core.redact.redactor import Redactor, Report
@@ -24,5 +24,6 @@ __all__ = [
     "Redactor",
     "Report",
     "expected",
+    "is_clean",
     "redacted",
 ]

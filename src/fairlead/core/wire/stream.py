@@ -92,7 +92,7 @@ class EventReader:
             self._name = value.decode("utf-8", "replace")
 
 
-class _Stream:
+class AnyStream:
     """What both protocols share: bounds, decoding, the end, and failures."""
 
     def __init__(self, *, max_bytes: int = MAX_STREAM_BYTES) -> None:
@@ -210,7 +210,7 @@ class _Choice:
         return {"index": index, "message": said, "finish_reason": self.finish}
 
 
-class ChatStream(_Stream):
+class ChatStream(AnyStream):
     r"""Assembles the chunks of a streamed chat completion.
 
     >>> stream = ChatStream()
@@ -317,7 +317,7 @@ class _Block:
         return block
 
 
-class MessageStream(_Stream):
+class MessageStream(AnyStream):
     """Assembles the events of a streamed Anthropic message."""
 
     _DELTA_FIELDS = ("text", "thinking", "partial_json", "signature")

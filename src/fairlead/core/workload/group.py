@@ -124,9 +124,19 @@ class Grouper:
         leaf = self._leaf_of(frame, request)
         return self._assignment(frame, leaf if leaf is not None else self._leaves[_AD_HOC])
 
+    def learner(self) -> Grouper:
+        """A grouper that learns for this one to `absorb`, sharing what this one has worked out about wording."""
+        other = Grouper()
+        other._masker = self._masker
+        return other
+
     def arrive(self, request: Request, *, at: datetime | None = None) -> Assignment | None:
         """Learn from a request as it arrives and place it; `None` while it is not certain where it belongs."""
         self.learn(request, at=at)
+        return self.place(request)
+
+    def place(self, request: Request) -> Assignment | None:
+        """Where a request belongs, without learning from it; `None` while that is not certain."""
         frame = frame_of(request, self._masker)
         leaf = self._leaf_of(frame, request)
         if leaf is None or leaf.ad_hoc or _overlap(leaf, frame) < SHARED:

@@ -30,6 +30,9 @@ TABLES = (
     "claims",
     "watched",
     "alerts",
+    "rollups",
+    "spend",
+    "keys",
     "plans",
     "scans",
     "hosts",
@@ -83,6 +86,10 @@ class Database(Protocol):
 
     def bytes_used(self) -> int:
         """How much disk the ledger takes."""
+        ...
+
+    def bytes_held(self) -> int:
+        """How much of that is in use."""
         ...
 
     def close(self) -> None:

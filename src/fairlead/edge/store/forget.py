@@ -52,7 +52,7 @@ def erase(transaction: Transaction, who: str) -> Forgotten:
     exchanges = transaction.change("DELETE FROM exchanges WHERE seq IN (SELECT seq FROM gone)")
     transaction.change(f"INSERT INTO loose SELECT body FROM {_GONE_REPLIES}")
     replies = transaction.change(f"DELETE FROM {_GONE_REPLIES}")
-    bodies = _erase_loose_bodies(transaction)
+    bodies = erase_loose_bodies(transaction)
     for table in ("gone", "loose"):
         transaction.change(f"DROP TABLE {table}")
     pilots = tuple(row[0] for row in paired)
@@ -69,7 +69,7 @@ def _mark(transaction: Transaction, who: str) -> None:
         transaction.change(f"INSERT INTO loose SELECT {column} {chosen}", (who, who))
 
 
-def _erase_loose_bodies(transaction: Transaction) -> int:
+def erase_loose_bodies(transaction: Transaction) -> int:
     """Erase the listed bodies that nothing refers to any more."""
     return transaction.change(
         "DELETE FROM bodies WHERE id IN (SELECT id FROM loose)"

@@ -8,7 +8,7 @@ twice; exchanges, draws and pairs keep their order; what is forgotten is gone fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 from fairlead.core.errors import LedgerError, UsageError
 from fairlead.core.nouns import JSON, Exchange, ExchangeRow, PairRow, PilotDesign, Reply, Ungrouped, Workload
+from fairlead.edge.store import append, retain
+from fairlead.edge.store import rollups as sums
 from fairlead.edge.store import rows as columns
 from fairlead.edge.store.batch import Batch
 from fairlead.edge.store.codec import (
@@ -45,6 +47,7 @@ Item = TypeVar("Item")
 _ROWS_AT_ONCE = 5_000
 _EXCHANGES_AT_ONCE = 64  # bodies may be large
 _CHANGES_AT_ONCE = 5_000
+_EXPIRED_AT_ONCE = 500
 _SCRUB_KEY = "ledger.scrub"
 
 
@@ -162,6 +165,26 @@ class Ledger:
         rows = self._database.rows(*_any_of("SELECT row_hash FROM exchanges WHERE row_hash", row_hashes))
         return {row[0] for row in rows}
 
+    def capture(
+        self,
+        arrivals: Sequence[append.Arrival],
+        tallies: Mapping[sums.Slot, sums.Tally],
+        *,
+        again: bool = False,
+    ) -> None:
+        """Keep a batch of what the gateway saw, and add it to the roll-ups, both or neither.
+
+        `again` says that the batch was tried before and it is not known how that ended: nothing is kept or counted twice.
+        """
+        with self._database.write() as transaction:
+            if again and arrivals and append.known_rows(transaction, [each.columns[1] for each in arrivals]):
+                return
+            numbers = append.append(transaction, arrivals)
+            sums.add(transaction, tallies)
+            sums.spend(transaction, tallies)
+        for body, number in numbers.items():
+            body.number = number
+
     def rows(self, workload_id: str | None = None) -> list[ExchangeRow]:
         """Every exchange of a workload, or of all, without its bodies, in order of arrival."""
         reader = columns.RowReader()
@@ -226,6 +249,24 @@ class Ledger:
             transaction.change("DELETE FROM workloads")
             transaction.change_each("INSERT INTO workloads (id, position, record) VALUES (?, ?, ?)", values)
 
+    def put_workloads(self, workloads: Iterable[Workload], *, gone: Iterable[str] = ()) -> None:
+        """Add workloads after those there are, or describe known ones anew in their place; those `gone` are let go."""
+        sql = (
+            "INSERT INTO workloads (id, position, record)"
+            " SELECT ?, coalesce(max(position), 0) + 1, ? FROM workloads WHERE true"
+            " ON CONFLICT (id) DO UPDATE SET record = excluded.record"
+        )
+        with self._database.write() as transaction:
+            for each in workloads:
+                transaction.change(sql, (key(each.id), encode(each)))
+            transaction.change_each("DELETE FROM workloads WHERE id = ?", [(key(id_),) for id_ in gone])
+
+    def rename_workload(self, old: str, now: str) -> None:
+        """Move everything that belongs to a workload to the one that it turned out to be."""
+        with self._database.write() as transaction:
+            transaction.change("UPDATE exchanges SET workload_id = ? WHERE workload_id = ?", (key(now), key(old)))
+            sums.rename(transaction, old, now)
+
     def workloads(self) -> list[Workload]:
         """The workloads, in the order they were set."""
         return [record(Workload, value) for value in self._records("SELECT record FROM workloads ORDER BY position")]
@@ -238,6 +279,14 @@ class Ledger:
             with self._database.write() as transaction:
                 transaction.change_each(sql, values)
 
+    def place(self, rows: Sequence[tuple[int, str, str | None]]) -> None:
+        """Say which workload exchanges belong to, as `assign` does, and move those that were counted without one."""
+        changes = [(key(workload), key_or_none(prompt), seq) for seq, workload, prompt in rows]
+        with self._database.write() as transaction:
+            counted = sums.counted(transaction, {seq: workload for seq, workload, _ in rows})
+            transaction.change_each("UPDATE exchanges SET workload_id = ?, prompt_id = ? WHERE seq = ?", changes)
+            sums.add(transaction, counted)
+
     def state(self, name: str) -> JSON:
         """What was kept under this name; `None` when nothing was."""
         rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
@@ -247,6 +296,20 @@ class Ledger:
         """Keep a value under a name, in place of the one before."""
         with self._database.write() as transaction:
             _put_state(transaction, name, value)
+
+    def state_with_mark(self, name: str) -> tuple[JSON, bytes]:
+        """What was kept under a name, and a mark that tells whether it is still the same (see `replace_state`)."""
+        rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
+        return (decode(unpacker()(rows[0][0])), hash_of(rows[0][0])) if rows else (None, b"")
+
+    def replace_state(self, name: str, value: JSON, *, mark: bytes) -> bool:
+        """Keep a value in place of the one with this mark; false, and nothing done, when another has taken its place."""
+        with self._database.write() as transaction:
+            rows = transaction.rows("SELECT value FROM state WHERE key = ?", (key(name),))
+            if (hash_of(rows[0][0]) if rows else b"") != mark:
+                return False
+            _put_state(transaction, name, value)
+            return True
 
     def add_scan(self, scan: JSON) -> None:
         """Keep the record of a scan."""
@@ -372,6 +435,46 @@ class Ledger:
     def approved_hosts(self) -> frozenset[str]:
         """The hosts that traffic may go to without asking again."""
         return frozenset(shown(row[0]) for row in self._database.rows("SELECT host FROM hosts"))
+
+    # The gateway: sums, keys, and what is old
+
+    def rollups(self, *, since_us: int, until_us: int) -> list[tuple[sums.Slot, sums.Tally]]:
+        """What the gateway saw, by hour, workload, model, key and side, from one hour up to another."""
+        return sums.read(self._database, since_us=since_us, until_us=until_us)
+
+    def spent(self, *, since_us: int) -> dict[str, sums.Spent]:
+        """What each key has used since the beginning of a day."""
+        return sums.spent(self._database, since_us=since_us)
+
+    def keys(self) -> list[JSON]:
+        """The records of all callers' keys, the first one first."""
+        return self._records("SELECT record FROM keys ORDER BY created_us, id")
+
+    def put_key(self, key_id: str, value: JSON) -> None:
+        """Keep the record of a key, in place of the one before."""
+        sql = (
+            "INSERT INTO keys (id, record, created_us) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET record = excluded.record"
+        )
+        with self._database.write() as transaction:
+            transaction.change(sql, (key(key_id), encode(value), _now()))
+
+    def expire(self, *, before_us: int | None, after: int = 0, evidence: bool = True) -> retain.Expired:
+        """Take out one batch of what the gateway captured: before a moment, or (`None`) the oldest there is."""
+        with self._database.write() as transaction:
+            return retain.expire(transaction, before_us=before_us, after=after, evidence=evidence)
+
+    def expire_replies(self) -> int:
+        """Take out what candidates replied to requests that are gone; how many replies went."""
+        replies = retain.lonely_replies(self._database)
+        for part in _parts(replies, _EXPIRED_AT_ONCE):
+            with self._database.write() as transaction:
+                retain.expire_replies(transaction, part)
+        return len(replies)
+
+    def bytes_held(self) -> int:
+        """How many bytes are in use, without room that erased rows left to be used again."""
+        return self._database.bytes_held()
 
     # The ledger as a whole
 

@@ -59,6 +59,13 @@ INSERT_EXCHANGE = (
     " ON CONFLICT (row_hash) DO NOTHING"
 )
 
+INSERT_ARRIVAL = (
+    "INSERT INTO exchanges (id, row_hash, request_key, dialect, endpoint, model, provider,"
+    f" {USAGE}, started_us, latency_s, first_token_s, failure, fidelity, conversation, step, made_for, source,"
+    " metadata, served, workload_id, prompt_id, request_body, response_body)"
+    f" VALUES ({', '.join('?' * 28)}) ON CONFLICT DO NOTHING"
+)
+
 SELECT_ROWS = (
     "SELECT seq, id, request_key, workload_id, prompt_id, dialect, endpoint, model, provider,"
     f" {USAGE}, started_us, latency_s, failure, conversation FROM exchanges"

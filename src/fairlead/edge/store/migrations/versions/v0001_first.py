@@ -22,6 +22,7 @@ def upgrade() -> None:
     _workloads()
     _pilots()
     _routes()
+    _gateway()
     for name in ("plans", "scans"):
         op.create_table(name, *_diary(), sa.PrimaryKeyConstraint("seq", name=f"pk_{name}"))
     op.create_table(
@@ -85,6 +86,7 @@ def _exchanges() -> None:
         sa.Column("made_for", sa.Text()),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("metadata", sa.LargeBinary(), nullable=False),
+        sa.Column("served", sa.Text()),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("request_body", "response_body")),
         _foreign("exchanges", "request_body", "bodies.id"),
         _foreign("exchanges", "response_body", "bodies.id"),
@@ -93,8 +95,11 @@ def _exchanges() -> None:
         sa.UniqueConstraint("row_hash", name="uq_exchanges_row_hash"),
         sqlite_autoincrement=True,
     )
-    for column in ("request_body", "response_body", "conversation", "made_for"):
+    for column in ("request_body", "response_body"):
         op.create_index(f"ix_exchanges_{column}", "exchanges", [column])
+    for column in ("conversation", "made_for"):
+        known = sa.text(f"{column} IS NOT NULL")
+        op.create_index(f"ix_exchanges_{column}", "exchanges", [column], sqlite_where=known, postgresql_where=known)
     op.create_index("ix_exchanges_workload", "exchanges", ["workload_id", "seq"])
 
 
@@ -201,6 +206,38 @@ def _routes() -> None:
         sa.Column("due_us", sa.BigInteger()),
         sa.Column("told", sa.Boolean()),
         sa.PrimaryKeyConstraint("seq", name="pk_alerts"),
+    )
+
+
+def _sums(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, sa.BigInteger(), nullable=False) for name in names]
+
+
+def _gateway() -> None:
+    op.create_table(
+        "rollups",
+        sa.Column("hour_us", sa.BigInteger(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("workload_id", "model", "key_id", "served")),
+        *_sums("calls", "errors", "closed", "unmetered", "unpriced"),
+        *_sums("fresh", "cache_read", "cache_write", "visible", "reasoning", "cost", "instead"),
+        sa.Column("spread", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("hour_us", "workload_id", "model", "key_id", "served", name="pk_rollups"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "spend",
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("day_us", sa.BigInteger(), nullable=False),
+        *_sums("calls", "tokens", "cost", "unpriced"),
+        sa.PrimaryKeyConstraint("key_id", "day_us", name="pk_spend"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "keys",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_keys"),
     )
 
 

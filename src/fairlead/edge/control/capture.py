@@ -1,0 +1,389 @@
+"""Calls to rows of the ledger: read, placed in a workload, redacted, priced, added up. What repeats is done once.
+
+Most traffic repeats: the same prompt with the same tools, often the same question. A request or an answer that is, byte
+for byte, one that was seen before costs a look into a memory; everything else is read and redacted as a scan would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from fairlead.core.errors import UnreadableLine
+from fairlead.core.nouns import JSON, Exchange, Usage
+from fairlead.core.redact import Redactor, is_clean, redacted
+from fairlead.core.wire.key import request_key
+from fairlead.core.workload.memo import Memo
+from fairlead.edge.catalog.prices import Priced
+from fairlead.edge.control.placing import NOWHERE, Placed, Placing
+from fairlead.edge.store.append import Arrival, KeptBody
+from fairlead.edge.store.codec import answer_body, kept, key, key_or_none, moment, packer, request_body
+from fairlead.edge.store.database import Row
+from fairlead.edge.store.rollups import DAY_US, DOLLAR, HOUR_US, NOTE, Slot, Tally
+from fairlead.edge.store.rows import usage_row
+from fairlead.serve.frames import Call, Ended, Protocol, Served
+from fairlead.serve.reading import KEPT, Answered, Asked, answered, asked
+
+SOURCE = "gateway"
+
+_MEMORY = 24_000_000
+_COSTS = 20_000
+_ROW_BYTES = 600
+_LEARNED_ALWAYS = 16
+_MAKERS: Mapping[Protocol, str] = {Protocol.ANTHROPIC_MESSAGES: "anthropic"}
+_ENCODER = msgspec.json.Encoder()
+
+Price = Callable[[str, str | None, Usage, datetime | None], Priced]
+Rate = Callable[[str], Decimal | None]
+"""What one unit of a currency is worth in dollars, `None` where that is not known."""
+
+
+@dataclass(slots=True)
+class _Question:
+    """A request that was seen: read, and ready to be kept where nothing had to be taken out of it."""
+
+    asked: Asked
+    clean: bool
+    key: str
+    body: KeptBody
+    size: int
+    seen: int = 0
+    placed: Placed = NOWHERE
+    placed_by: int = -1
+
+
+@dataclass(slots=True)
+class _Reply:
+    """An answer that was seen, likewise."""
+
+    answered: Answered
+    clean: bool
+    body: KeptBody
+    size: int
+    usage: Row
+    failure: str | None
+
+
+class _Bill(NamedTuple):
+    """What a call cost, and what the incumbent would have cost, in the roll-ups' money; `None` is unknown."""
+
+    cost: int | None
+    instead: int | None
+
+
+_FREE = _Bill(0, 0)
+
+
+class _Who(NamedTuple):
+    """For whom a call was made, and in which conversation."""
+
+    user: str | None
+    conversation: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """One call that was kept, for whoever watches: shadows, guards, traces.
+
+    `call` holds the raw bodies; `asked` and `answered` are as the ledger has them. `cost` is in the roll-ups' money.
+    """
+
+    call: Call
+    asked: Asked
+    answered: Answered
+    placed: Placed
+    cost: int | None
+    who: _Who
+
+    @property
+    def exchange_id(self) -> str:
+        """The exchange's id in the ledger."""
+        return self.call.call_id
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange as the ledger has it."""
+        return _exchange(self.call, self.asked, self.answered, self.who)
+
+
+@dataclass(slots=True)
+class Lot:
+    """What is written together: rows, sums, and the calls they came from (where somebody wants to see them)."""
+
+    arrivals: list[Arrival] = field(default_factory=list[Arrival])
+    tallies: dict[Slot, Tally] = field(default_factory=dict[Slot, Tally])
+    kept: list[Kept] = field(default_factory=list[Kept])
+    size: int = 0
+    tried: bool = False
+
+    @property
+    def calls(self) -> int:
+        """How many calls are in it, whether kept whole or only counted."""
+        return sum(tally.calls for tally in self.tallies.values())
+
+
+class Capture:
+    """Turns calls into lots. Not to be shared between threads.
+
+    `provider` names who is paid at an upstream; `wanted` says of which calls somebody wants to see what was kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        redactor: Redactor,
+        price: Price,
+        rate: Rate,
+        placing: Placing,
+        provider: Callable[[str], str | None] = lambda _: None,
+        wanted: Callable[[Call], bool] = lambda _: False,
+    ) -> None:
+        self.wanted = wanted
+        self.provider = provider
+        self.unreadable = 0
+        self._redactor = redactor
+        self._price = price
+        self._rate = rate
+        self._placing = placing
+        self._pack = packer()
+        self._questions: Memo[tuple[Protocol, bytes], _Question] = Memo(_MEMORY, lambda _, each: each.size)
+        self._replies: Memo[tuple[Protocol, int, Ended, bytes], _Reply] = Memo(_MEMORY, lambda _, each: each.size)
+        self._costs: dict[tuple[str, str | None, Usage, int], int | None] = {}
+
+    def read(self, calls: Sequence[Call]) -> Lot:
+        """The lot that calls make."""
+        lot = Lot()
+        for call in calls:
+            try:
+                self._take(call, lot)
+            except Exception:  # noqa: BLE001 - a body may hold anything; one that trips us costs itself only
+                self.unreadable += 1
+        return lot
+
+    def _take(self, call: Call, lot: Lot) -> None:
+        question = None
+        if call.protocol in KEPT and call.ended is not Ended.REFUSED:
+            question = self._question(call)
+            self.unreadable += question is None
+        if question is None:
+            self._count(call, lot)
+        else:
+            self._keep(call, question, self._reply(call), lot)
+
+    # One side at a time
+
+    def _question(self, call: Call) -> _Question | None:
+        known = self._questions.get((call.protocol, call.request))
+        if known is None:
+            try:
+                read = asked(call.protocol, call.request)
+            except UnreadableLine:
+                return None
+            known = self._question_of(read, size=2 * len(call.request))
+            self._questions.put((call.protocol, call.request), known)
+        known.seen += 1
+        return known
+
+    def _question_of(self, read: Asked, *, size: int) -> _Question:
+        body = request_body(read.body, read.request)
+        return _Question(
+            asked=read,
+            clean=is_clean(read.body, read.request, self._redactor),
+            key=key(request_key(read.request)),
+            body=KeptBody(body.hash, self._pack(body.data)),
+            size=size + 2_000,
+        )
+
+    def _reply(self, call: Call) -> _Reply:
+        name = (call.spoken, call.status, call.ended, call.response)
+        known = self._replies.get(name)
+        if known is None:
+            read = answered(
+                call.spoken,
+                call.response,
+                status=call.status,
+                ended=call.ended,
+                problem=self._redactor.text(call.problem),
+            )
+            known = self._reply_of(read, size=2 * len(call.response))
+            if call.response:  # without an answer the problem is what there is to know
+                self._replies.put(name, known)
+        return known
+
+    def _reply_of(self, read: Answered, *, size: int) -> _Reply:
+        body, failure = answer_body(read.body, read.answer), read.answer.failure
+        return _Reply(
+            answered=read,
+            clean=is_clean(read.body, read.answer, self._redactor),
+            body=KeptBody(body.hash, self._pack(body.data)),
+            size=size + 2_000,
+            usage=usage_row(read.usage),
+            failure=None if failure is None else failure.kind.value,
+        )
+
+    # Both sides together
+
+    def _keep(self, call: Call, question: _Question, reply: _Reply, lot: Lot) -> None:
+        who = _Who(call.user or question.asked.user, call.conversation or question.asked.conversation)
+        named = self._named(who) if question.clean and reply.clean else None
+        fidelity = question.asked.fidelity
+        notes: dict[str, JSON] = {}
+        if named is None:
+            whole = redacted(_exchange(call, question.asked, reply.answered, who), self._redactor)
+            fidelity, notes = whole.fidelity, dict(whole.metadata)
+            named = _Who(whole.user, whole.conversation)
+            seen = question.seen
+            question = self._question_of(
+                replace(question.asked, body=whole.request_body, request=whole.request), size=0
+            )
+            question.seen = seen
+            reply = self._reply_of(replace(reply.answered, body=whole.response_body, answer=whole.answer), size=0)
+        placed = self._place(call, question)
+        bill = self._count(call, lot, placed=placed, reply=reply.answered)
+        flags = ", ".join(fidelity) or None
+        notes[NOTE] = _note(call, bill, self._redactor)
+        more = (flags, key_or_none(named.conversation), None, key_or_none(named.user), SOURCE, _ENCODER.encode(notes))
+        where = (call.served.value, key_or_none(placed.workload_id), key_or_none(placed.prompt_id))
+        lot.arrivals.append(Arrival((*self._row(call, question, reply), *more, *where), question.body, reply.body))
+        lot.size += _ROW_BYTES + len(call.request) + len(call.response)
+        if self.wanted(call):
+            asked_, answered_ = question.asked, reply.answered
+            each = Kept(call=call, asked=asked_, answered=answered_, placed=placed, cost=bill.cost, who=named)
+            lot.kept.append(each)
+
+    def _named(self, who: _Who) -> _Who | None:
+        """Who it was, as may be kept; `None` where a name holds something that must be looked for in the bodies, too."""
+        if who.user is None and who.conversation is None:
+            return who
+        each = self._redactor.pass_over()
+        named = _Who(*(None if name is None else each.identity(name) for name in who))
+        return None if each.met else named
+
+    def _row(self, call: Call, question: _Question, reply: _Reply) -> Row:
+        request = question.asked.request
+        return (
+            key(call.call_id),
+            key(call.call_id),
+            question.key,
+            question.asked.dialect.value,
+            request.endpoint.value,
+            kept(reply.answered.answer.model or call.model or request.model),
+            self.provider(call.upstream),
+            *reply.usage,
+            call.started_us,
+            call.latency_s,
+            call.first_byte_s if call.streamed else None,
+            reply.failure,
+        )
+
+    def _place(self, call: Call, question: _Question) -> Placed:
+        """Where a call belongs: as its data plane found, or as is found here; learning from it either way."""
+        request = question.asked.request
+        if question.seen <= _LEARNED_ALWAYS or question.seen & (question.seen - 1) == 0:
+            self._placing.learn(request, at=moment(call.started_us))
+        if call.workload_id is not None:
+            return Placed(call.workload_id, call.prompt_id)
+        if question.placed_by != self._placing.version:
+            question.placed, question.placed_by = self._placing.place(request), self._placing.version
+        return question.placed
+
+    # Sums
+
+    def _count(self, call: Call, lot: Lot, *, placed: Placed = NOWHERE, reply: Answered | None = None) -> _Bill:
+        """Add a call to the sums; what it cost."""
+        model = (reply.answer.model if reply is not None else None) or call.model
+        workload = placed.workload_id or call.workload_id or ""
+        slot = Slot(call.started_us // HOUR_US * HOUR_US, workload, model, call.key_id or "", call.served.value)
+        tally = lot.tallies.get(slot)
+        if tally is None:
+            tally = lot.tallies[slot] = Tally()
+        closed = call.ended is Ended.CLIENT_CLOSED
+        if reply is None:
+            tally.count(failed=not closed and (call.ended is not Ended.DONE or call.status >= 400), closed=closed)
+            return _FREE
+        bill = self._bill(call, model, reply)
+        tally.count(
+            failed=not closed and reply.answer.failure is not None,
+            closed=closed,
+            latency_s=call.latency_s,
+            first_s=call.first_byte_s if call.streamed else None,
+            usage=reply.usage,
+            cost=bill.cost,
+            instead=bill.instead,
+        )
+        return bill
+
+    def _bill(self, call: Call, model: str, reply: Answered) -> _Bill:
+        usage = reply.usage
+        told = usage.fresh is not None or usage.visible is not None
+        if not told and reply.answer.failure is not None and call.ended is not Ended.CLIENT_CLOSED:
+            return _FREE  # an error is not billed
+        cost = self._cost(model, self.provider(call.upstream), usage, call.started_us)
+        if cost is None or call.served is not Served.CANDIDATE:
+            return _Bill(cost, cost)
+        maker = _MAKERS.get(call.protocol, "openai")
+        return _Bill(cost, self._cost(call.model, maker, usage, call.started_us))
+
+    def _cost(self, model: str, provider: str | None, usage: Usage, at_us: int) -> int | None:
+        name = (model, provider, usage, at_us // DAY_US)
+        if name not in self._costs:
+            if len(self._costs) >= _COSTS:
+                self._costs.clear()
+            self._costs[name] = self._look_up(model, provider, usage, moment(at_us))
+        return self._costs[name]
+
+    def _look_up(self, model: str, provider: str | None, usage: Usage, at: datetime) -> int | None:
+        money = self._price(model, provider, usage, at).money
+        rate = None if money is None else self._rate(money.currency)
+        return None if money is None or rate is None else int(money.amount * rate * DOLLAR)
+
+
+def _note(call: Call, bill: _Bill, redactor: Redactor) -> JSON:
+    """How a call went, for whoever reads the ledger."""
+    note: dict[str, JSON] = {
+        "served": call.served.value,
+        "stage": call.stage,
+        "status": call.status,
+        "ended": call.ended.value,
+        "upstream": call.upstream,
+        "cost": bill.cost,
+        "instead": bill.instead,
+    }
+    if call.key_id is not None:
+        note["key"] = call.key_id
+    if len(call.attempts) > 1:
+        note["attempts"] = [
+            [each.upstream, each.status, redactor.text(each.problem) if each.problem else ""] for each in call.attempts
+        ]
+    if call.problem:
+        note["problem"] = redactor.text(call.problem)
+    if call.spoken is not call.protocol:
+        note["spoken"] = call.spoken.value
+    if call.route_version:
+        note["route"] = call.route_version
+    return note
+
+
+def _exchange(call: Call, question: Asked, reply: Answered, who: _Who) -> Exchange:
+    return Exchange(
+        id=call.call_id,
+        row_hash=call.call_id,
+        dialect=question.dialect,
+        request=question.request,
+        answer=reply.answer,
+        request_body=question.body,
+        response_body=reply.body,
+        usage=reply.usage,
+        started_at=moment(call.started_us),
+        latency_s=call.latency_s,
+        conversation=who.conversation,
+        user=who.user,
+        source=SOURCE,
+        first_token_s=call.first_byte_s if call.streamed else None,
+        fidelity=question.fidelity,
+    )
