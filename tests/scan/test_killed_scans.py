@@ -20,7 +20,7 @@ from fairlead.edge.recognisers import Recognisers
 from fairlead.edge.store import Ledger
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-WRITES = ("append_exchanges", "assign", "set_workloads", "set_state")
+WRITES = ("append_exchanges", "assign", "set_workloads", "change_state")
 
 
 class Killed(BaseException):

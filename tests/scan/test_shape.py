@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.core.nouns import Dialect, Endpoint, ExchangeRow, FailureKind, Money, Usage
+from fairlead.core.nouns import Dialect, Endpoint, ExchangeRow, FailureKind, Fidelity, Money, Usage
 from fairlead.scan import Cost, shape, span
-from fairlead.scan.shape import quantile, total
+from fairlead.scan.counting import Distinct, Quantiles
+from fairlead.scan.shape import Spread, growth, quantile
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -74,7 +75,78 @@ def test_a_quantile_lies_within_the_values_and_grows_with_its_share(values: list
     assert quantile(values, 0.05) <= quantile(values, 0.95) * (1 + 1e-12) + 1e-9  # type: ignore[operator]
 
 
-@given(st.lists(st.none() | st.integers(0, 10**9)))
-def test_a_total_is_unknown_exactly_when_nothing_is_known(counts: list[int | None]) -> None:
-    known = [count for count in counts if count is not None]
-    assert total(counts) == (sum(known) if known else None)
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60), st.sampled_from([0.05, 0.5, 0.95]))
+def test_few_values_have_exact_quantiles(values: list[float], share: float) -> None:
+    found = Quantiles()
+    for value in values:
+        found.add(value)
+    assert found.at(share) == quantile(values, share)
+    assert found.highest == max(values)
+
+
+def test_many_values_have_quantiles_right_to_half_a_per_cent() -> None:
+    found = Quantiles()
+    values = [((n * 7919) % 50_021) / 10 for n in range(50_000)]
+    for value in values:
+        found.add(value)
+    for share in (0.01, 0.5, 0.95):
+        exact = quantile(values, share)
+        assert found.at(share) == pytest.approx(exact, rel=0.011)
+    assert found.count == len(values)
+
+
+@given(st.lists(st.text(max_size=4), max_size=400))
+def test_distinct_things_are_counted_with_how_often_each_came(names: list[str]) -> None:
+    found = Distinct()
+    for name in names:
+        found.add(name)
+    assert len(found) == len(set(names))
+    assert sorted(found.counts()) == sorted(names.count(name) for name in set(names))
+
+
+def test_the_busiest_hour_is_named_and_the_mean_is_over_the_whole_log() -> None:
+    rows = [row(n, started_at=START + timedelta(minutes=10 * n)) for n in range(4)]
+    rows += [row(9, started_at=START + timedelta(hours=48))]
+    found = shape(rows, [cost("1")] * 5, log=span(rows))
+    assert (found.peak_an_hour, found.peak_at) == (4, START)
+    assert found.calls_an_hour == pytest.approx(5 / 48)
+
+
+def test_steps_are_counted_per_trajectory() -> None:
+    rows = [row(n, conversation=name) for n, name in enumerate("aaaabbc")]
+    found = shape(rows, [cost("1")] * 7, log=None)
+    assert (found.trajectories, found.steps) == (3, Spread(p50=2, p95=pytest.approx(3.8), highest=4))
+
+
+def test_a_prompt_that_comes_again_within_five_minutes_could_be_read_from_a_cache() -> None:
+    at = START.replace(minute=0)
+    rows = [row(n, prompt_id="p", started_at=at + timedelta(seconds=20 * n)) for n in range(10)]
+    rows += [row(20 + n, prompt_id=f"q{n}", started_at=at + timedelta(hours=n)) for n in range(10)]
+    assert shape(rows, [cost("1")] * 20, log=None).prefix_reuse == pytest.approx(9 / 20)
+
+
+def test_growth_compares_the_halves_of_the_log() -> None:
+    assert growth([10, 10, 15, 15]) == pytest.approx(0.5)
+    assert growth([10, 10, 99, 5, 5]) == pytest.approx(-0.5), "the middle day belongs to neither half"
+    assert growth([1, 2]) is None
+    assert growth([0, 0, 1, 1]) is None
+
+
+def test_what_cannot_be_asked_again_is_counted() -> None:
+    rows = [
+        row(1),
+        row(2, fidelity=(Fidelity.PROMPT_ABSENT,)),
+        row(3, fidelity=(Fidelity.RECONSTRUCTED, Fidelity.REDACTED)),
+    ]
+    found = shape(rows, [cost("1")] * 3, log=None)
+    assert found.replayable == 2
+    assert found.fidelity == {"prompt absent": 1, "reconstructed": 1, "redacted": 1}
+
+
+def test_tokens_are_spread_over_the_calls_that_tell_them() -> None:
+    rows = [
+        row(n, usage=Usage(fresh=n, cache_read=0, visible=1), tier="batch" if n % 2 else None) for n in range(101)
+    ] + [row(999)]
+    found = shape(rows, [cost("1")] * 102, log=None)
+    assert found.inputs == Spread(p50=50, p95=95, highest=100)
+    assert found.tiers == {"batch": 50}

@@ -45,11 +45,11 @@ def cost(usage: Usage, price: TokenPrice) -> Money | None:
     write_1h = write if price.cache_write_1h is None else price.cache_write_1h
     read = price.input if price.cache_read is None else price.cache_read
     amount = (
-        usage.fresh * price.input
+        (usage.fresh + (usage.audio_in or 0) + (usage.image_in or 0)) * price.input
         + (usage.cache_read or 0) * read
         + (usage.cache_write_5m or 0) * write
         + (usage.cache_write_1h or 0) * write_1h
-        + ((usage.visible or 0) + (usage.reasoning or 0)) * price.output
+        + ((usage.visible or 0) + (usage.reasoning or 0) + (usage.audio_out or 0)) * price.output
     )
     return Money(amount=amount / MILLION, currency=price.currency)
 

@@ -166,7 +166,8 @@ class Usage:
     """Tokens of one exchange in disjoint counts: they add up to what was billed. `None` is unknown, not zero.
 
     `fresh` input read at full price; `cache_read`; `cache_write_5m`, `cache_write_1h`; `visible` output; `reasoning`
-    output that was billed but not shown.
+    output that was billed but not shown; `audio_in`, `image_in` and `audio_out` tokens that were counted apart, being
+    billed apart.
     """
 
     fresh: int | None = None
@@ -175,20 +176,24 @@ class Usage:
     cache_write_1h: int | None = None
     visible: int | None = None
     reasoning: int | None = None
+    audio_in: int | None = None
+    image_in: int | None = None
+    audio_out: int | None = None
 
     @property
     def input(self) -> int | None:
         """All input tokens, cached ones included; `None` when the fresh count is unknown."""
         if self.fresh is None:
             return None
-        return self.fresh + (self.cache_read or 0) + (self.cache_write_5m or 0) + (self.cache_write_1h or 0)
+        cached = (self.cache_read or 0) + (self.cache_write_5m or 0) + (self.cache_write_1h or 0)
+        return self.fresh + cached + (self.audio_in or 0) + (self.image_in or 0)
 
     @property
     def output(self) -> int | None:
         """All output tokens, reasoning included; `None` when the visible count is unknown."""
         if self.visible is None:
             return None
-        return self.visible + (self.reasoning or 0)
+        return self.visible + (self.reasoning or 0) + (self.audio_out or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +231,8 @@ class Exchange:
     reading a file twice adds nothing. `request_body` and `response_body` are the bodies as logged (JSON values), in
     `dialect`. `conversation` ties exchanges that are not independent (an agent's trajectory, a chat), `step` counts them
     from 1 where the log says; `user` is whom they were made for. `first_token_s` is the time to the first token.
-    `fidelity` names what cannot be asked again as it was.
+    `fidelity` names what cannot be asked again as it was. `tier` is the service tier it was billed at, such as `batch`;
+    `None` is the standard one.
     """
 
     id: str
@@ -247,6 +253,7 @@ class Exchange:
     first_token_s: float | None = None
     step: int | None = None
     fidelity: tuple[Fidelity, ...] = ()
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +269,7 @@ class TokenPrice:
     """What a million tokens cost, valid from `since` (ISO date), as `source` says.
 
     A cache price that is `None` means those tokens are billed as fresh input; `cache_write_1h` falls back on `cache_write`.
+    `batch` is the share of it that the batch tier costs (0.5 is half); `None` is unknown.
     """
 
     input: Decimal
@@ -272,6 +280,7 @@ class TokenPrice:
     source: str = ""
     cache_write: Decimal | None = None
     cache_write_1h: Decimal | None = None
+    batch: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,6 +405,10 @@ class ExchangeRow:
     latency_s: float | None
     failure: FailureKind | None
     conversation: str | None
+    first_token_s: float | None = None
+    step: int | None = None
+    fidelity: tuple[Fidelity, ...] = ()
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

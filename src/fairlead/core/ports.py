@@ -139,5 +139,9 @@ class ExchangeLedger(Protocol):
         """Keep a value under a name."""
         ...
 
+    def change_state(self, name: str, change: Callable[[JSON], JSON]) -> JSON:
+        """Put what `change` makes of what is kept under a name in its place; no other process writes meanwhile."""
+        ...
+
 
 __all__ = ["Ask", "ExchangeLedger", "Grader", "PilotLedger"]

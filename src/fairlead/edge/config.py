@@ -69,7 +69,7 @@ CANDIDATE = {
     "endpoint", "model", "version", "key_env", "parameters", "drop", "rename",
     "prompt_prefix", "prompt", "thinking_budget", "price",
 }  # fmt: skip
-PRICE = {"input", "output", "cache_read", "currency", "since", "source"}
+PRICE = {"input", "output", "cache_read", "cache_write", "cache_write_1h", "batch", "currency", "since", "source"}
 
 
 def load(path: Path | None = None) -> Settings:
@@ -191,7 +191,11 @@ def token_price(raw: Any, where: str) -> TokenPrice:
     return TokenPrice(
         input=amount(entry, "input", where),
         output=amount(entry, "output", where),
-        cache_read=amount(entry, "cache_read", where) if "cache_read" in entry else None,
+        **{
+            name: amount(entry, name, where)
+            for name in ("cache_read", "cache_write", "cache_write_1h", "batch")
+            if name in entry
+        },
         currency=(text(entry, "currency", where) or "USD").upper(),
         since=str(entry.get("since", "")),
         source=text(entry, "source", where) or "fairlead.toml",

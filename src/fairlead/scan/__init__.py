@@ -1,10 +1,29 @@
 """scan: from whatever an organisation has logged to workloads with a kind, a size and a cost.
 
-`take_in` keeps exchanges in the ledger, `Grouping` finds which workload each belongs to, `shape` counts one workload.
+`take_in` keeps exchanges in the ledger, `Grouping` finds which workload each belongs to, `shape` counts one workload,
+`reconcile` holds a bill against the log.
 """
 
-from fairlead.scan.shape import Cost, Shape, shape, span
+from fairlead.scan.reconcile import BillRow, LogUse, Reconciliation, reconcile
+from fairlead.scan.shape import Cost, Shape, ShapeTally, Spread, shape, span
 from fairlead.scan.take_in import Skip, SkippedLine, TakenIn, take_in
-from fairlead.scan.workloads import Grouping
+from fairlead.scan.workloads import Grouping, guess
 
-__all__ = ["Cost", "Grouping", "Shape", "Skip", "SkippedLine", "TakenIn", "shape", "span", "take_in"]
+__all__ = [
+    "BillRow",
+    "Cost",
+    "Grouping",
+    "LogUse",
+    "Reconciliation",
+    "Shape",
+    "ShapeTally",
+    "Skip",
+    "SkippedLine",
+    "Spread",
+    "TakenIn",
+    "guess",
+    "reconcile",
+    "shape",
+    "span",
+    "take_in",
+]

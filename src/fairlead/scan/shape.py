@@ -1,18 +1,26 @@
-"""The size of a workload, counted from its exchanges: calls, tokens, cost, latency, incumbents, and the log's span.
+"""The size and shape of a workload, counted from its exchanges: calls and their peak, tokens, cost, latency, steps, growth.
 
-What is not recorded is counted as unknown and left out of the sums; a sum over nothing known is `None`, never zero.
+What is not recorded is counted as unknown and left out of the sums; a sum over nothing known is `None`, never zero. A
+`ShapeTally` takes rows one at a time, in any order, in memory that hardly grows with them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import quantiles
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from fairlead.core.money import CostSummary, Spend
 from fairlead.core.moves import LogSpan
-from fairlead.core.nouns import ExchangeRow, Money
+from fairlead.core.nouns import ExchangeRow, Fidelity, Money
+from fairlead.scan.counting import Distinct, Quantiles, quantile
+
+__all__ = ["Cost", "Shape", "ShapeTally", "Spread", "quantile", "shape", "span"]
+
+_CACHE_LIVES_S = 300
+_LOST = frozenset({Fidelity.PROMPT_ABSENT, Fidelity.MEDIA_DROPPED, Fidelity.TOOLS_MISSING, Fidelity.TRUNCATED})
+_FEWEST_DAYS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +33,28 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How a quantity is spread over calls; `None` where it was never recorded."""
+
+    p50: float | None = None
+    p95: float | None = None
+    highest: float | None = None
+
+    @classmethod
+    def of(cls, values: Quantiles) -> Spread:
+        """The spread of values that were taken in."""
+        return cls(p50=values.at(0.5), p95=values.at(0.95), highest=values.highest if values.count else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """How big a workload is. Tokens and costs cover the calls in which they were recorded; the others are counted.
 
-    `requests` are the distinct ones; `daily` counts the calls of each full day from the start of the log; `models` and
-    `unpriced_reasons` are counts, most frequent first.
+    `requests` are the distinct ones; `daily` counts the calls of each full day of 24 hours from the start of the log (a last, broken one is left out); `models`, `tiers`,
+    `fidelity` and `unpriced_reasons` are counts, most frequent first. `replayable` calls can be asked again as they were.
+    `calls_an_hour` is the mean over the log; `peak_an_hour` the busiest hour, which began at `peak_at`. `prefix_reuse` is the
+    share of calls that came within five minutes of another with the same prompt. `steps` are per trajectory (conversation).
+    `growth` compares the calls a day of the log's second half with those of its first.
     """
 
     calls: int
@@ -46,6 +71,19 @@ class Shape:
     latency_p95_s: float | None
     models: Mapping[str, int]
     daily: tuple[int, ...]
+    inputs: Spread = Spread()
+    outputs: Spread = Spread()
+    first_token: Spread = Spread()
+    steps: Spread = Spread()
+    trajectories: int = 0
+    calls_an_hour: float | None = None
+    peak_an_hour: int | None = None
+    peak_at: datetime | None = None
+    prefix_reuse: float | None = None
+    growth: float | None = None
+    replayable: int = 0
+    fidelity: Mapping[str, int] = field(default_factory=dict[str, int])
+    tiers: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def cached_share(self) -> float | None:
@@ -61,51 +99,116 @@ def span(rows: Iterable[ExchangeRow]) -> LogSpan | None:
 
 def shape(rows: Sequence[ExchangeRow], costs: Sequence[Cost], *, log: LogSpan | None) -> Shape:
     """Count `rows`, whose costs are `costs`; `log` is the span of the whole log, which the days are counted in."""
-    latencies = [row.latency_s for row in rows if row.latency_s is not None]
-    spend = Spend()
-    for cost in costs:
-        spend.add(cost.money)
-    return Shape(
-        calls=len(rows),
-        requests=len({row.request_key for row in rows}),
-        failures=sum(row.failure is not None for row in rows),
-        input_tokens=total(row.usage.input for row in rows),
-        cached_tokens=total(row.usage.cache_read for row in rows),
-        output_tokens=total(row.usage.output for row in rows),
-        costs=spend.summaries(),
-        unpriced=spend.unknown,
-        unpriced_reasons=counted(cost.reason for cost in costs if cost.money is None),
-        assumed_dates=sum(cost.assumed_date for cost in costs),
-        latency_p50_s=quantile(latencies, 0.5),
-        latency_p95_s=quantile(latencies, 0.95),
-        models=counted(row.model for row in rows),
-        daily=daily(rows, log),
-    )
+    tally = ShapeTally(log)
+    for row, cost in zip(rows, costs, strict=True):
+        tally.add(row, cost)
+    return tally.shape()
 
 
-def daily(rows: Iterable[ExchangeRow], log: LogSpan | None) -> tuple[int, ...]:
-    """Calls on each full day of 24 hours from the start of the log; a last, broken day is left out."""
-    if log is None:
-        return ()
-    days = Counter((row.started_at - log.start).days for row in rows if row.started_at is not None)
-    return tuple(days[day] for day in range(int(log.days)))
+class ShapeTally:
+    """A workload being counted; `log` is the span of the whole log."""
+
+    def __init__(self, log: LogSpan | None) -> None:
+        self._log = log
+        self._calls = self._failures = self._dated = self._assumed = self._replayable = 0
+        self._tokens: Counter[str] = Counter()
+        self._requests, self._talks, self._bursts = Distinct(), Distinct(), Distinct()
+        self._inputs, self._outputs, self._latencies, self._firsts = Quantiles(), Quantiles(), Quantiles(), Quantiles()
+        self._spend = Spend()
+        self._reasons: Counter[str] = Counter()
+        self._models: Counter[str] = Counter()
+        self._tiers: Counter[str] = Counter()
+        self._fidelity: Counter[str] = Counter()
+        self._hours: Counter[int] = Counter()
+        self._days: Counter[int] = Counter()
+
+    def add(self, row: ExchangeRow, cost: Cost) -> None:
+        """Count one exchange."""
+        self._calls += 1
+        self._requests.add(row.request_key)
+        self._failures += row.failure is not None
+        self._models[row.model] += 1
+        if row.tier is not None:
+            self._tiers[row.tier] += 1
+        self._fidelity.update(flag.value for flag in row.fidelity)
+        self._replayable += _LOST.isdisjoint(row.fidelity)
+        self._spend.add(cost.money)
+        self._assumed += cost.assumed_date
+        if cost.money is None:
+            self._reasons[cost.reason] += 1
+        self._measure(row)
+        if row.conversation is not None:
+            self._talks.add(row.conversation)
+        if row.started_at is not None:
+            self._date(row, row.started_at)
+
+    def _measure(self, row: ExchangeRow) -> None:
+        usage = row.usage
+        given, cached, made = usage.input, usage.cache_read, usage.output
+        if given is not None:
+            self._tokens["input"] += given
+            self._inputs.add(given)
+        if cached is not None:
+            self._tokens["cached"] += cached
+        if made is not None:
+            self._tokens["output"] += made
+            self._outputs.add(made)
+        if row.latency_s is not None:
+            self._latencies.add(row.latency_s)
+        if row.first_token_s is not None:
+            self._firsts.add(row.first_token_s)
+
+    def _date(self, row: ExchangeRow, at: datetime) -> None:
+        self._dated += 1
+        seconds = int(at.timestamp())
+        self._hours[seconds // 3600] += 1
+        self._bursts.add(f"{row.prompt_id} {seconds // _CACHE_LIVES_S}")
+        if self._log is not None:
+            self._days[(at - self._log.start).days] += 1
+
+    def shape(self) -> Shape:
+        """What was counted."""
+        log = self._log
+        peak = max(self._hours.items(), key=lambda hour: (hour[1], -hour[0]), default=None)
+        steps = Quantiles()
+        for count in self._talks.counts():
+            steps.add(count)
+        each_day = () if log is None else tuple(self._days[day] for day in range(int(log.days)))
+        return Shape(
+            calls=self._calls,
+            requests=len(self._requests),
+            failures=self._failures,
+            input_tokens=self._tokens.get("input"),
+            cached_tokens=self._tokens.get("cached"),
+            output_tokens=self._tokens.get("output"),
+            costs=self._spend.summaries(),
+            unpriced=self._spend.unknown,
+            unpriced_reasons=dict(self._reasons.most_common()),
+            assumed_dates=self._assumed,
+            latency_p50_s=self._latencies.at(0.5),
+            latency_p95_s=self._latencies.at(0.95),
+            models=dict(self._models.most_common()),
+            daily=each_day,
+            inputs=Spread.of(self._inputs),
+            outputs=Spread.of(self._outputs),
+            first_token=Spread.of(self._firsts),
+            steps=Spread.of(steps),
+            trajectories=len(self._talks),
+            calls_an_hour=self._dated / (log.days * 24) if log is not None and log.days * 24 >= 1 else None,
+            peak_an_hour=None if peak is None else peak[1],
+            peak_at=None if peak is None else datetime.fromtimestamp(3600 * peak[0], UTC),
+            prefix_reuse=1 - len(self._bursts) / self._dated if self._dated else None,
+            growth=growth(each_day),
+            replayable=self._replayable,
+            fidelity=dict(self._fidelity.most_common()),
+            tiers=dict(self._tiers.most_common()),
+        )
 
 
-def counted(names: Iterable[str]) -> dict[str, int]:
-    """How often each name occurs, most frequent first."""
-    return dict(Counter(names).most_common())
-
-
-def total(counts: Iterable[int | None]) -> int | None:
-    """The sum of what is known, `None` when nothing is."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
-
-
-def quantile(values: Sequence[float], share: float) -> float | None:
-    """The `share` quantile (0.5 is the median) by linear interpolation, `None` of nothing."""
-    if not values:
+def growth(daily: Sequence[int]) -> float | None:
+    """How many more calls a day the second half has than the first, as a share; `None` of too few days or none before."""
+    half = len(daily) // 2
+    if len(daily) < _FEWEST_DAYS:
         return None
-    if len(values) == 1:
-        return values[0]
-    return quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+    before, after = sum(daily[:half]), sum(daily[-half:])
+    return after / before - 1 if before else None

@@ -12,9 +12,8 @@ from itertools import islice
 
 from fairlead.core.nouns import JSON, CategoryGuess, Endpoint, Exchange, Workload
 from fairlead.core.ports import ExchangeLedger
-from fairlead.core.workload import CategoryTally, Grouper, LanguageOf
+from fairlead.core.workload import CategoryTally, Grouper, LanguageOf, share
 
-STATE = "grouper"
 BATCH = 5000
 SEEN_FOR_CATEGORY = 400
 
@@ -39,7 +38,8 @@ class Grouping:
         self._ledger = ledger
         self._language_of = language_of
         self._report = on_progress if on_progress is not None else untold
-        self._grouper, is_sorted = kept(ledger.state(STATE))
+        state = ledger.state(share.STATE)
+        self._grouper, is_sorted = share.kept(state), not isinstance(state, dict) or state["is_sorted"] is True
         self._learned = 0
         if not is_sorted:
             self._sort(left={row.workload_id: row.endpoint for row in ledger.rows() if row.workload_id is not None})
@@ -59,13 +59,9 @@ class Grouping:
     def finish(self) -> tuple[Workload, ...]:
         """Give every ungrouped exchange its workload and return all workloads, the ones known before included."""
         if self._learned:
-            self._grouper.link()
-            self._keep(is_sorted=False)
+            self._grouper = share.share(self._ledger, self._grouper, is_sorted=False)
             self._sort(left={})
         return tuple(self._ledger.workloads())
-
-    def _keep(self, *, is_sorted: bool) -> None:
-        self._ledger.set_state(STATE, {"grouper": self._grouper.to_json(), "is_sorted": is_sorted})
 
     def _sort(self, *, left: Mapping[str, Endpoint]) -> None:
         """Place every ungrouped exchange and describe the workloads that got some; a killed scan `left` some already."""
@@ -74,7 +70,7 @@ class Grouping:
         others = [each for each in self._ledger.workloads() if self._grouper.resolve(each.id) not in touched]
         found = described(self._ledger, self._grouper, touched, self._language_of)
         self._ledger.set_workloads([*others, *found])
-        self._keep(is_sorted=True)
+        self._ledger.change_state(share.STATE, is_sorted_now)
 
     def _merge(self) -> dict[str, Endpoint]:
         """Move the exchanges of workloads that turned out to be another's; returns those others, with their endpoint."""
@@ -105,11 +101,9 @@ class Grouping:
         return touched
 
 
-def kept(state: JSON) -> tuple[Grouper, bool]:
-    """The grouper as it was kept, and whether every exchange that it has learned from was placed."""
-    if not isinstance(state, dict):
-        return Grouper(), True
-    return Grouper.from_json(state["grouper"]), state["is_sorted"] is True
+def is_sorted_now(state: JSON) -> JSON:
+    """The kept state with the note that every exchange that was learned from is placed."""
+    return {**state, "is_sorted": True} if isinstance(state, dict) else share.written(None, Grouper(), is_sorted=True)
 
 
 def described(

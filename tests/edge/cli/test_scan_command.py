@@ -18,11 +18,14 @@ GOOD = json.dumps(line("a", "gpt-4o", {"messages": [{"role": "user", "content": 
 
 DOCUMENTED = {
     "exchanges", "new", "skipped", "skipped_lines", "redact", "redacted", "span", "currency", "month_unknown", "workloads",
+    "bill",
 }  # fmt: skip
 DOCUMENTED_WORKLOAD = {
     "id", "name", "category", "confidence", "reasons", "others", "endpoint", "calls", "requests", "failures",
     "input_tokens", "cached_tokens", "output_tokens", "spend", "spend_per_month", "spend_unknown_calls",
     "spend_unknown_reasons", "latency_p50_s", "latency_p95_s", "models", "data_class",
+    "calls_an_hour", "peak_an_hour", "peak_at", "input_spread", "output_spread", "cached_share", "prefix_reuse", "first_token",
+    "error_rate", "trajectories", "steps", "growth", "daily", "replayable", "fidelity", "tiers",
 }  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def exchange_to_json(exchange: Exchange) -> dict[str, JSON]:
         "latency_s": exchange.latency_s,
         "first_token_s": exchange.first_token_s,
         "provider": exchange.provider,
+        **({} if exchange.tier is None else {"tier": exchange.tier}),
         "conversation": exchange.conversation,
         "user": exchange.user,
         "step": exchange.step,

@@ -107,7 +107,27 @@ def usage(raw: Mapping[str, JSON]) -> Usage:
     fresh = None if asked is None else asked - (cached or 0) + (tools or 0)
     if fresh is not None and fresh < 0:
         fresh = cached = None
-    return Usage(fresh=fresh, cache_read=cached, visible=visible, reasoning=thought)
+    heard, seen = (_of_kind(raw, "prompt", kind, fresh) for kind in ("AUDIO", "IMAGE"))
+    spoken = _of_kind(raw, "candidates", "AUDIO", visible)
+    return Usage(
+        fresh=None if fresh is None else max(0, fresh - (heard or 0) - (seen or 0)),
+        cache_read=cached,
+        visible=None if visible is None else visible - (spoken or 0),
+        reasoning=thought,
+        audio_in=heard,
+        image_in=seen,
+        audio_out=spoken,
+    )
+
+
+def _of_kind(raw: Mapping[str, JSON], side: str, kind: str, whole: int | None) -> int | None:
+    """Tokens of one kind within the whole, as the details by modality count them."""
+    listed = fields.list_or_empty(_either(raw, f"{side}TokensDetails", f"{side}_tokens_details"))
+    found = [fields.mapping_or_empty(each) for each in listed]
+    counts = [
+        fields.count(_either(each, "tokenCount", "token_count")) or 0 for each in found if each.get("modality") == kind
+    ]
+    return sum(counts) if sum(counts) and whole is not None and sum(counts) <= whole else None
 
 
 def _openai_usage(raw: Mapping[str, JSON]) -> JSON:
@@ -116,10 +136,12 @@ def _openai_usage(raw: Mapping[str, JSON]) -> JSON:
     if used.fresh is None and used.visible is None:
         return None
     told: dict[str, JSON] = {"prompt_tokens": used.input, "completion_tokens": used.output}
-    if used.cache_read is not None:
-        told["prompt_tokens_details"] = {"cached_tokens": used.cache_read}
-    if used.reasoning is not None:
-        told["completion_tokens_details"] = {"reasoning_tokens": used.reasoning}
+    within = {"cached_tokens": used.cache_read, "audio_tokens": used.audio_in, "image_tokens": used.image_in}
+    if any(count is not None for count in within.values()):
+        told["prompt_tokens_details"] = {name: count for name, count in within.items() if count is not None}
+    made = {"reasoning_tokens": used.reasoning, "audio_tokens": used.audio_out}
+    if any(count is not None for count in made.values()):
+        told["completion_tokens_details"] = {name: count for name, count in made.items() if count is not None}
     return {name: value for name, value in told.items() if value is not None}
 
 

@@ -323,7 +323,31 @@ def usage(raw: JSON) -> Usage:
         return Usage()
     fresh, cached, written = _input_counts(raw)
     visible, reasoning = _output_counts(raw)
-    return Usage(fresh=fresh, cache_read=cached, cache_write_5m=written, visible=visible, reasoning=reasoning)
+    if fresh is None and visible is None:
+        return Usage()
+    heard = _apart(raw, fresh, _INPUT_DETAILS, "audio_tokens")
+    seen = _apart(raw, None if fresh is None else fresh - (heard or 0), _INPUT_DETAILS, "image_tokens")
+    spoken = _apart(raw, visible, _OUTPUT_DETAILS, "audio_tokens")
+    return Usage(
+        fresh=None if fresh is None else fresh - (heard or 0) - (seen or 0),
+        cache_read=cached,
+        cache_write_5m=written,
+        visible=None if visible is None else visible - (spoken or 0),
+        reasoning=reasoning,
+        audio_in=heard,
+        image_in=seen,
+        audio_out=spoken,
+    )
+
+
+_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
+
+
+def _apart(raw: Mapping[str, JSON], whole: int | None, where: tuple[str, ...], name: str) -> int | None:
+    """Tokens of a kind that is counted within the whole and billed apart from it; none where there are none."""
+    found = fields.count(_details(raw, *where).get(name))
+    return found if found and whole is not None and found <= whole else None
 
 
 def _first(raw: Mapping[str, JSON], *names: str) -> JSON:
@@ -339,7 +363,7 @@ def _details(raw: Mapping[str, JSON], *names: str) -> Mapping[str, JSON]:
 
 
 def _input_counts(raw: Mapping[str, JSON]) -> tuple[int | None, int | None, int | None]:
-    details = _details(raw, "prompt_tokens_details", "input_tokens_details")
+    details = _details(raw, *_INPUT_DETAILS)
     parts = [_first(details, "cached_tokens"), _first(details, "cache_write_tokens", "cache_creation_tokens")]
     if parts[0] is None:  # DeepSeek and Moonshot report hits beside the total.
         parts[0] = _first(raw, "prompt_cache_hit_tokens", "cached_tokens")
@@ -353,7 +377,7 @@ def _input_counts(raw: Mapping[str, JSON]) -> tuple[int | None, int | None, int 
 
 
 def _output_counts(raw: Mapping[str, JSON]) -> tuple[int | None, int | None]:
-    said = _first(_details(raw, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
+    said = _first(_details(raw, *_OUTPUT_DETAILS), "reasoning_tokens")
     total, reasoning = fields.count(_first(raw, "completion_tokens", "output_tokens")), fields.count(said)
     if total is None or (said is not None and reasoning is None):
         return None, None

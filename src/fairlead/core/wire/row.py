@@ -193,6 +193,7 @@ def _looks_anthropic(asked: Mapping[str, JSON]) -> bool:
 
 _FLAGS = frozenset(flag.value for flag in Fidelity)
 _MEDIA = frozenset({PartKind.IMAGE, PartKind.DOCUMENT, PartKind.AUDIO})
+_TIERS = frozenset({"batch", "flex", "priority"})
 _CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id")
 _USER_KEYS = ("user_id", "user")
 
@@ -235,6 +236,7 @@ class _Reading:
             first_token_s=self._seconds("first_token_s"),
             step=fields.count(row.get("step")),
             fidelity=self._fidelity(request),
+            tier=self._tier(response, metadata),
         )
         return ReadRow(exchange=found, notes=tuple(self._notes))
 
@@ -303,6 +305,16 @@ class _Reading:
             return None
         beside = fields.mapping_or_empty(request.parameters.get("metadata"))
         return fields.label(body.get("user")) or fields.label(beside.get("user_id"))
+
+    def _tier(self, response: JSON, metadata: Mapping[str, JSON]) -> str | None:
+        """The service tier, as the row or the response names it; `None` is the standard one."""
+        if "tier" in self._row:
+            return fields.label(self._row["tier"])
+        body = fields.mapping_or_empty(response)
+        named = body.get("service_tier") or fields.mapping_or_empty(body.get("usage")).get("service_tier")
+        if fields.is_one_of(named, _TIERS):
+            return str(named)
+        return "batch" if metadata.get("batch") is True else None
 
     def _fidelity(self, request: Request) -> tuple[Fidelity, ...]:
         if self._is_canonical and "fidelity" in self._row:

@@ -170,6 +170,7 @@ class Grouper:
     def absorb(self, other: Grouper) -> None:
         """Add what another grouper has learned since it was made or loaded; ids and names stay as they are here."""
         self._news.absorb(other._news)
+        self._masker = other._masker  # what it has masked need not be masked again
 
     def link(self) -> None:
         """Grow the tree from everything learned, carry ids over, mint new ones, and join versions of one prompt."""
@@ -231,7 +232,9 @@ class Grouper:
         What was counted under the old id stays valid there; a re-scan places the version's requests anew.
         """
         if prompt_id not in self._prompts:
-            raise UsageError(f"Prompt version {clean(prompt_id)!r} is not known; `prompts` lists those of a workload.")
+            raise UsageError(
+                f"Prompt version {clean(prompt_id)!r} is not known; `fairlead workload show` lists those of a workload."
+            )
         made = "w" + digest(["split", prompt_id, len(self._wishes.homes)], size=6)
         self._wishes.homes[prompt_id] = made
         self._wishes.pinned.add(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,10 +11,16 @@ from pathlib import Path
 
 from fairlead.core.errors import UsageError
 from fairlead.core.nouns import TokenPrice, Workload
+from fairlead.core.redact import DataClass
+from fairlead.core.workload import share
 from fairlead.edge import config as settings_file
 from fairlead.edge.catalog.prices import Prices
 from fairlead.edge.config import Settings
 from fairlead.edge.store import Ledger
+
+_ID = re.compile(r"w[0-9a-f]{12}")
+CLASSES = "data classes"
+"""Under which name the ledger keeps the data classes that a user gave workloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,14 @@ class Desk:
     prices: Prices
     now: datetime
     own_prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
+
+    def data_class(self, workload: Workload) -> DataClass:
+        """Where the texts of a workload may go: the stricter of what the settings and `fairlead workload class` say."""
+        kept = self.ledger.state(CLASSES)
+        said = kept.get(workload.id) if isinstance(kept, dict) else None
+        return (
+            DataClass.LOCAL_ONLY if said == DataClass.LOCAL_ONLY.value else self.settings.privacy.data_class(workload)
+        )
 
     def workload(self, wanted: str) -> Workload:
         """The one workload whose id is `wanted` or whose name begins with it, case aside."""
@@ -41,6 +56,9 @@ class Desk:
         key = wanted.casefold()
         exact = [w for w in everything if w.id == wanted or w.name.casefold() == key]
         found = exact or [w for w in everything if w.name.casefold().startswith(key)]
+        if not found and _ID.fullmatch(wanted):
+            now = share.load(self.ledger).resolve(wanted)  # an id stays valid also after a merge
+            found = [w for w in everything if w.id == now]
         if len(found) == 1:
             return found[0]
         if found:

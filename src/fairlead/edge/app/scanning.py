@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from fairlead import scan
@@ -45,6 +45,22 @@ class FoundWorkload:
     latency_p50_s: float | None
     latency_p95_s: float | None
     models: Mapping[str, int]
+    calls_an_hour: float | None = None
+    peak_an_hour: int | None = None
+    peak_at: datetime | None = None
+    input_spread: scan.Spread = field(default_factory=scan.Spread)
+    output_spread: scan.Spread = field(default_factory=scan.Spread)
+    cached_share: float | None = None
+    prefix_reuse: float | None = None
+    first_token: scan.Spread = field(default_factory=scan.Spread)
+    error_rate: float | None = None
+    trajectories: int = 0
+    steps: scan.Spread = field(default_factory=scan.Spread)
+    growth: float | None = None
+    daily: tuple[int, ...] = ()
+    replayable: int = 0
+    fidelity: Mapping[str, int] = field(default_factory=dict[str, int])
+    tiers: Mapping[str, int] = field(default_factory=dict[str, int])
     data_class: DataClass = DataClass.ANY
 
 
@@ -101,37 +117,36 @@ def run(
 
 def survey(desk: Desk, *, currency: str) -> Survey:
     """The ledger's workloads, counted and costed in `currency`."""
-    rows = desk.ledger.rows()
-    log = scan.span(rows)
-    shapes = shapes_of(desk, rows, log)
+    dates = desk.ledger.span()
+    log = None if dates is None else LogSpan(start=dates[0], end=dates[1])
+    count, shapes = shapes_of(desk, log)
     exchange_rates = rates(currency, {c.currency for s in shapes.values() for c in s.costs}, today=desk.now.date())
     months, unknown = months_of(log)
     found = [
-        found_workload(
-            workload, shapes[workload.id], exchange_rates, months, desk.settings.privacy.data_class(workload)
-        )
+        found_workload(workload, shapes[workload.id], exchange_rates, months, desk.data_class(workload))
         for workload in desk.ledger.workloads()
         if workload.id in shapes
     ]
     found.sort(key=lambda w: (-(w.spend or Decimal(0)), -w.calls, w.id))
-    return Survey(exchanges=len(rows), span=log, month_unknown=unknown, rates=exchange_rates, workloads=tuple(found))
+    return Survey(exchanges=count, span=log, month_unknown=unknown, rates=exchange_rates, workloads=tuple(found))
 
 
-def shapes_of(desk: Desk, rows: Sequence[ExchangeRow], log: LogSpan | None) -> dict[str, scan.Shape]:
-    """The shape of each workload that has exchanges."""
-    grouped: dict[str, list[ExchangeRow]] = defaultdict(list)
-    for row in rows:
+def shapes_of(desk: Desk, log: LogSpan | None) -> tuple[int, dict[str, scan.Shape]]:
+    """How many exchanges there are, and the shape of each workload that has any."""
+    tallies: dict[str, scan.ShapeTally] = {}
+    count = 0
+    for row in desk.ledger.each_row():
+        count += 1
         if row.workload_id is not None:
-            grouped[row.workload_id].append(row)
-    return {
-        workload_id: scan.shape(members, [cost_of(desk, row) for row in members], log=log)
-        for workload_id, members in grouped.items()
-    }
+            if row.workload_id not in tallies:
+                tallies[row.workload_id] = scan.ShapeTally(log)
+            tallies[row.workload_id].add(row, cost_of(desk, row))
+    return count, {workload_id: tally.shape() for workload_id, tally in tallies.items()}
 
 
 def cost_of(desk: Desk, row: ExchangeRow) -> scan.Cost:
     """What an exchange cost at its own date."""
-    priced = desk.prices.cost_of(row.model, row.provider, row.usage, row.started_at)
+    priced = desk.prices.cost_of(row.model, row.provider, row.usage, row.started_at, tier=row.tier)
     return scan.Cost(money=priced.money, reason=priced.reason, assumed_date=priced.assumed_date)
 
 
@@ -171,5 +186,21 @@ def found_workload(
         latency_p50_s=shape.latency_p50_s,
         latency_p95_s=shape.latency_p95_s,
         models=shape.models,
+        calls_an_hour=shape.calls_an_hour,
+        peak_an_hour=shape.peak_an_hour,
+        peak_at=shape.peak_at,
+        input_spread=shape.inputs,
+        output_spread=shape.outputs,
+        cached_share=shape.cached_share,
+        prefix_reuse=shape.prefix_reuse,
+        first_token=shape.first_token,
+        error_rate=shape.failures / shape.calls if shape.calls else None,
+        trajectories=shape.trajectories,
+        steps=shape.steps,
+        growth=shape.growth,
+        daily=shape.daily,
+        replayable=shape.replayable,
+        fidelity=shape.fidelity,
+        tiers=shape.tiers,
         data_class=data_class,
     )

@@ -12,7 +12,7 @@ then a handful of exact decimal products.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,13 +24,13 @@ from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 from genai_prices.types import (
     ModelInfo,
     ModelPrice,
-    PriceCalculation,
     Provider,
     StartDateConstraint,
     TieredPrices,
     TimeOfDateConstraint,
 )
 
+from fairlead.core.billing import TokenType, tokens_by_type
 from fairlead.core.money import MILLION, cost
 from fairlead.core.nouns import Money, TokenPrice, Usage
 from fairlead.edge.catalog.overlay import Overlay, OverlayRow, bundled, from_prices
@@ -81,6 +81,9 @@ class _Rates:
     cache_write_1h: Decimal
     visible: Decimal | None
     reasoning: Decimal | None
+    audio_in: Decimal
+    image_in: Decimal
+    audio_out: Decimal | None
     request: Decimal
     limit: int | None
 
@@ -94,6 +97,9 @@ class _Rates:
             + (usage.cache_write_1h or 0) * self.cache_write_1h
             + (usage.visible or 0) * (self.visible or 0)
             + (usage.reasoning or 0) * (self.reasoning or 0)
+            + (usage.audio_in or 0) * self.audio_in
+            + (usage.image_in or 0) * self.image_in
+            + (usage.audio_out or 0) * (self.audio_out or 0)
         )
 
 
@@ -133,16 +139,44 @@ class Prices:
         self._overlay = Overlay((*ours, *from_prices(overlay or {})))
         self._today = datetime.now(UTC) if today is None else today.astimezone(UTC)
         self._sellers: dict[tuple[str, str | None], _Seller] = {}
-        self._found: dict[tuple[str, str | None, object], _Found] = {}
+        self._found: dict[tuple[str, str | None, object, str | None], _Found] = {}
 
-    def cost_of(self, model: str, provider: str | None, usage: Usage, at: datetime | None) -> Priced:
-        """What an exchange of `model` cost at its own date, or why that is not known."""
+    def cost_of(
+        self, model: str, provider: str | None, usage: Usage, at: datetime | None, *, tier: str | None = None
+    ) -> Priced:
+        """What an exchange of `model` cost at its own date, or why that is not known; `tier` is such as `batch`."""
         moment, assumed = self._moment(at)
-        found = self._find(model, provider, moment)
+        found = self._find(model, provider, moment, tier)
         if found.reason:
             return Priced(money=None, reason=found.reason, assumed_date=assumed)
         money, reason = _cost_of_usage(found, usage)
         return Priced(money=money, reason=reason, assumed_date=assumed)
+
+    def provider_of(self, model: str, provider: str | None) -> str | None:
+        """Who is paid for a model: the log's own word for it, or the only one who sells it."""
+        return self._seller(model, provider).id
+
+    def parts_of(
+        self, model: str, provider: str | None, usage: Usage, at: datetime | None, *, tier: str | None = None
+    ) -> tuple[str, dict[TokenType, Decimal]] | None:
+        """What each kind of token of an exchange cost, with the currency; `None` when no price is known."""
+        found = self._find(model, provider, self._moment(at)[0], tier)
+        if found.reason:
+            return None
+        rates, currency = _rates_for(found, usage.input or 0)
+        return currency, {
+            kind: count * rate for kind, count in tokens_by_type(usage).items() if (rate := rates(kind)) is not None
+        }
+
+    def rate_of(
+        self, model: str, provider: str | None, kind: TokenType, at: datetime, *, tier: str | None = None
+    ) -> Decimal | None:
+        """What one token of a kind costs, for inputs in the lowest context tier, in dollars; `None` when not known."""
+        found = self._find(model, provider, self._moment(at)[0], tier)
+        if found.reason:
+            return None
+        rates, currency = _rates_for(found, 0)
+        return rates(kind) if currency == "USD" else None
 
     def price_of(self, model: str, provider: str | None, at: datetime | None) -> TokenPrice | None:
         """Per million tokens at a date, for inputs in the lowest context tier; `None` when not known."""
@@ -191,26 +225,37 @@ class Prices:
             return self._today, True
         return moment, False
 
-    def _find(self, model: str, provider: str | None, at: datetime) -> _Found:
+    def _find(self, model: str, provider: str | None, at: datetime, tier: str | None = None) -> _Found:
         seller = self._seller(model, provider)
         when: object = at.replace(second=0, microsecond=0) if seller.by_the_minute else at.date()
-        key = (model, provider, when)
+        key = (model, provider, when, tier)
         if key not in self._found:
             if len(self._found) >= _MEMORY:
                 self._found.clear()
-            self._found[key] = self._look_up(seller, at)
+            self._found[key] = self._look_up(seller, at, tier)
         return self._found[key]
 
-    def _look_up(self, seller: _Seller, at: datetime) -> _Found:
+    def _look_up(self, seller: _Seller, at: datetime, tier: str | None) -> _Found:
         ours = self._overlay.find(seller.model, seller.id, at)
         if ours is not None:
-            return _Found(ours=ours)
+            ours = ours if tier is None else _at_tier(ours, tier)
+            return _Found(reason=_no_tier(seller, tier)) if ours is None else _Found(ours=ours)
         if seller.provider is None or seller.listed is None:
             return _Found(reason=seller.reason)
         price = seller.listed.get_prices(at)
         if not isinstance(price.input_mtok, Decimal | TieredPrices):
             return _Found(reason=f"no token price for {seller.model!r} in the price list")
-        return _Found(tiers=_tiers(seller, price, at), since=_since(seller.listed, at))
+        standard = _tiers(seller, price, at)
+        if tier is None:
+            return _Found(tiers=standard, since=_since(seller.listed, at))
+        # The list silently gives the standard price where it knows none for the tier. It knows tiers from a late day on:
+        # while the standard price was the same as today, so was the tier's.
+        for day in (at, self._today):
+            plain = standard if day is at else _tiers(seller, seller.listed.get_prices(day), day)
+            other = _tiers(seller, seller.listed.get_prices(day, {"processing": tier}), day, tier)
+            if other != plain and plain == standard:
+                return _Found(tiers=other, since=_since(seller.listed, at))
+        return _Found(reason=_no_tier(seller, tier))
 
     def _seller(self, model: str, provider: str | None) -> _Seller:
         key = (model, provider)
@@ -263,6 +308,58 @@ def _cost_of_usage(found: _Found, usage: Usage) -> tuple[Money | None, str]:
     return Money(amount=rates.cost(usage)), ""
 
 
+def _rates_for(found: _Found, tokens: int) -> tuple[Callable[[TokenType], Decimal | None], str]:
+    """The price of a token by its kind, for an input of so many tokens, and the currency."""
+    ours = found.ours
+    if ours is None:
+        rates = next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
+        kinds: dict[TokenType, Decimal | None] = {
+            TokenType.INPUT: rates.fresh,
+            TokenType.CACHE_READ: rates.cache_read,
+            TokenType.CACHE_WRITE_5M: rates.cache_write_5m,
+            TokenType.CACHE_WRITE_1H: rates.cache_write_1h,
+            TokenType.OUTPUT: rates.visible,
+            TokenType.AUDIO_IN: rates.audio_in,
+            TokenType.IMAGE_IN: rates.image_in,
+            TokenType.AUDIO_OUT: rates.audio_out,
+        }
+        return kinds.get, "USD"
+    write = ours.input if ours.cache_write is None else ours.cache_write
+    mtok = {
+        TokenType.INPUT: ours.input,
+        TokenType.CACHE_READ: ours.input if ours.cache_read is None else ours.cache_read,
+        TokenType.CACHE_WRITE_5M: write,
+        TokenType.CACHE_WRITE_1H: write if ours.cache_write_1h is None else ours.cache_write_1h,
+        TokenType.OUTPUT: ours.output,
+        TokenType.AUDIO_IN: ours.input,
+        TokenType.IMAGE_IN: ours.input,
+        TokenType.AUDIO_OUT: ours.output,
+    }
+    return lambda kind: mtok[kind] / MILLION if kind in mtok else None, ours.currency
+
+
+def _no_tier(seller: _Seller, tier: str | None) -> str:
+    return f"no {tier} price for {seller.model!r}"
+
+
+def _at_tier(price: TokenPrice, tier: str) -> TokenPrice | None:
+    """A price of ours at a service tier; only what batches cost is ever said."""
+    if tier != "batch" or price.batch is None:
+        return None
+
+    def less(amount: Decimal | None) -> Decimal | None:
+        return None if amount is None or price.batch is None else amount * price.batch
+
+    return replace(
+        price,
+        input=price.input * price.batch,
+        output=price.output * price.batch,
+        cache_read=less(price.cache_read),
+        cache_write=less(price.cache_write),
+        cache_write_1h=less(price.cache_write_1h),
+    )
+
+
 def _known_prefixes(ours: frozenset[str]) -> frozenset[str]:
     return ours | {provider.id for provider in get_snapshot().providers} | set(_SAME)
 
@@ -281,25 +378,50 @@ def _since(listed: ModelInfo, at: datetime) -> str:
     return max(begun).isoformat() if begun else ""
 
 
-def _tiers(seller: _Seller, price: ModelPrice, at: datetime) -> tuple[_Rates, ...]:
+def _tiers(seller: _Seller, price: ModelPrice, at: datetime, tier: str | None = None) -> tuple[_Rates, ...]:
     """One set of rates for each context tier, smallest inputs first."""
     starts = {tier.start for value in vars(price).values() if isinstance(value, TieredPrices) for tier in value.tiers}
     bounds: list[int | None] = [0, *sorted(starts), None]
-    return tuple(_probe(seller, price, at, low or 0, high) for low, high in pairwise(bounds))
+    return tuple(_probe(_Asked(seller, price, at, tier), low or 0, high) for low, high in pairwise(bounds))
 
 
-def _probe(seller: _Seller, price: ModelPrice, at: datetime, low: int, high: int | None) -> _Rates:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the list is asked about: whose price, at which moment and service tier."""
+
+    seller: _Seller
+    price: ModelPrice
+    at: datetime
+    tier: str | None
+
+    def bill(self, usage: ListedUsage) -> Decimal:
+        """What the list makes of so many tokens."""
+        assert self.seller.provider is not None
+        context = None if self.tier is None else {"processing": self.tier}
+        return calc_price(
+            usage,
+            self.seller.model,
+            provider_id=self.seller.provider.id,
+            genai_request_timestamp=self.at,
+            price_context=context,
+        ).total_price
+
+
+def _probe(asked: _Asked, low: int, high: int | None) -> _Rates:
     """The rates for inputs of more than `low` tokens, by asking the list for requests that differ in one count."""
     tokens = low + 1
 
     def bill(**counts: int) -> Decimal:
-        return _listed_cost(seller, at, ListedUsage(**counts)).total_price
+        return asked.bill(ListedUsage(**counts))
 
     request = bill(input_tokens=0, output_tokens=0)
     fresh = bill(input_tokens=tokens)
-    answers = price.output_mtok is not None and "embed" not in seller.model.lower()
+    price = asked.price
+    answers = price.output_mtok is not None and "embed" not in asked.seller.model.lower()
     output = bill(input_tokens=tokens, output_tokens=1) - fresh if answers else None
-    reasoning = output
+    reasoning = spoken = output
+    if output is not None and price.output_audio_mtok is not None:
+        spoken = bill(input_tokens=tokens, output_tokens=1, output_audio_tokens=1) - fresh
     if output is not None and price.output_reasoning_mtok is not None:
         reasoning = bill(input_tokens=tokens, output_tokens=1, output_reasoning_tokens=1) - fresh
     write = {"input_tokens": tokens, "cache_write_tokens": tokens}
@@ -310,14 +432,12 @@ def _probe(seller: _Seller, price: ModelPrice, at: datetime, low: int, high: int
         cache_write_1h=(bill(**write, cache_write_1h_tokens=tokens) - request) / tokens,
         visible=output,
         reasoning=reasoning,
+        audio_in=(bill(input_tokens=tokens, input_audio_tokens=tokens) - request) / tokens,
+        image_in=(bill(input_tokens=tokens, input_image_tokens=tokens) - request) / tokens,
+        audio_out=spoken,
         request=request,
         limit=high,
     )
-
-
-def _listed_cost(seller: _Seller, at: datetime, usage: ListedUsage) -> PriceCalculation:
-    assert seller.provider is not None
-    return calc_price(usage, seller.model, provider_id=seller.provider.id, genai_request_timestamp=at)
 
 
 def _per_million(rate: Decimal) -> Decimal:

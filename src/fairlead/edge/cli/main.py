@@ -20,6 +20,7 @@ from fairlead.core.errors import FairleadError
 
 COMMANDS = {
     "scan": "Read logs, find the workloads, say what each is and costs.",
+    "workload": "List, show, name, merge, split, pin workloads; say where their texts may go.",
     "pilot": "Ask an open model the same requests, grade both, decide.",
     "plan": "Order the workloads: what to move first, and what it saves.",
     "report": "Write the plan as one HTML page worth mailing.",

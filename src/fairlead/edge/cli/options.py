@@ -13,7 +13,7 @@ import msgspec
 from fairlead.core.ids import plain
 from fairlead.core.redact import Policy
 
-__all__ = ["Command", "as_json", "config", "ledger", "plain", "policy", "print_json", "redact"]
+__all__ = ["Command", "as_json", "config", "currency", "ledger", "plain", "policy", "print_json", "redact"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,6 +33,15 @@ def config(command: Command) -> Command:
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         help="Settings to use (default: fairlead.toml here, when there is one).",
+    )(command)
+
+
+def currency(command: Command) -> Command:
+    """`--currency CODE`."""
+    return click.option(
+        "--currency",
+        metavar="CODE",
+        help="Currency of the amounts, such as GBP (default: USD, or as in fairlead.toml).",
     )(command)
 
 

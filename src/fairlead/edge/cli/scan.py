@@ -8,14 +8,20 @@ from typing import Any
 import click
 
 from fairlead.core.errors import InputError
-from fairlead.edge.app import opened, scanning
+from fairlead.edge.app import billing, opened, scanning
 from fairlead.edge.cli import options, show
+from fairlead.scan import Reconciliation
 
 
 @click.command(name="scan")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
+@options.currency
 @click.option(
-    "--currency", metavar="CODE", help="Currency of the amounts, such as GBP (default: USD, or as in fairlead.toml)."
+    "--bill",
+    "bills",
+    multiple=True,
+    metavar="FILE",
+    help="A usage or cost report of OpenAI or Anthropic to hold against the log; may be repeated (docs/bills.md).",
 )
 @options.redact
 @options.ledger
@@ -23,6 +29,7 @@ from fairlead.edge.cli import options, show
 @options.as_json
 def command(
     paths: tuple[str, ...],
+    bills: tuple[str, ...],
     currency: str | None,
     redact: str | None,
     ledger: str | None,
@@ -36,6 +43,7 @@ def command(
     fairlead scan exports/ --ledger pilot.db
     zcat old.jsonl.gz | fairlead scan -
     fairlead scan                         the table again, from the ledger
+    fairlead scan logs/ --bill anthropic-june.csv
 
     PATH is a file, a folder, or - for stdin; plain, .gz or .zst; one JSON object a line: OpenAI chat or embeddings,
     Anthropic Messages, or Fairlead's own export (docs/log-formats.md). Reading a file twice adds nothing, so a scan that
@@ -53,8 +61,13 @@ def command(
       currency, month_unknown
       workloads          [{id, name, category, confidence, reasons, others, endpoint, calls, requests, failures,
                          input_tokens, cached_tokens, output_tokens, spend, spend_per_month, spend_unknown_calls,
-                         spend_unknown_reasons, latency_p50_s, latency_p95_s, models, data_class}], dearest first;
-                         null is unknown
+                         spend_unknown_reasons, latency_p50_s, latency_p95_s, models, calls_an_hour, peak_an_hour, peak_at,
+                         input_spread, output_spread, cached_share, prefix_reuse, first_token, error_rate, trajectories,
+                         steps, growth, daily, replayable, fidelity, tiers, data_class}], dearest first; null is unknown;
+                         spreads are {p50, p95, highest} over calls, `steps` over trajectories (docs/workloads.md)
+      bill               null without --bill, else {sources, first, last, currency, priced, billed, explained, unexplained,
+                         notes, rows: [{provider, model, type, billed_tokens, logged_tokens, billed, logged, explained,
+                         unexplained, reason}]}; priced: amounts are the bill's tokens at list prices
     """
     with opened(ledger=ledger, config=config, create=bool(paths)) as desk:
         wanted = (currency or desk.settings.currency).upper()
@@ -66,10 +79,13 @@ def command(
                 done = scanning.run(desk, paths, currency=wanted, on_progress=tell, redact=options.policy(redact))
             survey = done.survey
         where = desk.where
+        bill = billing.reconciled(desk, bills) if bills else None
     if as_json:
-        options.print_json(record(survey, done))
+        options.print_json(record(survey, done, bill))
     else:
         show.scan(survey, done, where=where)
+        if bill is not None:
+            show.bill(bill)
     if done is not None and done.taken.exchanges == 0:
         raise InputError(nothing_read(paths, done))
 
@@ -84,16 +100,9 @@ def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:
     return f"No exchange could be read from {what}; {done.taken.skipped:,} skipped, the first at {at}: {first.reason}"
 
 
-def record(survey: scanning.Survey, done: scanning.Scan | None) -> dict[str, Any]:
+def record(survey: scanning.Survey, done: scanning.Scan | None, bill: Reconciliation | None = None) -> dict[str, Any]:
     """The documented JSON record; amounts are numbers here, rounded to a millionth."""
     span = survey.span
-    rows: list[dict[str, Any]] = []
-    for workload in survey.workloads:
-        row = options.plain(workload)
-        for name in ("spend", "spend_per_month"):
-            amount = getattr(workload, name)
-            row[name] = None if amount is None else round(float(amount), 6)
-        rows.append(row)
     return {
         "exchanges": done.taken.exchanges if done else survey.exchanges,
         "new": done.taken.new if done else 0,
@@ -104,5 +113,25 @@ def record(survey: scanning.Survey, done: scanning.Scan | None) -> dict[str, Any
         "span": {"start": span.start, "end": span.end, "days": span.days} if span else None,
         "currency": survey.rates.to,
         "month_unknown": survey.month_unknown,
-        "workloads": rows,
+        "workloads": [workload_record(found) for found in survey.workloads],
+        "bill": None if bill is None else bill_record(bill),
     }
+
+
+def workload_record(found: scanning.FoundWorkload) -> dict[str, Any]:
+    """The documented record of one workload."""
+    row: dict[str, Any] = options.plain(found)
+    for name in ("spend", "spend_per_month"):
+        amount = getattr(found, name)
+        row[name] = None if amount is None else round(float(amount), 6)
+    return row
+
+
+def bill_record(bill: Reconciliation) -> dict[str, Any]:
+    """The documented record of a bill; amounts as those of workloads."""
+    found: dict[str, Any] = options.plain(bill)
+    for part in (found, *found["rows"]):
+        for name in ("billed", "logged", "explained", "unexplained"):
+            if part.get(name) is not None:
+                part[name] = round(float(part[name]), 6)
+    return {**found, "first": bill.first.isoformat(), "last": bill.last.isoformat()}

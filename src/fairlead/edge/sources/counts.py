@@ -30,7 +30,15 @@ _THOUGHT = (
     "completion_tokens_details.reasoning_tokens", "output_token_details.reasoning",
     "output_tokens_details.reasoning_tokens",
 )  # fmt: skip
-_NAMED = frozenset({*_INPUT, *_OUTPUT, *_TOTAL, *_READ, *_WRITTEN, *_WRITTEN_1H, *_THOUGHT})
+_HEARD = ("input_audio", "input_audio_tokens", "prompt_tokens_details.audio_tokens", "input_token_details.audio")
+_SEEN = ("input_image", "input_image_tokens", "prompt_tokens_details.image_tokens")
+_SPOKEN = (
+    "output_audio",
+    "output_audio_tokens",
+    "completion_tokens_details.audio_tokens",
+    "output_token_details.audio",
+)
+_NAMED = frozenset({*_INPUT, *_OUTPUT, *_TOTAL, *_READ, *_WRITTEN, *_WRITTEN_1H, *_THOUGHT, *_HEARD, *_SEEN, *_SPOKEN})
 
 
 def whole_number(value: JSON) -> int | None:
@@ -47,13 +55,17 @@ def counts_of(raw: Mapping[str, JSON]) -> Usage | None:
     if given is None and made is None:
         return None
     read, written, long, thought = (_count(flat, names) for names in (_READ, _WRITTEN, _WRITTEN_1H, _THOUGHT))
-    cached = (read or 0) + (written or 0) + (long or 0)
-    if _is_inside(flat, given, made, cached + (thought or 0)):
-        given = None if given is None or given < cached else given - cached
-        made = None if made is None or made < (thought or 0) else made - (thought or 0)
+    heard, seen, spoken = (_count(flat, names) or None for names in (_HEARD, _SEEN, _SPOKEN))
+    within_in = (read or 0) + (written or 0) + (long or 0) + (heard or 0) + (seen or 0)
+    within_out = (thought or 0) + (spoken or 0)
+    apart = {"audio_in": heard, "image_in": seen, "audio_out": spoken}
+    if _is_inside(flat, given, made, within_in + within_out):
+        given = None if given is None or given < within_in else given - within_in
+        made = None if made is None or made < within_out else made - within_out
         return Usage(
-            fresh=given, cache_read=read, cache_write_5m=written, cache_write_1h=long, visible=made, reasoning=thought
-        )
+            fresh=given, cache_read=read, cache_write_5m=written, cache_write_1h=long, visible=made, reasoning=thought,
+            **apart,
+        )  # fmt: skip
     more_in, more_out = _others(flat, "input_"), _others(flat, "output_")
     return Usage(
         fresh=None if given is None else given + more_in,
@@ -62,6 +74,7 @@ def counts_of(raw: Mapping[str, JSON]) -> Usage | None:
         cache_write_1h=long,
         visible=None if made is None else made + more_out,
         reasoning=thought,
+        **apart,
     )
 
 

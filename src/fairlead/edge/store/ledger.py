@@ -187,9 +187,18 @@ class Ledger:
 
     def rows(self, workload_id: str | None = None) -> list[ExchangeRow]:
         """Every exchange of a workload, or of all, without its bodies, in order of arrival."""
+        return list(self.each_row(workload_id))
+
+    def each_row(self, workload_id: str | None = None) -> Iterator[ExchangeRow]:
+        """The same a page at a time, so that memory does not grow with the ledger."""
         reader = columns.RowReader()
         pages = self._pages(columns.SELECT_ROWS, _of_workload(workload_id), size=_ROWS_AT_ONCE)
-        return [row for page in pages for row in reader.read(page)]
+        return (row for page in pages for row in reader.read(page))
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last dated exchange were made."""
+        ((first, last),) = self._database.rows("SELECT min(started_us), max(started_us) FROM exchanges")
+        return None if first is None else (moment(first), moment(last))
 
     def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]:
         """Every exchange of a workload, or of all, in order of arrival; read as it is asked for."""
@@ -241,6 +250,31 @@ class Ledger:
             last = page[-1][0]
 
     # Workloads and what scanning remembers
+
+    def prompt_rows(self, prompt_id: str) -> list[tuple[int, str | None]]:
+        """The exchanges made with one prompt version: (`seq`, workload id)."""
+        rows = self._database.rows("SELECT seq, workload_id FROM exchanges WHERE prompt_id = ?", (key(prompt_id),))
+        return [(seq, None if workload is None else shown(workload)) for seq, workload in rows]
+
+    def prompts(self, workload_id: str) -> list[tuple[str, int]]:
+        """The prompt versions of a workload with how many calls each has, the most used first."""
+        sql = (
+            "SELECT prompt_id, count(*) FROM exchanges WHERE workload_id = ? AND prompt_id IS NOT NULL"
+            " GROUP BY prompt_id ORDER BY count(*) DESC, prompt_id"
+        )
+        return [(shown(prompt), calls) for prompt, calls in self._database.rows(sql, (key(workload_id),))]
+
+    def first_of_prompts(self, workload_id: str) -> dict[str, str]:
+        """The id of the first exchange of each prompt version of a workload."""
+        sql = (
+            "SELECT prompt_id, id FROM exchanges WHERE seq IN (SELECT min(seq) FROM exchanges"
+            " WHERE workload_id = ? AND prompt_id IS NOT NULL GROUP BY prompt_id)"
+        )
+        return {shown(prompt): shown(id_) for prompt, id_ in self._database.rows(sql, (key(workload_id),))}
+
+    def holds(self, workload_id: str) -> bool:
+        """Whether any exchange belongs to this workload."""
+        return bool(self._database.rows("SELECT 1 FROM exchanges WHERE workload_id = ? LIMIT 1", (key(workload_id),)))
 
     def set_workloads(self, workloads: Iterable[Workload]) -> None:
         """Make these the workloads, in this order; any others are no longer listed."""
@@ -297,6 +331,7 @@ class Ledger:
         with self._database.write() as transaction:
             _put_state(transaction, name, value)
 
+<<<<<<< HEAD
     def state_with_mark(self, name: str) -> tuple[JSON, bytes]:
         """What was kept under a name, and a mark that tells whether it is still the same (see `replace_state`)."""
         rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
@@ -310,6 +345,18 @@ class Ledger:
                 return False
             _put_state(transaction, name, value)
             return True
+=======
+    def change_state(self, name: str, change: Callable[[JSON], JSON]) -> JSON:
+        """Put what `change` makes of what is kept under this name in its place, and return it.
+
+        No other process writes meanwhile, so that nothing another one kept is lost.
+        """
+        with self._database.write() as transaction:
+            rows = transaction.rows("SELECT value FROM state WHERE key = ?", (key(name),))
+            value = change(decode(unpacker()(rows[0][0])) if rows else None)
+            _put_state(transaction, name, value)
+        return value
+>>>>>>> bef4393 (Bills are held against the log; users name, merge, split and pin workloads; every workload shows its shape)
 
     def add_scan(self, scan: JSON) -> None:
         """Keep the record of a scan."""

@@ -40,7 +40,8 @@ from fairlead.edge.store.database import Row
 
 Unpacked: TypeAlias = Callable[[bytes, bytes], bytes]
 
-USAGE = "fresh, cache_read, cache_write_5m, cache_write_1h, visible, reasoning"
+USAGE = "fresh, cache_read, cache_write_5m, cache_write_1h, visible, reasoning, audio_in, image_in, audio_out"
+_TOKENS = USAGE.count(",") + 1
 _LARGEST = 2**63 - 1
 _SEPARATOR = ", "
 
@@ -52,10 +53,10 @@ INSERT_BODY = "INSERT INTO bodies (hash, data) VALUES (?, ?) ON CONFLICT (hash) 
 _BODY = "(SELECT id FROM bodies WHERE hash = ?)"
 
 INSERT_EXCHANGE = (
-    "INSERT INTO exchanges (id, row_hash, request_key, dialect, endpoint, model, provider,"
+    "INSERT INTO exchanges (id, row_hash, request_key, dialect, endpoint, model, provider, tier,"
     f" {USAGE}, started_us, latency_s, first_token_s, failure, fidelity, conversation, step, made_for, source,"
     " metadata, request_body, response_body)"
-    f" VALUES ({'?, ' * 23}{_BODY}, {_BODY})"
+    f" VALUES ({'?, ' * (18 + _TOKENS)}{_BODY}, {_BODY})"
     " ON CONFLICT (row_hash) DO NOTHING"
 )
 
@@ -68,7 +69,7 @@ INSERT_ARRIVAL = (
 
 SELECT_ROWS = (
     "SELECT seq, id, request_key, workload_id, prompt_id, dialect, endpoint, model, provider,"
-    f" {USAGE}, started_us, latency_s, failure, conversation FROM exchanges"
+    f" {USAGE}, started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier FROM exchanges"
 )
 
 SELECT_REQUESTS = "SELECT e.seq, q.hash, q.data, e.started_us FROM exchanges e JOIN bodies q ON q.id = e.request_body"
@@ -76,13 +77,13 @@ SELECT_REQUESTS = "SELECT e.seq, q.hash, q.data, e.started_us FROM exchanges e J
 SELECT_EXCHANGES = (
     "SELECT e.seq, q.hash, q.data, a.hash, a.data, e.id, e.row_hash, e.dialect, e.provider,"
     f" {USAGE}, e.started_us, e.latency_s, e.first_token_s, e.fidelity, e.conversation, e.step, e.made_for, e.source,"
-    " e.metadata"
+    " e.metadata, e.tier"
     " FROM exchanges e JOIN bodies q ON q.id = e.request_body JOIN bodies a ON a.id = e.response_body"
 )
 
 INSERT_REPLY = (
     f"INSERT INTO replies (asker_id, request_key, body, {USAGE}, latency_s, attempts)"
-    f" VALUES (?, ?, {_BODY}, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (asker_id, request_key) DO NOTHING"
+    f" VALUES (?, ?, {_BODY}, {'?, ' * _TOKENS}?, ?) ON CONFLICT (asker_id, request_key) DO NOTHING"
 )
 
 SELECT_REPLY = (
@@ -98,13 +99,16 @@ def _count(number: int | None) -> int | None:
 
 def usage_row(usage: Usage) -> Row:
     """The columns of `USAGE`."""
-    counts = (usage.fresh, usage.cache_read, usage.cache_write_5m, usage.cache_write_1h, usage.visible, usage.reasoning)
+    counts = (
+        usage.fresh, usage.cache_read, usage.cache_write_5m, usage.cache_write_1h, usage.visible, usage.reasoning,
+        usage.audio_in, usage.image_in, usage.audio_out,
+    )  # fmt: skip
     return tuple(_count(number) for number in counts)
 
 
 def usage_from(columns: Row) -> Usage:
     """The usage in the columns of `USAGE`."""
-    fresh, cache_read, cache_write_5m, cache_write_1h, visible, reasoning = columns
+    fresh, cache_read, cache_write_5m, cache_write_1h, visible, reasoning, audio_in, image_in, audio_out = columns
     return Usage(
         fresh=fresh,
         cache_read=cache_read,
@@ -112,6 +116,9 @@ def usage_from(columns: Row) -> Usage:
         cache_write_1h=cache_write_1h,
         visible=visible,
         reasoning=reasoning,
+        audio_in=audio_in,
+        image_in=image_in,
+        audio_out=audio_out,
     )
 
 
@@ -126,6 +133,7 @@ def exchange_values(exchange: Exchange, *, id_column: str, request: bytes, respo
         exchange.request.endpoint.value,
         kept(exchange.answer.model or exchange.request.model),
         None if exchange.provider is None else kept(exchange.provider),
+        None if exchange.tier is None else kept(exchange.tier),
         *usage_row(exchange.usage),
         microseconds(exchange.started_at),
         exchange.latency_s,
@@ -145,7 +153,9 @@ def exchange_values(exchange: Exchange, *, id_column: str, request: bytes, respo
 def exchange_from(columns: Row, *, unpacked: Unpacked) -> Exchange:
     """The exchange in the columns of `SELECT_EXCHANGES`; `unpacked` gives a body's bytes."""
     _, request, packed_request, response, packed_response, id_column, row_hash, dialect, provider = columns[:9]
-    started_us, latency_s, first_token_s, fidelity, conversation, step, made_for, source, metadata = columns[15:]
+    (
+        started_us, latency_s, first_token_s, fidelity, conversation, step, made_for, source, metadata, tier,
+    ) = columns[9 + _TOKENS :]  # fmt: skip
     request_raw, request_read = body_parts(Request, unpacked(request, packed_request))
     response_raw, answer = body_parts(Answer, unpacked(response, packed_response))
     notes = decode(metadata)
@@ -157,7 +167,7 @@ def exchange_from(columns: Row, *, unpacked: Unpacked) -> Exchange:
         answer=answer,
         request_body=request_raw,
         response_body=response_raw,
-        usage=usage_from(columns[9:15]),
+        usage=usage_from(columns[9 : 9 + _TOKENS]),
         started_at=None if started_us is None else moment(started_us),
         latency_s=latency_s,
         provider=shown_or_none(provider),
@@ -167,8 +177,14 @@ def exchange_from(columns: Row, *, unpacked: Unpacked) -> Exchange:
         source=shown(source),
         first_token_s=first_token_s,
         step=step,
-        fidelity=tuple(map(Fidelity, fidelity.split(_SEPARATOR))) if fidelity else (),
+        fidelity=flags_from(fidelity),
+        tier=shown_or_none(tier),
     )
+
+
+def flags_from(column: str | None) -> tuple[Fidelity, ...]:
+    """The fidelity flags in their column."""
+    return tuple(map(Fidelity, column.split(_SEPARATOR))) if column else ()
 
 
 def ungrouped_from(columns: Row, *, unpacked: Unpacked) -> Ungrouped:
@@ -186,16 +202,26 @@ def reply_values(asker_id: str, request_key: str, reply: Reply, *, body: bytes) 
 def reply_from(columns: Row, *, unpacked: Unpacked) -> Reply:
     """The reply in the columns of `SELECT_REPLY`; `unpacked` gives a body's bytes."""
     raw, answer = body_parts(Answer, unpacked(*columns[:2]))
-    latency_s, attempts = columns[8:]
+    latency_s, attempts = columns[2 + _TOKENS :]
     return Reply(
-        answer=answer, usage=usage_from(columns[2:8]), latency_s=latency_s, attempts=attempts, response_body=raw
+        answer=answer,
+        usage=usage_from(columns[2 : 2 + _TOKENS]),
+        latency_s=latency_s,
+        attempts=attempts,
+        response_body=raw,
     )
 
 
+_MOST_SHARED = 50_000
+
+
 class _Texts(dict[str | None, str | None]):
-    """Texts by their columns, each made once."""
+    """Texts by their columns, each made once; there are few, or they are forgotten."""
 
     def __missing__(self, column: str) -> str:
+        if len(self) > _MOST_SHARED:
+            self.clear()
+            self[None] = None
         text = self[column] = shown(column)
         return text
 
@@ -204,6 +230,8 @@ class _Usages(dict[Row, Usage]):
     """Usages by their columns, each made once."""
 
     def __missing__(self, columns: Row) -> Usage:
+        if len(self) > _MOST_SHARED:
+            self.clear()
         usage = self[columns] = usage_from(columns)
         return usage
 
@@ -224,7 +252,7 @@ class RowReader:
 
     def _record(self, columns: Row) -> ExchangeRow:
         seq, id_column, request_key, workload_id, prompt_id, dialect, endpoint, model, provider = columns[:9]
-        started_us, latency_s, failure, conversation = columns[15:]
+        started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier = columns[9 + _TOKENS :]
         texts = self._texts
         return ExchangeRow(
             seq=seq,
@@ -236,9 +264,13 @@ class RowReader:
             endpoint=_ENDPOINTS[endpoint],
             model=texts[model] or "",
             provider=texts[provider],
-            usage=self._usages[columns[9:15]],
+            usage=self._usages[columns[9 : 9 + _TOKENS]],
             started_at=None if started_us is None else moment(started_us),
             latency_s=latency_s,
             failure=_FAILURES[failure],
             conversation=texts[conversation],
+            first_token_s=first_token_s,
+            step=step,
+            fidelity=flags_from(fidelity),
+            tier=texts[tier],
         )

@@ -28,7 +28,9 @@ def _numbered() -> sa.Column[int]:
 
 
 def _usage() -> list[sa.Column[int]]:
-    names = ("fresh", "cache_read", "cache_write_5m", "cache_write_1h", "visible", "reasoning")
+    names = (
+        "fresh", "cache_read", "cache_write_5m", "cache_write_1h", "visible", "reasoning", "audio_in", "image_in", "audio_out",
+    )  # fmt: skip
     return [sa.Column(name, sa.BigInteger) for name in names]
 
 
@@ -59,6 +61,7 @@ exchanges = sa.Table(
     sa.Column("endpoint", sa.Text, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("provider", sa.Text),
+    sa.Column("tier", sa.Text),
     *_usage(),
     sa.Column("started_us", sa.BigInteger),
     sa.Column("latency_s", _SECONDS),

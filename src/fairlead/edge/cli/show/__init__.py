@@ -1,13 +1,16 @@
 """How records look in a terminal: tables a finance lead can read, plain text when the output is a file."""
 
+from fairlead.edge.cli.show.bill import bill
 from fairlead.edge.cli.show.pilot import announce, pilot_line, pilot_progress, pilot_result, prepared_record, verdicts
 from fairlead.edge.cli.show.plan import plan
 from fairlead.edge.cli.show.scan import scan
 from fairlead.edge.cli.show.terminal import progress, say
 from fairlead.edge.cli.show.truth import truth
+from fairlead.edge.cli.show.workload import workload_detail, workload_list
 
 __all__ = [
     "announce",
+    "bill",
     "pilot_line",
     "pilot_progress",
     "pilot_result",
@@ -18,4 +21,6 @@ __all__ = [
     "scan",
     "truth",
     "verdicts",
+    "workload_detail",
+    "workload_list",
 ]

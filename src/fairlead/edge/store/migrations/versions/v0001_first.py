@@ -44,7 +44,9 @@ def _numbered(name: str) -> sa.Column[int]:
 
 
 def _usage() -> list[sa.Column[int]]:
-    names = ("fresh", "cache_read", "cache_write_5m", "cache_write_1h", "visible", "reasoning")
+    names = (
+        "fresh", "cache_read", "cache_write_5m", "cache_write_1h", "visible", "reasoning", "audio_in", "image_in", "audio_out",
+    )  # fmt: skip
     return [sa.Column(name, sa.BigInteger()) for name in names]
 
 
@@ -77,6 +79,7 @@ def _exchanges() -> None:
         *(sa.Column(name, sa.Text()) for name in ("workload_id", "prompt_id")),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("dialect", "endpoint", "model")),
         sa.Column("provider", sa.Text()),
+        sa.Column("tier", sa.Text()),
         *_usage(),
         sa.Column("started_us", sa.BigInteger()),
         sa.Column("latency_s", _SECONDS),

@@ -1,0 +1,54 @@
+"""Bills held against the ledger: files read, exchanges of their days priced kind by kind, the difference explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+
+from fairlead import scan
+from fairlead.core.billing import BillLine, TokenType
+from fairlead.core.money import Rates
+from fairlead.core.nouns import ExchangeRow
+from fairlead.edge.app.desk import Desk
+from fairlead.edge.currency import rates
+from fairlead.edge.sources.bills import read_bills
+
+_NOON = time(12, tzinfo=UTC)
+
+
+def reconciled(desk: Desk, paths: Sequence[str | Path]) -> scan.Reconciliation:
+    """The bills in these files held against what the ledger holds of their days."""
+    bills = read_bills(paths)
+    used = scan.LogUse(bills)
+    currency = next((line.currency for bill in bills for line in bill.lines if line.amount is not None), "USD")
+    known: dict[str, Rates] = {}
+    for row in desk.ledger.each_row():
+        provider = desk.prices.provider_of(row.model, row.provider)
+        if provider is not None and used.wants(row, provider):
+            used.add(row, provider, _amounts(desk, row, currency, known))
+    return scan.reconcile(bills, used, value=lambda line: _listed(desk, line))
+
+
+def _amounts(
+    desk: Desk, row: ExchangeRow, currency: str, known: dict[str, Rates]
+) -> Mapping[TokenType, Decimal] | None:
+    """What the tokens of an exchange cost by kind, in the bill's currency."""
+    priced = desk.prices.parts_of(row.model, row.provider, row.usage, row.started_at, tier=row.tier)
+    if priced is None:
+        return None
+    own, amounts = priced
+    if own == currency:
+        return amounts
+    if own not in known:
+        known[own] = rates(currency, {own}, today=desk.now.date())
+    rate = known[own].rate(own)
+    return None if rate is None else {kind: amount * rate for kind, amount in amounts.items()}
+
+
+def _listed(desk: Desk, line: BillLine) -> Decimal | None:
+    """What the tokens of a line cost at the list price of their day."""
+    noon = datetime.combine(line.day, _NOON)
+    rate = desk.prices.rate_of(line.model, line.provider, line.type, noon, tier=line.tier)
+    return None if rate is None or line.tokens is None else rate * line.tokens
