@@ -331,7 +331,6 @@ class Ledger:
         with self._database.write() as transaction:
             _put_state(transaction, name, value)
 
-<<<<<<< HEAD
     def state_with_mark(self, name: str) -> tuple[JSON, bytes]:
         """What was kept under a name, and a mark that tells whether it is still the same (see `replace_state`)."""
         rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
@@ -345,7 +344,7 @@ class Ledger:
                 return False
             _put_state(transaction, name, value)
             return True
-=======
+
     def change_state(self, name: str, change: Callable[[JSON], JSON]) -> JSON:
         """Put what `change` makes of what is kept under this name in its place, and return it.
 
@@ -356,7 +355,6 @@ class Ledger:
             value = change(decode(unpacker()(rows[0][0])) if rows else None)
             _put_state(transaction, name, value)
         return value
->>>>>>> bef4393 (Bills are held against the log; users name, merge, split and pin workloads; every workload shows its shape)
 
     def add_scan(self, scan: JSON) -> None:
         """Keep the record of a scan."""
