@@ -65,6 +65,14 @@ def test_days_the_log_lacks_are_named():
     assert told == "the log holds nothing on 2 of 5 billed days (2026-06-03 to 2026-06-04)"
 
 
+def test_a_log_that_begins_within_the_first_day_is_told_from_one_that_lacks_calls_every_day():
+    lines = [line(tokens=100, days=number) for number in range(5)]
+    late = [call(fresh=10, visible=0), *(call(fresh=100, visible=0, days=number) for number in range(1, 5))]
+    assert reason(lines, late) == "the log begins or ends within the bill's days (2026-06-01 to 2026-06-05)"
+    every = [call(fresh=80, visible=0, days=number) for number in range(5)]
+    assert reason(lines, every).startswith("calls that are not in the log")
+
+
 def test_cache_reads_that_a_log_counts_as_fresh_are_found_out():
     lines = [line(tokens=1000), line(T.CACHE_READ, 9000)]
     calls = [call(fresh=10_000, visible=0)]

@@ -4,6 +4,7 @@
 `reconcile` holds a bill against the log.
 """
 
+from fairlead.scan.first import Candidacy, Outlook, outlook
 from fairlead.scan.reconcile import BillRow, LogUse, Reconciliation, reconcile
 from fairlead.scan.shape import Cost, Shape, ShapeTally, Spread, shape, span
 from fairlead.scan.take_in import Skip, SkippedLine, TakenIn, take_in
@@ -11,9 +12,11 @@ from fairlead.scan.workloads import Grouping, guess
 
 __all__ = [
     "BillRow",
+    "Candidacy",
     "Cost",
     "Grouping",
     "LogUse",
+    "Outlook",
     "Reconciliation",
     "Shape",
     "ShapeTally",
@@ -22,6 +25,7 @@ __all__ = [
     "Spread",
     "TakenIn",
     "guess",
+    "outlook",
     "reconcile",
     "shape",
     "span",

@@ -251,8 +251,8 @@ class _Compared:
 
     def _agrees(self, tokens: int | None, logged: _Sum, gap: Decimal | None) -> bool:
         if tokens is not None:
-            close = abs(tokens - logged.tokens) <= max(1, _SAME * tokens)
-            return close and (gap is None or abs(gap) <= max(_CENT, _SAME * logged.amount))
+            close = abs(tokens - logged.tokens) <= max(Decimal(1), _SAME * tokens)
+            return close and (gap is None or abs(gap) <= max(_CENT, abs(_SAME * logged.amount)))
         return gap is not None and abs(gap) <= max(_CENT, _SAME * logged.amount)
 
     def _absent(self) -> str:
@@ -341,10 +341,19 @@ class _Compared:
             days = sorted({line.day for line in lines})
             return f"the log holds nothing on {len(missing)} of {len(days)} billed days ({_days(missing)})"
         first, last = min(seen), max(seen)
-        edges = [line for line in lines if line.day in {first, last} or line.day in set(missing)]
-        if edges and len({line.day for line in lines}) > 2 and self._covers(edges, tokens, logged, gap):
+        short = {day: self._short_on(day, lines) for day in {line.day for line in lines}}
+        whole = sum(short.values(), _ZERO)
+        at_edges = sum((amount for day, amount in short.items() if day in {first, last} or day not in seen), _ZERO)
+        if len(short) > 2 and whole > 0 and at_edges >= _MOST * whole:
             return f"the log begins or ends within the bill's days ({first} to {last})"
         return ""
+
+    def _short_on(self, day: date, lines: Sequence[BillLine]) -> Decimal:
+        """What the log lacks of one day's lines, which are all for one kind of token."""
+        kind, today = lines[0].type, [line for line in lines if line.day == day]
+        part = self._used.sums.get((kind, day), _Sum())
+        billed = Decimal(self._tokens(today) or 0) if self._counts else self._billed(kind, today) or _ZERO
+        return max(_ZERO, billed - (part.tokens if self._counts else part.amount))
 
     def _one_key(self, lines: Sequence[BillLine], tokens: int | None, logged: _Sum, gap: Decimal | None) -> str:
         for what, of in (("key", "key"), ("project", "project")):
@@ -374,6 +383,8 @@ class _Compared:
         return f"{self._used.uncounted:,} of {self._used.calls:,} calls in the log have no token counts"
 
     def _priced_apart(self, lines: Sequence[BillLine], logged: _Sum, gap: Decimal | None) -> str:
+        if gap is None or abs(gap) <= _NEAR * abs(logged.amount):
+            return "nearly agrees: a call more or less"
         told = self._half(lines, logged, gap) or self._discount(lines, logged)
         return (
             told or "tokens agree; billed at another price than the list's (long context, region, speed or a discount)"
@@ -390,7 +401,8 @@ class _Compared:
 
 
 def _near(one: Decimal | int, other: Decimal | int, share: Decimal) -> bool:
-    return abs(one - other) <= share * max(abs(Decimal(one)), abs(Decimal(other)))
+    left, right = Decimal(one), Decimal(other)
+    return abs(left - right) <= share * max(abs(left), abs(right))
 
 
 def _days(days: Sequence[date]) -> str:

@@ -39,11 +39,14 @@ class Spread:
     p50: float | None = None
     p95: float | None = None
     highest: float | None = None
+    mean: float | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, values: Quantiles) -> Spread:
         """The spread of values that were taken in."""
-        return cls(p50=values.at(0.5), p95=values.at(0.95), highest=values.highest if values.count else None)
+        if not values.count:
+            return cls()
+        return cls(p50=values.at(0.5), p95=values.at(0.95), highest=values.highest, mean=values.total / values.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

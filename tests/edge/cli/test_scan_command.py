@@ -18,7 +18,7 @@ GOOD = json.dumps(line("a", "gpt-4o", {"messages": [{"role": "user", "content": 
 
 DOCUMENTED = {
     "exchanges", "new", "skipped", "skipped_lines", "redact", "redacted", "span", "currency", "month_unknown", "workloads",
-    "bill",
+    "bill", "page",
 }  # fmt: skip
 DOCUMENTED_WORKLOAD = {
     "id", "name", "category", "confidence", "reasons", "others", "endpoint", "calls", "requests", "failures",
@@ -289,3 +289,48 @@ def test_hostile_names_are_shown_tame(run: Run, bare: Path) -> None:
         rows.append({**row, "request": {**row["request"], "messages": messages}})
     shown = run("scan", write_lines(bare / "log.jsonl", rows)).out
     assert not {"\x1b", "\u202e", "\x07"} & set(shown)
+
+
+def test_a_scan_ends_with_the_first_page_and_json_only_where_one_is_asked_for(run: Run, bare: Path) -> None:
+    log = write_lines(bare / "log.jsonl", office_log())
+    assert run("scan", log, "--json").record["page"] is None
+    assert not (bare / "fairlead-scan.html").exists()
+    assert "First page: fairlead-scan.html" in run("scan").out
+    page = (bare / "fairlead-scan.html").read_text()
+    assert "You spend" in page
+    assert page.count("<tr") > 3
+    assert run("scan", "--page", "june.html", "--json").record["page"] == "june.html"
+    assert "Where it goes" in (bare / "june.html").read_text()
+
+
+def test_a_bill_is_held_against_the_log_and_stands_on_the_page(run: Run, office: Path) -> None:
+    header = "start_time,end_time,model,num_model_requests,input_tokens,output_tokens,input_cached_tokens\n"
+    day = int(FIRST_DAY.timestamp())
+    rows = [f"{day + 86400 * n},{day + 86400 * (n + 1)},gpt-4o-2024-08-06,8,100000,90,0\n" for n in range(28)]
+    (office / "bill.csv").write_text(header + "".join(rows))
+    bill = run("scan", "--bill", "bill.csv", "--json").record["bill"]
+    assert set(bill) == {
+        "sources",
+        "first",
+        "last",
+        "currency",
+        "priced",
+        "billed",
+        "explained",
+        "unexplained",
+        "rows",
+        "notes",
+    }
+    assert bill["billed"] == pytest.approx(bill["explained"] + bill["unexplained"])
+    assert [row["type"] for row in bill["rows"]] == ["input", "output"]
+    assert bill["rows"][0]["reason"].startswith("calls that are not in the log")
+    out = run("scan", "--bill", "bill.csv").out
+    assert "explained by the log" in out
+    assert "calls that are not in the log" in (office / "fairlead-scan.html").read_text()
+
+
+def test_a_bill_that_is_none_is_one_line_with_its_columns(run: Run, office: Path) -> None:
+    (office / "odd.csv").write_text("when,what,howmuch\n1,2,3\n")
+    done = run("scan", "--bill", "odd.csv")
+    assert done.code == 2
+    assert "unknown columns when, what, howmuch" in done.complaint

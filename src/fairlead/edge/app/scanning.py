@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from fairlead import scan
-from fairlead.core.money import Rates
+from fairlead.core.money import Rates, Spend
 from fairlead.core.moves import DAYS_A_MONTH, LogSpan
-from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Workload
+from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Money, Workload
 from fairlead.core.redact import DataClass, Policy
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import redactor_for
 from fairlead.edge.currency import rates
 from fairlead.edge.language import Languages
 from fairlead.edge.sources import read
+
+MOST_MODELS = 2_000
+OTHERS = "other models"
 
 Progress = Callable[[str, int], None]
 
@@ -76,6 +79,8 @@ class Survey:
     month_unknown: str
     rates: Rates
     workloads: tuple[FoundWorkload, ...]
+    calls_by_model: Mapping[str, int] = field(default_factory=dict[str, int])
+    spend_by_model: Mapping[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +124,8 @@ def survey(desk: Desk, *, currency: str) -> Survey:
     """The ledger's workloads, counted and costed in `currency`."""
     dates = desk.ledger.span()
     log = None if dates is None else LogSpan(start=dates[0], end=dates[1])
-    count, shapes = shapes_of(desk, log)
+    counted = counted_in(desk, log)
+    shapes = {workload_id: tally.shape() for workload_id, tally in counted.tallies.items()}
     exchange_rates = rates(currency, {c.currency for s in shapes.values() for c in s.costs}, today=desk.now.date())
     months, unknown = months_of(log)
     found = [
@@ -128,20 +134,58 @@ def survey(desk: Desk, *, currency: str) -> Survey:
         if workload.id in shapes
     ]
     found.sort(key=lambda w: (-(w.spend or Decimal(0)), -w.calls, w.id))
-    return Survey(exchanges=count, span=log, month_unknown=unknown, rates=exchange_rates, workloads=tuple(found))
+    return Survey(
+        exchanges=counted.exchanges,
+        span=log,
+        month_unknown=unknown,
+        rates=exchange_rates,
+        workloads=tuple(found),
+        calls_by_model={model: paid.calls for model, paid in counted.models.items()},
+        spend_by_model={
+            model: converted(paid.spend.totals(), exchange_rates) for model, paid in counted.models.items()
+        },
+    )
 
 
-def shapes_of(desk: Desk, log: LogSpan | None) -> tuple[int, dict[str, scan.Shape]]:
-    """How many exchanges there are, and the shape of each workload that has any."""
-    tallies: dict[str, scan.ShapeTally] = {}
-    count = 0
+@dataclass(slots=True)
+class Paid:
+    """What one model was asked and cost."""
+
+    calls: int = 0
+    spend: Spend = field(default_factory=Spend)
+
+
+@dataclass(slots=True)
+class Counted:
+    """The ledger, counted in one go."""
+
+    exchanges: int = 0
+    tallies: dict[str, scan.ShapeTally] = field(default_factory=dict[str, scan.ShapeTally])
+    models: dict[str, Paid] = field(default_factory=dict[str, Paid])
+
+
+def counted_in(desk: Desk, log: LogSpan | None) -> Counted:
+    """Count every exchange, row by row: memory does not grow with the ledger."""
+    counted = Counted()
     for row in desk.ledger.each_row():
-        count += 1
+        counted.exchanges += 1
+        cost = cost_of(desk, row)
+        paid = counted.models.setdefault(row.model if len(counted.models) < MOST_MODELS else OTHERS, Paid())
+        paid.calls += 1
+        paid.spend.add(cost.money)
         if row.workload_id is not None:
-            if row.workload_id not in tallies:
-                tallies[row.workload_id] = scan.ShapeTally(log)
-            tallies[row.workload_id].add(row, cost_of(desk, row))
-    return count, {workload_id: tally.shape() for workload_id, tally in tallies.items()}
+            tally = counted.tallies.get(row.workload_id)
+            if tally is None:
+                tally = counted.tallies[row.workload_id] = scan.ShapeTally(log)
+            tally.add(row, cost)
+    return counted
+
+
+def converted(amounts: Iterable[Money], exchange_rates: Rates) -> Decimal | None:
+    """The amounts together in one currency; `None` of nothing, or where a rate is not known."""
+    each = [exchange_rates.convert(money) for money in amounts]
+    known = [money.amount for money in each if money is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(each) else None
 
 
 def cost_of(desk: Desk, row: ExchangeRow) -> scan.Cost:

@@ -9,8 +9,13 @@ import click
 
 from fairlead.core.errors import InputError
 from fairlead.edge.app import billing, opened, scanning
+from fairlead.edge.app.first_page import first_page
 from fairlead.edge.cli import options, show
+from fairlead.edge.cli.report import write
+from fairlead.edge.report import render_first
 from fairlead.scan import Reconciliation
+
+PAGE = "fairlead-scan.html"
 
 
 @click.command(name="scan")
@@ -23,6 +28,11 @@ from fairlead.scan import Reconciliation
     metavar="FILE",
     help="A usage or cost report of OpenAI or Anthropic to hold against the log; may be repeated (docs/bills.md).",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Where the first report page goes (default: {PAGE}; with --json none).",
+)
 @options.redact
 @options.ledger
 @options.config
@@ -30,6 +40,7 @@ from fairlead.scan import Reconciliation
 def command(
     paths: tuple[str, ...],
     bills: tuple[str, ...],
+    page: Path | None,
     currency: str | None,
     redact: str | None,
     ledger: str | None,
@@ -68,6 +79,7 @@ def command(
       bill               null without --bill, else {sources, first, last, currency, priced, billed, explained, unexplained,
                          notes, rows: [{provider, model, type, billed_tokens, logged_tokens, billed, logged, explained,
                          unexplained, reason}]}; priced: amounts are the bill's tokens at list prices
+      page               where the first report page was written, or null
     """
     with opened(ledger=ledger, config=config, create=bool(paths)) as desk:
         wanted = (currency or desk.settings.currency).upper()
@@ -80,12 +92,18 @@ def command(
             survey = done.survey
         where = desk.where
         bill = billing.reconciled(desk, bills) if bills else None
+        page = page or (None if as_json else Path(PAGE))
+        html = render_first(first_page(desk, survey, done=done, bill=bill)) if page and survey.workloads else ""
+    if page and html:
+        write(page, html)
     if as_json:
-        options.print_json(record(survey, done, bill))
+        options.print_json({**record(survey, done, bill), "page": str(page) if page and html else None})
     else:
         show.scan(survey, done, where=where)
         if bill is not None:
             show.bill(bill)
+        if html:
+            show.say(f"First page: {page}")
     if done is not None and done.taken.exchanges == 0:
         raise InputError(nothing_read(paths, done))
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from a plan: no script, no request to anywhere, readable on paper and on a phone.
+"""One self-contained HTML page from a plan, and one from a scan: no script, no request to anywhere, readable on paper and on a phone.
 
 Rules kept here: every figure is computed from the plan's rows; text from logs is cleaned (`text.py`) and escaped by the
 template; the style sheet is allowed by its hash and nothing else is, so that text that slips through can do nothing.
@@ -18,10 +18,11 @@ from markupsafe import Markup
 
 from fairlead.core.moves import Plan, plan_from_json
 from fairlead.core.telling import headline, lede, span_words
+from fairlead.edge.report.first import FirstPage, PageBill, PageWorkload, context
 from fairlead.edge.report.page import decided, gaps, method, rows, scale, sections, totals
 from fairlead.edge.report.text import shown
 
-__all__ = ["render"]
+__all__ = ["FirstPage", "PageBill", "PageWorkload", "render", "render_first"]
 
 
 def render(
@@ -39,7 +40,7 @@ def render(
     record = plan if isinstance(plan, Plan) else plan_from_json(plan)
     css = Markup(_read("style.css").strip())  # noqa: S704 - our own file
     shared = scale(record)
-    return _template().render(
+    return _template("report.html.j2").render(
         css=css,
         css_hash=_hash(css),
         version=version,
@@ -62,12 +63,18 @@ def render(
     )
 
 
+def render_first(page: FirstPage) -> str:
+    """The first page of a scan as one HTML page."""
+    css = Markup(_read("style.css").strip() + "\n" + _read("first.css").strip())  # noqa: S704 - our own files
+    return _template("first.html.j2").render(css=css, css_hash=_hash(css), **context(page))
+
+
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FunctionLoader(_read), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _read(name: str) -> str:
