@@ -14,6 +14,7 @@ from fairlead.core.nouns import JSON, CategoryGuess, Endpoint, Exchange, Workloa
 from fairlead.core.ports import ExchangeLedger
 from fairlead.core.workload import CategoryTally, Grouper, LanguageOf, share
 
+STATE = share.STATE
 BATCH = 5000
 SEEN_FOR_CATEGORY = 400
 
@@ -38,8 +39,7 @@ class Grouping:
         self._ledger = ledger
         self._language_of = language_of
         self._report = on_progress if on_progress is not None else untold
-        state = ledger.state(share.STATE)
-        self._grouper, is_sorted = share.kept(state), not isinstance(state, dict) or state["is_sorted"] is True
+        self._grouper, is_sorted = kept(ledger.state(STATE))
         self._learned = 0
         if not is_sorted:
             self._sort(left={row.workload_id: row.endpoint for row in ledger.rows() if row.workload_id is not None})
@@ -70,7 +70,7 @@ class Grouping:
         others = [each for each in self._ledger.workloads() if self._grouper.resolve(each.id) not in touched]
         found = described(self._ledger, self._grouper, touched, self._language_of)
         self._ledger.set_workloads([*others, *found])
-        self._ledger.change_state(share.STATE, is_sorted_now)
+        self._ledger.change_state(STATE, is_sorted_now)
 
     def _merge(self) -> dict[str, Endpoint]:
         """Move the exchanges of workloads that turned out to be another's; returns those others, with their endpoint."""
@@ -99,6 +99,11 @@ class Grouping:
             count += len(batch)
             self._report("sorting exchanges", count)
         return touched
+
+
+def kept(state: JSON) -> tuple[Grouper, bool]:
+    """The grouper as it was kept, and whether every exchange that it has learned from was placed."""
+    return share.kept(state), not isinstance(state, dict) or state["is_sorted"] is True
 
 
 def is_sorted_now(state: JSON) -> JSON:
