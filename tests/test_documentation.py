@@ -13,7 +13,7 @@ import click
 import pytest
 
 from fairlead.core.grade import GRADERS
-from fairlead.edge import config
+from fairlead.edge import config, serve_settings
 from fairlead.edge.cli.main import COMMANDS, cli
 from machine import ROOT
 
@@ -134,14 +134,14 @@ def test_every_command_has_its_place_on_the_first_page() -> None:
 
 def test_every_setting_is_named_in_the_documentation() -> None:
     text = text_of(PAGES)
-    names = config.TOP | config.PILOT | config.CANDIDATE | config.PRICE
+    names = config.TOP | config.PILOT | config.CANDIDATE | config.PRICE | serve_settings.NAMES | serve_settings.UPSTREAM
     missing = sorted(name for name in names if not re.search(rf"\b{name}\b", text))
     assert missing == [], f"settings no page names: {', '.join(missing)}"
 
 
 def test_the_settings_that_are_read_are_those_that_are_known() -> None:
     assert {field.name for field in fields(config.PilotSettings)} == config.PILOT
-    assert {field.name for field in fields(config.Settings)} == config.TOP
+    assert {field.name for field in fields(config.Settings)} | {"serve"} == config.TOP  # read by the gateway alone
 
 
 def test_every_grader_is_named_where_graders_are_explained() -> None:
@@ -155,6 +155,7 @@ def test_every_settings_file_in_the_documentation_can_be_read(page: Path) -> Non
         table = tomllib.loads(block) if language == "toml" else {"project": None}
         if "project" not in table:  # a plugin's own pyproject.toml
             config.settings(table, where=page.name)
+            serve_settings.serve_settings(table.get("serve", {}), page.name)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Settings:
     prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
 
 
-TOP = {"ledger", "currency", "organisation", "pilot", "privacy", "candidates", "prices"}
+TOP = {"ledger", "currency", "organisation", "pilot", "privacy", "candidates", "prices", "serve"}
 PILOT = {"margin", "alpha", "n_max", "seed", "concurrency", "timeout_s"}
 PRIVACY = {"redact", "regions", "key_file", "workloads"}
 CANDIDATE = {

@@ -8,6 +8,7 @@ of a few milliseconds); when that is full the frame is dropped and counted, and 
 
 from __future__ import annotations
 
+import zlib
 from enum import StrEnum
 
 import msgspec
@@ -57,7 +58,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=1):
 
     `request` is the caller's body as sent (decompressed, before anything was injected). `response` is the body in the
     protocol the *upstream* spoke, a stream's events one after another as received (with injected usage, if any), partial
-    when `ended` is not done. `spoken` is the protocol of `response`; it differs from `protocol` when the answer was
+    when `ended` is not done; `encoding` names what it is compressed with, as in HTTP, and is empty for nothing
+    (`plain_response` undoes it). `injected` is true when usage was asked for on the gateway's own account. `spoken` is the protocol of `response`; it differs from `protocol` when the answer was
     translated. `pair_wanted` asks the control process for the other side's answer to the same request: a shadow
     (the incumbent answered), or the incumbent's half of a canary pair (the candidate answered). `own_key` is true when
     the caller's own provider key was passed through: such a request may not be asked again with that key.
@@ -92,6 +94,21 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=1):
     conversation: str | None = None
     user: str | None = None
     dropped_before: int = 0
+    encoding: str = ""
+    injected: bool = False
+
+
+def plain_response(call: Call, *, limit: int = 64 * 1024 * 1024) -> bytes:
+    """The response without its compression, at most `limit` bytes of it; what cannot be undone stays as it is."""
+    if not call.encoding or not call.response:
+        return call.response
+    form = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(call.encoding)
+    if form is None:
+        return call.response
+    try:
+        return zlib.decompressobj(form).decompress(call.response, limit)
+    except zlib.error:
+        return call.response
 
 
 LATENCY_BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

@@ -31,8 +31,11 @@ class Disconnect(StrEnum):
 class UpstreamNow(msgspec.Struct, frozen=True, kw_only=True):
     """A place that answers: one or more replicas (base URLs as SDKs take them) that speak one dialect.
 
-    `dialect` is `openai` or `anthropic`. `key_env` or `key_file` name where its key is; with neither the caller's own key
-    is passed on. `health` is a path asked now and then, empty for none.
+    `dialect` is `openai` or `anthropic`. `key_env` or `key_file` name where the operator's key for it is: it is sent for
+    callers with a Fairlead key, for shadows and for judges. `caller_key` passes on the own key of a caller who brought one
+    (it is true for the providers that a dialect goes to by default, and never for a candidate). A caller with an own key
+    reaches an upstream that takes neither that nor no key at all only where `lend_key` says so. `health` is a path asked
+    now and then, empty for none.
     """
 
     name: str
@@ -45,6 +48,8 @@ class UpstreamNow(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_s: float = 600.0
     idle_s: float = 120.0
     max_in_flight: int = 0
+    caller_key: bool = False
+    lend_key: bool = False
 
 
 class TargetNow(msgspec.Struct, frozen=True, kw_only=True):

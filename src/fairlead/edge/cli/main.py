@@ -24,6 +24,7 @@ COMMANDS = {
     "pilot": "Ask an open model the same requests, grade both, decide.",
     "plan": "Order the workloads: what to move first, and what it saves.",
     "report": "Write the plan as one HTML page worth mailing.",
+    "serve": "Answer OpenAI and Anthropic requests, and keep them.",
     "run": "Scan, pilot, plan and report in one go.",
     "verdict": "Judge counts you already have, or show the verdicts on file.",
     "demo": "Run everything on a simulated organisation, offline.",

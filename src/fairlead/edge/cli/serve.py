@@ -1,0 +1,108 @@
+"""`fairlead serve`: the gateway."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import msgspec
+
+from fairlead.edge.cli import options
+from fairlead.edge.serve_settings import ServeSettings, base_snapshot, load
+
+
+@click.command("serve")
+@options.ledger
+@options.config
+@click.option("--host", help="Address to listen on (default: 127.0.0.1, this machine only).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: 8080).")
+@click.option("--admin-port", type=click.IntRange(1, 65535), help="Port of the admin page, on this machine only.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Data plane processes (default: 1; one per core is plenty)."
+)
+@click.option(
+    "--take-over", is_flag=True, help="Take the port over from the gateway that runs there, losing no request."
+)
+@click.option(
+    "--reload", "reload_", is_flag=True, help="Tell the running gateway to read its settings again, and leave."
+)
+@click.option("--stop", is_flag=True, help="Tell the running gateway to finish its requests and end, and leave.")
+@options.as_json
+def command(
+    ledger: str | None,
+    config: Path | None,
+    host: str | None,
+    port: int | None,
+    admin_port: int | None,
+    workers: int | None,
+    take_over: bool,
+    reload_: bool,
+    stop: bool,
+    as_json: bool,
+) -> int | None:
+    """Answer OpenAI and Anthropic requests, keep them, and move one workload at a time.
+
+    \b
+    Start it:                fairlead serve
+    Point a client at it:    OPENAI_BASE_URL=http://127.0.0.1:8080/v1
+                             ANTHROPIC_BASE_URL=http://127.0.0.1:8080
+
+    With no settings it listens on this machine only, passes each caller's own key to the provider that it was meant for
+    (and keeps it nowhere), and keeps every exchange in the ledger, redacted. Upstreams, keys and limits stand in the
+    [serve] part of fairlead.toml. SIGHUP reads it again, SIGTERM finishes what is on its way and ends.
+
+    The record printed by --json, once it serves: host, port, admin_port, workers, pid.
+    """
+    from fairlead.edge.gateway import supervisor  # noqa: PLC0415  # --help needs none of it
+
+    def settings() -> ServeSettings:
+        found = load(config)
+        return replace(
+            found,
+            host=host or found.host,
+            port=port or found.port,
+            admin_port=admin_port or found.admin_port,
+            workers=workers or found.workers,
+        )
+
+    wanted = settings()
+    if reload_ or stop:
+        supervisor.tell(wanted.port, supervisor.RELOAD if reload_ else supervisor.STOP)
+        click.echo("Settings are read again." if reload_ else "The gateway finishes its requests and ends.")
+        return None
+
+    def control(listener: socket.socket) -> None:
+        module = importlib.import_module("fairlead.edge.control.process")  # the data planes load no database
+        module.main(listener, config=config, ledger=ledger, base=base_snapshot(settings()))
+
+    def ready(settings: ServeSettings) -> None:
+        click.echo(_as_json(settings) if as_json else _as_text(settings))
+
+    running = supervisor.Supervisor(
+        wanted,
+        load=settings,
+        control=control,
+        on_ready=ready,
+        complain=lambda message: click.echo(f"fairlead: {message}", err=True),
+    )
+    return running.run(take_over=take_over)
+
+
+def _as_text(settings: ServeSettings) -> str:
+    where = f"http://{settings.host}:{settings.port}"
+    return f"Serving on {where} (OpenAI: {where}/v1, Anthropic: {where}). Stop with Ctrl-C."
+
+
+def _as_json(settings: ServeSettings) -> str:
+    record = {
+        "host": settings.host,
+        "port": settings.port,
+        "admin_port": settings.admin_port,
+        "workers": settings.workers,
+        "pid": os.getpid(),
+    }
+    return msgspec.json.encode(record).decode()

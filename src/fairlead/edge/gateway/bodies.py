@@ -1,0 +1,146 @@
+"""What the gateway reads of a request's body, and the few bytes it may change in it.
+
+Only the fields that decide something are materialised; the parser skips the rest. An edit touches the bytes of one value
+and is read again to prove that it did what it should; where the text does not allow that (escaped names, say), the body is
+written anew, which keeps its meaning and not its spacing.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Any, Final
+
+import msgspec
+
+from fairlead.core.nouns import JSON
+
+_LARGE: Final = 256 * 1024
+
+
+class View(msgspec.Struct):
+    """The fields of a body that decide something, as they stand; what is absent is `None` or empty."""
+
+    model: Any = None
+    stream: Any = None
+    stream_options: msgspec.Raw = msgspec.Raw()
+    user: Any = None
+    metadata: Any = None
+    system: msgspec.Raw = msgspec.Raw()
+    instructions: msgspec.Raw = msgspec.Raw()
+    messages: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
+    prompt: msgspec.Raw = msgspec.Raw()
+    tools: msgspec.Raw = msgspec.Raw()
+    response_format: msgspec.Raw = msgspec.Raw()
+    text: msgspec.Raw = msgspec.Raw()
+    prompt_cache_key: Any = None
+    previous_response_id: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether a stream was asked for."""
+        return self.stream is True
+
+    @property
+    def model_name(self) -> str:
+        """The model's name; empty where there is none that can be read."""
+        return self.model if isinstance(self.model, str) else ""
+
+
+_decode = msgspec.json.Decoder(View).decode
+NOTHING: Final = View()
+
+
+class UnreadableBodyError(Exception):
+    """A body is not what it says it is; the message is for the caller."""
+
+
+def read(body: bytes) -> View:
+    """The view of a body; raises `UnreadableBodyError` where it is not a JSON object."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableBodyError(f"The body is not a JSON object: {error}.") from None
+
+
+def unpacked(body: bytes, encoding: bytes, *, limit: int) -> bytes:
+    """A body without its compression, of at most `limit` bytes."""
+    named = encoding.strip().lower()
+    if named in {b"", b"identity"}:
+        return body
+    form = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}.get(named)
+    if form is None:
+        shown = encoding[:40].decode("latin-1")
+        raise UnreadableBodyError(f"A body compressed with {shown!r} is not taken here; use gzip, deflate or nothing.")
+    unpacker = zlib.decompressobj(form)
+    try:
+        plain = unpacker.decompress(body, limit + 1)
+    except zlib.error:
+        raise UnreadableBodyError(f"The body is not {named.decode()} as it says.") from None
+    if len(plain) > limit:
+        raise UnreadableBodyError(f"The body is over {limit / 2**20:g} MiB when unpacked, the most taken here.")
+    if not unpacker.eof:
+        raise UnreadableBodyError(f"The {named.decode()} of the body ends before it is complete.")
+    return plain
+
+
+def with_model(body: bytes, view: View, model: str) -> bytes:
+    """The body with another model's name in the place of its own."""
+    wanted = msgspec.json.encode(model)
+    for found in _valued("model", _MODEL_VALUE).finditer(body):
+        edited = body[: found.start(1)] + wanted + body[found.end(1) :]
+        again = _read_or_none(edited)
+        if again is not None and again.model == model and again.is_stream == view.is_stream:
+            return edited
+    return _written_anew(body, {"model": model})
+
+
+def with_usage(body: bytes, view: View) -> bytes:
+    """The body with `stream_options.include_usage` set; nothing else changes."""
+    options = bytes(view.stream_options)
+    if not options:
+        start = body.index(b"{") + 1
+        return b'%b"stream_options":{"include_usage":true},%b' % (body[:start], body[start:])
+    value: JSON = msgspec.json.decode(options)
+    wanted = {**value, "include_usage": True} if isinstance(value, dict) else {"include_usage": True}
+    text = msgspec.json.encode(wanted)
+    for found in _valued("stream_options", re.escape(options)).finditer(body):
+        edited = body[: found.start(1)] + text + body[found.end(1) :]
+        again = _read_or_none(edited)
+        if again is not None and asks_for_usage(again):
+            return edited
+    return _written_anew(body, {"stream_options": wanted})
+
+
+def asks_for_usage(view: View) -> bool:
+    """Whether a stream's usage was asked for by the caller."""
+    options = bytes(view.stream_options)
+    if not options:
+        return False
+    value: JSON = msgspec.json.decode(options)
+    return isinstance(value, dict) and value.get("include_usage") is True
+
+
+_MODEL_VALUE: Final = rb'"(?:[^"\\]|\\.)*"'
+
+
+def _valued(name: str, value: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb'"%b"\s*:\s*(%b)' % (name.encode("ascii"), value))
+
+
+def _read_or_none(body: bytes) -> View | None:
+    try:
+        return read(body)
+    except UnreadableBodyError:
+        return None
+
+
+def _written_anew(body: bytes, changed: dict[str, Any]) -> bytes:
+    whole: dict[str, msgspec.Raw] = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    for name, value in changed.items():
+        whole[name] = msgspec.Raw(msgspec.json.encode(value))
+    return msgspec.json.encode(whole)

@@ -1,0 +1,680 @@
+"""One call, from a complete request to a complete answer: a few states, driven by what the caller and the upstream do.
+
+Rules kept: nothing is sent to the caller while another upstream could still answer, that is before the first content event;
+after it nothing is asked again. What passes between the same protocols is not changed by a byte, but for a model's name
+where a target gives another, and for usage that was asked for on our own account. Whatever happens is told to the control
+process once, at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from fairlead.edge.gateway import answers, bodies, events
+from fairlead.edge.gateway.answers import Problem
+from fairlead.edge.gateway.bodies import UnreadableBodyError, View
+from fairlead.edge.gateway.heads import passed_on, request_head, response_head
+from fairlead.edge.gateway.upstreams import Replica, Upstream
+from fairlead.serve import frames
+from fairlead.serve.frames import Attempt, Ended, Protocol, Served
+from fairlead.serve.snapshot import Disconnect, TargetNow
+
+if TYPE_CHECKING:
+    from fairlead.edge.gateway.choosing import Decision
+    from fairlead.edge.gateway.front import Front, Incoming
+    from fairlead.edge.gateway.lines import Asked, Fields
+    from fairlead.edge.gateway.plane import Plane
+
+MOST_ATTEMPTS: Final = 4
+_HELD_MOST: Final = 8 * 1024 * 1024
+_LARGE: Final = 256 * 1024
+_INJECTED: Final = frozenset({Protocol.OPENAI_CHAT, Protocol.OPENAI_COMPLETIONS})
+_UNPACK: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+_TRY_ELSEWHERE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_NOT_FOR_US: Final = frozenset({401, 402, 403, 404, 405, 410})
+"""From a candidate or a fallback these say that it is set up wrongly, which is no fault of the caller's."""
+_UNWELL: Final = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+
+
+class Call:
+    """The life of one call; it is the `Sink` of the upstream that is asked at the moment."""
+
+    def __init__(self, plane: Plane, front: Front, incoming: Incoming) -> None:
+        self._plane = plane
+        self._front: Front | None = front
+        self._incoming = incoming
+        assert incoming.place is not None
+        self._place = incoming.place
+        self.protocol = _protocol_of(incoming)
+        self.id = plane.new_id()
+        self.deadline = 0.0
+        self._last_moment = 0.0
+        self._started = monotonic()
+        self._started_us = time_ns() // 1000
+        self._body = b""
+        self._view: View = bodies.NOTHING
+        # Who is asked
+        self._decision: Decision | None = None
+        self._workload_id: str | None = None
+        self._targets: tuple[TargetNow, ...] = ()
+        self._index = 0
+        self._tried: set[str] = set()
+        self._attempts: list[Attempt] = []
+        self._target: TargetNow | None = None
+        self._upstream: Upstream | None = None
+        self._replica: Replica | None = None
+        self._asked: Asked | None = None
+        self._asked_at = 0.0
+        self._sent_at = 0.0
+        self._before_s: float | None = None
+        self._after_s: float | None = None
+        # What comes back
+        self._status = 0
+        self._fields: Fields = []
+        self._heard_at = 0.0
+        self._first_byte_s: float | None = None
+        self._parts: list[bytes] = []
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._encoding = ""
+        self._injected = False
+        self._held: list[bytes] | None = None
+        self._held_bytes = 0
+        self._head = b""
+        self._is_chunked = False
+        self._may_keep = incoming.keep
+        self._is_stream = False
+        self._has_begun = False
+        self._whole: events.Whole | None = None
+        self._unpack: Any = None
+        self._strip = False
+        self._is_done = False
+        self._last: tuple[int, Fields, bytes] | None = None
+        self._last_problem: Problem | None = None
+
+    # Begin
+
+    def start(self) -> None:
+        """Read the body and ask."""
+        incoming = self._incoming
+        packed = incoming.known.get(b"content-encoding", b"")
+        body = incoming.body
+        if packed and len(body) > _LARGE:
+            asyncio.get_running_loop().run_in_executor(None, self._unpacked, body, packed).add_done_callback(self._read)
+            return
+        try:
+            self._body = self._unpacked(body, packed) if packed else body
+        except UnreadableBodyError as error:
+            self.refuse(Problem(status=400, code="unreadable", message=str(error)))
+            return
+        self._go()
+
+    def _unpacked(self, body: bytes, packed: bytes) -> bytes:
+        return bodies.unpacked(body, packed, limit=self._plane.settings.max_body_bytes)
+
+    def _read(self, unpacked: asyncio.Future[bytes]) -> None:
+        if self._is_done:
+            return
+        error = unpacked.exception()
+        if error is None:
+            self._body = unpacked.result()
+            self._go()
+        else:
+            self.refuse(Problem(status=400, code="unreadable", message=str(error)))
+
+    def _go(self) -> None:
+        if self._place.method == b"POST":
+            try:
+                self._view = bodies.read(self._body)
+            except UnreadableBodyError as error:
+                self.refuse(Problem(status=400, code="not_json", message=str(error)))
+                return
+        self._plane.choose(self)
+
+    @property
+    def incoming(self) -> Incoming:
+        """The request as it came."""
+        return self._incoming
+
+    @property
+    def view(self) -> View:
+        """What decides something in its body."""
+        return self._view
+
+    @property
+    def body(self) -> bytes:
+        """Its body, unpacked."""
+        return self._body
+
+    def decided(self, decision: Decision) -> None:
+        """Ask where the decision says."""
+        self._decision = decision
+        if decision.target is None:
+            self.refuse(Problem(status=403, code="not_allowed", message=f"Not sent: {decision.refused}."))
+            return
+        self._targets = (decision.target, *decision.fallbacks)
+        self._next()
+
+    # Ask
+
+    def _next(self) -> None:
+        """Ask the next target that may be asked and is well; the last one that is left is asked in any case."""
+        now = monotonic()
+        skipped: list[TargetNow] = []
+        while len(self._attempts) < MOST_ATTEMPTS:
+            if self._index < len(self._targets):
+                target, anyway = self._targets[self._index], False
+                self._index += 1
+            elif skipped:
+                target, anyway = skipped.pop(0), True
+            else:
+                break
+            upstream = self._plane.upstreams.get(target.upstream)
+            if upstream is None or not self._plane.may_ask(self, upstream):
+                continue
+            replica = upstream.choose(now, tried=self._tried, anyway=anyway)
+            if replica is None:
+                if not anyway and not (self._tried and all(r.origin.url in self._tried for r in upstream.replicas)):
+                    skipped.append(target)
+                continue
+            if not anyway and len([r for r in upstream.replicas if r.origin.url not in self._tried]) > 1:
+                self._index -= 1  # its other replicas may be asked after this one
+            self._ask(target, upstream, replica, now)
+            return
+        self._give_up()
+
+    def _more_may_come(self) -> bool:
+        """Whether somebody else could still answer."""
+        if len(self._attempts) + 1 >= MOST_ATTEMPTS:
+            return False
+        for target in self._targets[self._index :]:
+            upstream = self._plane.upstreams.get(target.upstream)
+            if upstream is not None and self._plane.may_ask(self, upstream):
+                left = [r for r in upstream.replicas if r.origin.url not in self._tried]
+                if left:
+                    return True
+        return False
+
+    def _ask(self, target: TargetNow, upstream: Upstream, replica: Replica, now: float) -> None:
+        self._target, self._upstream, self._replica = target, upstream, replica
+        self._tried.add(replica.origin.url)
+        self._reset()
+        request = self._request(target, upstream, replica)
+        replica.began(now)
+        self._asked_at = monotonic()
+        if self._before_s is None:
+            self._before_s = self._asked_at - self._started
+        self._sent_at = 0.0
+        self.deadline = self._asked_at + upstream.now.connect_s + 1.0
+        self._asked = replica.origin.ask(request, self)
+
+    def _reset(self) -> None:
+        self._status = 0
+        self._fields = []
+        self._parts = []
+        self._kept = []
+        self._kept_bytes = 0
+        self._held_bytes = 0
+        self._whole = None
+        self._unpack = None
+        self._strip = False
+        self._injected = False
+        self._held = [] if self._more_may_come() else None
+
+    def _request(self, target: TargetNow, upstream: Upstream, replica: Replica) -> bytes:
+        body, view = self._body, self._view
+        is_post = self._place.method == b"POST"
+        as_sent = True
+        route = self._decision.route if self._decision is not None else None
+        if is_post:
+            model = target.model or self._plane.model_alias(view.model_name)
+            if model is not None and model != view.model:
+                body = bodies.with_model(body, view, model)
+                as_sent = False
+            if (
+                view.is_stream
+                and self.protocol in _INJECTED
+                and (route is None or route.inject_usage)
+                and not bodies.asks_for_usage(view)
+            ):
+                body = bodies.with_usage(body, view)
+                as_sent = False
+                self._injected = True
+        if as_sent:
+            body = self._incoming.body
+        head = request_head(
+            self._incoming,
+            after_base=self._place.after_base,
+            origin=replica.origin,
+            authorization=self._plane.authorization(self, upstream),
+            is_known_place=upstream.now.caller_key,
+            as_sent=as_sent,
+            is_stream=view.is_stream,
+        )
+        if not is_post:
+            return head + b"\r\n"
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+
+    # Called by the line to the upstream
+
+    def sent(self) -> None:
+        """The request is on its way."""
+        self._sent_at = monotonic()
+        assert self._upstream is not None
+        if self.deadline:
+            self.deadline = self._sent_at + self._upstream.now.first_byte_s
+
+    def answered(self, status: int, fields: Fields) -> None:
+        """The head of an answer is there."""
+        self._status = status
+        self._fields = fields
+        self._heard_at = monotonic()
+        encoding = b""
+        kind = b""
+        length = None
+        for name, value in fields:
+            low = name.lower()
+            if low == b"content-type":
+                kind = value
+            elif low == b"content-encoding":
+                encoding = value.strip().lower()
+            elif low == b"content-length":
+                length = value
+        self._is_stream = kind.startswith(b"text/event-stream")
+        self._encoding = "" if encoding in {b"", b"identity"} else encoding.decode("latin-1")
+        if self._is_stream:
+            self._whole = events.Whole()
+            self._strip = self._injected
+            if self._encoding and encoding in _UNPACK and (self._strip or self._held is not None):
+                self._unpack = zlib.decompressobj(_UNPACK[encoding])
+                self._encoding = ""
+            elif self._encoding:
+                self._whole = None
+                self._strip = False
+        is_same = self._unpack is None and not self._strip
+        self._head, self._is_chunked, self._may_keep = response_head(
+            status,
+            fields,
+            length=length if is_same else None,
+            is_unpacked=self._unpack is not None,
+            version=self._incoming.version,
+            keep=self._keeps(),
+            told=self._plane.told(self),
+        )
+        if self._held is not None and not self._is_worth_holding(status):
+            self._held = None
+
+    def _keeps(self) -> bool:
+        return self._incoming.keep and not self._plane.draining
+
+    def _is_worth_holding(self, status: int) -> bool:
+        return status < 300 or self._is_elsewhere(status)
+
+    def _is_elsewhere(self, status: int) -> bool:
+        """Whether somebody else should be asked after an answer with this status."""
+        is_ours = self._decision is not None and self._target is not self._decision.target
+        is_ours = is_ours or (self._decision is not None and self._decision.side is Served.CANDIDATE)
+        return status in _TRY_ELSEWHERE or (is_ours and status in _NOT_FOR_US)
+
+    def part(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._parts.append(body)
+
+    def flush(self) -> None:
+        """Everything of one read is there: keep it, and pass it on in one piece."""
+        if self.deadline and self._upstream is not None:
+            self.deadline = monotonic() + self._upstream.now.idle_s
+        data = self._taken()
+        if self._held is not None:
+            self._hold(data)
+        elif self._front is not None:
+            self._write(data)
+
+    def _taken(self) -> bytes:
+        """The parts that came, kept for the record, as they are for the caller."""
+        parts = self._parts
+        if not parts:
+            return b""
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        if self._unpack is not None:
+            data = self._unpack.decompress(data)
+        if self._kept_bytes < self._plane.settings.kept_bytes:
+            self._kept.append(data)
+            self._kept_bytes += len(data)
+        if self._whole is not None:
+            data = self._whole.feed(data)
+            if self._strip:
+                data = events.without_usage(data)
+        return data
+
+    def _hold(self, data: bytes) -> None:
+        held = self._held
+        assert held is not None
+        if data:
+            held.append(data)
+            self._held_bytes += len(data)
+        if self._is_stream and self._status < 300 and data:
+            for event in events.events_in(data):
+                if events.is_error(event):
+                    self._failed("error event", "the stream began with an error", status=self._status)
+                    return
+                if events.has_content(event):
+                    self._release()
+                    return
+        if self._held_bytes > _HELD_MOST:
+            self._release()
+
+    def _release(self) -> None:
+        """Nobody else will answer this: what was held goes out, and the rest as it comes."""
+        held, self._held = self._held or [], None
+        if self._front is not None:
+            self._write(b"".join(held))
+
+    def _write(self, data: bytes) -> None:
+        front = self._front
+        assert front is not None
+        out = b""
+        if not self._has_begun:
+            self._begin_answer()
+            out = self._head
+        if data:
+            out += b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data
+        if out:
+            front.transport.write(out)
+
+    def _begin_answer(self) -> None:
+        self._has_begun = True
+        now = monotonic()
+        self._first_byte_s = self._heard_at - self._started
+        self._after_s = now - self._heard_at
+
+    def completed(self, trailers: Fields) -> None:
+        """The answer is complete."""
+        del trailers
+        self._asked = None
+        status = self._status
+        if self._held is not None and self._is_elsewhere(status):
+            data = self._taken()
+            self._failed(str(status), f"it answered {status}", status=status, answer=b"".join((*self._held, data)))
+            return
+        data = self._taken()
+        if self._whole is not None:
+            data += self._whole.rest()
+        if self._held is not None:
+            data = b"".join((*self._held, data))
+            self._held = None
+        self._note_well(status)
+        self._attempted(status, "")
+        front = self._front
+        if front is not None:
+            if not self._has_begun:
+                self._begin_answer()
+                out = self._head
+            else:
+                out = b""
+            if self._is_chunked:
+                out += b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+            else:
+                out += data
+            if out:
+                front.transport.write(out)
+        is_fine = status < 400
+        ended = Ended.DONE if is_fine else Ended.UPSTREAM_ERROR
+        self._end(Ended.CLIENT_CLOSED if front is None else ended, "" if is_fine else f"the upstream answered {status}")
+
+    def broken(self, problem: str, reason: str) -> None:
+        """There will be no (more of the) answer."""
+        self._asked = None
+        self._failed(problem, reason, status=self._status or None)
+
+    # What can go wrong
+
+    def _failed(self, problem: str, reason: str, *, status: int | None, answer: bytes | None = None) -> None:
+        """This upstream did not answer as it should: ask the next one, or say so."""
+        self._stop_asking()
+        replica = self._replica
+        assert replica is not None
+        now = monotonic()
+        if status == 429:
+            replica.limited(_seconds(self._fields), now)
+        else:
+            replica.failed(problem, now)
+        if answer is not None:
+            self._last = (status or 502, self._fields, answer)
+        self._attempted(status, problem)
+        if self._front is None:
+            self._end(Ended.CLIENT_CLOSED, problem)
+            return
+        code = "upstream_timeout" if "timeout" in problem else "upstream_failed"
+        shown = f"The upstream {replica.upstream!r} did not answer: {reason}."
+        self._last_problem = Problem(status=504 if "timeout" in problem else 502, code=code, message=shown)
+        if not self._has_begun and (self._held is not None or not self._status):
+            self._next()
+        elif not self._has_begun and self._status:
+            self._give_up()
+        else:
+            self._cut(self._last_problem, timed_out="timeout" in problem)
+
+    def _give_up(self) -> None:
+        """Nobody answered: pass on the last answer there was, or say what went wrong last."""
+        front = self._front
+        last = self._last
+        if front is None:
+            self._end(Ended.CLIENT_CLOSED, "")
+            return
+        if last is not None:
+            status, fields, body = last
+            self._status = status
+            head, _, self._may_keep = response_head(
+                status,
+                fields,
+                length=b"%d" % len(body),
+                is_unpacked=False,
+                version=self._incoming.version,
+                keep=self._keeps(),
+                told=self._plane.told(self),
+            )
+            self._kept = [body]
+            self._begin_answer()
+            front.transport.write(head + body)
+            self._end(Ended.UPSTREAM_ERROR, f"the upstream answered {status}")
+            return
+        problem = self._last_problem or Problem(
+            status=503,
+            code="no_upstream",
+            message="No upstream may be asked for this request, or all of them are busy; try again.",
+            retry_after="1",
+        )
+        self._status = problem.status
+        front.whole_problem(self._incoming, problem)
+        self._end(Ended.TIMEOUT if problem.status == 504 else Ended.UPSTREAM_ERROR, problem.message)
+
+    def _cut(self, problem: Problem, *, timed_out: bool) -> None:
+        """The answer has begun and cannot be completed: say so in the stream, or close so that it is seen."""
+        front = self._front
+        assert front is not None
+        if self._is_stream and self._whole is not None and self._is_chunked:
+            event = answers.event_of(problem, self.protocol, call_id=self.id)
+            front.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event))
+            self._end(Ended.TIMEOUT if timed_out else Ended.CUT, problem.message)
+        else:
+            self._end(Ended.TIMEOUT if timed_out else Ended.CUT, problem.message, abort=True)
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer with a problem of ours; nothing was asked."""
+        self._status = problem.status
+        if self._front is not None:
+            self._front.whole_problem(self._incoming, problem)
+        self._plane.count_refusal(problem)
+        self._end(Ended.REFUSED, problem.code)
+
+    def timed_out(self) -> None:
+        """The deadline has passed."""
+        if self._upstream is None:
+            problem = Problem(
+                status=503, code="starting", message="Keys are not known yet; try again in a moment.", retry_after="1"
+            )
+            self.refuse(problem)
+            return
+        now = self._upstream.now
+        if self._front is None:
+            self._stop_asking()
+            self._end(Ended.CLIENT_CLOSED, "read for as long as the route allows")
+        elif not self._sent_at:
+            self._failed("connect timeout", f"no connection within {now.connect_s:g} s", status=None)
+        elif not self._status:
+            self._failed("timeout", f"nothing came within {now.first_byte_s:g} s", status=None)
+        else:
+            self._failed("timeout", f"nothing more came for {now.idle_s:g} s", status=self._status)
+
+    # What the caller does
+
+    def caller_gone(self) -> None:
+        """The caller has closed the connection: stop the upstream, or read on for the record."""
+        self._front = None
+        route = self._decision.route if self._decision is not None else None
+        if route is not None and route.disconnect is Disconnect.DRAIN and self._asked is not None:
+            self._asked.resume()
+            self._last_moment = monotonic() + self._plane.settings.drain_s
+            assert self._upstream is not None
+            self.deadline = min(self._last_moment, monotonic() + self._upstream.now.first_byte_s)
+            return
+        self._stop_asking()
+        if self._replica is not None:
+            self._attempted(self._status or None, "caller gone")
+        self._end(Ended.CLIENT_CLOSED, "the caller closed the connection")
+
+    def hold_up(self) -> None:
+        """The caller reads more slowly than the answer comes."""
+        self.deadline = 0.0
+        if self._asked is not None:
+            self._asked.pause()
+
+    def go_on(self) -> None:
+        """The caller has caught up."""
+        if self._asked is not None and self._upstream is not None:
+            self.deadline = monotonic() + self._upstream.now.idle_s
+            self._asked.resume()
+
+    # The end
+
+    def _stop_asking(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.stop()
+
+    def _note_well(self, status: int) -> None:
+        replica = self._replica
+        assert replica is not None
+        now = monotonic()
+        if status == 429:
+            replica.limited(_seconds(self._fields), now)
+        elif status in _UNWELL:
+            replica.failed(str(status), now)
+        else:
+            replica.well()
+
+    def _attempted(self, status: int | None, problem: str) -> None:
+        replica = self._replica
+        assert replica is not None
+        replica.ended()
+        self._replica = None
+        self._attempts.append(
+            Attempt(upstream=replica.upstream, status=status, problem=problem, latency_s=monotonic() - self._asked_at)
+        )
+
+    def _end(self, ended: Ended, problem: str, *, abort: bool = False) -> None:
+        if self._is_done:
+            return
+        self._is_done = True
+        self.deadline = 0.0
+        front, self._front = self._front, None
+        self._plane.ended(self, self._told(ended, problem))
+        if front is not None:
+            if abort:
+                front.call = None
+                front.transport.abort()
+            else:
+                front.finished(keep=self._may_keep)
+
+    def labels(self) -> bytes:
+        """The fields that tell the caller who answered."""
+        decision, target = self._decision, self._target
+        if decision is None or target is None:
+            return b""
+        told = b"x-fairlead-upstream: %b\r\nx-fairlead-stage: %b\r\n" % (
+            target.upstream.encode("ascii", "replace"),
+            decision.stage.value.encode("ascii"),
+        )
+        if self._workload_id is not None:
+            told += b"x-fairlead-workload: %b\r\n" % self._workload_id.encode("ascii", "replace")
+        return told
+
+    @property
+    def added_s(self) -> float | None:
+        """What the gateway itself added to the first byte, where the upstream answered."""
+        if self._before_s is None or self._after_s is None:
+            return None
+        return self._before_s + self._after_s
+
+    def _told(self, ended: Ended, problem: str) -> frames.Call:
+        decision = self._decision
+        target = self._target
+        incoming = self._incoming
+        kept = self._kept
+        known = incoming.known
+        answered_first = decision is None or target is decision.target
+        return frames.Call(
+            call_id=self.id,
+            process=self._plane.number,
+            started_us=self._started_us,
+            path=incoming.url.decode("latin-1"),
+            protocol=self.protocol,
+            spoken=self.protocol,
+            model=self._view.model_name,
+            streamed=self._view.is_stream,
+            request=self._body,
+            response=kept[0] if len(kept) == 1 else b"".join(kept),
+            status=self._status,
+            ended=ended,
+            problem=problem,
+            first_byte_s=self._first_byte_s,
+            latency_s=monotonic() - self._started,
+            added_s=self.added_s,
+            upstream="" if target is None else target.upstream,
+            attempts=tuple(self._attempts),
+            served=decision.side if decision is not None and answered_first else Served.INCUMBENT,
+            stage="stay" if decision is None else decision.stage.value,
+            pair_wanted=decision is not None and decision.pair_wanted and ended is Ended.DONE,
+            own_key=self._plane.is_own_key(self),
+            key_id=self._plane.key_id(self),
+            workload_id=self._workload_id,
+            conversation=_text(known.get(b"x-fairlead-conversation")),
+            user=_text(known.get(b"x-fairlead-user")),
+            encoding=self._encoding,
+            injected=self._injected,
+        )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if not value else value.decode("latin-1")[:200]
+
+
+def _protocol_of(incoming: Incoming) -> Protocol:
+    assert incoming.place is not None
+    return incoming.place.protocol
+
+
+def _seconds(fields: Fields) -> float | None:
+    """What `Retry-After` says, where it is a number of seconds."""
+    for name, value in passed_on(fields):
+        if name.lower() == b"retry-after":
+            try:
+                return float(value)
+            except ValueError:
+                return None
+    return None

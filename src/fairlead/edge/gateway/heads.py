@@ -1,0 +1,123 @@
+"""The heads of what is sent on: the caller's fields to the upstream, the upstream's to the caller.
+
+Fields that belong to one connection are not passed on; the caller's key goes only where it was meant for; to any other
+place only the fields go that say what the body is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from fairlead.edge.gateway.answers import REASONS
+
+if TYPE_CHECKING:
+    from fairlead.edge.gateway.front import Incoming
+    from fairlead.edge.gateway.lines import Fields, Origin
+
+_ONE_CONNECTION: Final = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings",
+    }
+)  # fmt: skip
+_OURS: Final = _ONE_CONNECTION | {
+    b"host", b"content-length", b"expect", b"authorization", b"x-api-key", b"accept-encoding",
+}  # fmt: skip
+_ANYWHERE: Final = frozenset(
+    {
+        b"content-type", b"content-encoding", b"accept", b"user-agent", b"anthropic-version", b"anthropic-beta",
+        b"traceparent", b"tracestate", b"x-request-id",
+    }
+)  # fmt: skip
+_NOT_BACK: Final = _ONE_CONNECTION | {b"content-length", b"alt-svc"}
+_PACKINGS: Final = (b"gzip", b"deflate")
+
+
+def request_head(
+    incoming: Incoming,
+    *,
+    after_base: bytes,
+    origin: Origin,
+    authorization: Sequence[tuple[bytes, bytes]],
+    is_known_place: bool,
+    as_sent: bool,
+    is_stream: bool,
+) -> bytes:
+    """The head of the request to an upstream, but for the length of its body and the empty line."""
+    query = b"?" + incoming.query if incoming.query else b""
+    method = b"POST" if incoming.method == b"POST" else b"GET"
+    lines = [
+        b"%b %b%b%b%b HTTP/1.1\r\nhost: %b\r\n" % (method, origin.prefix, origin.base, after_base, query, origin.netloc)
+    ]
+    named = _named_by_connection(incoming.known.get(b"connection"))
+    for name, value in incoming.fields:
+        if name in _OURS or (not is_known_place and name not in _ANYWHERE) or name in named:
+            continue
+        if name == b"content-encoding" and not as_sent:
+            continue
+        if name.startswith(b"x-fairlead-"):
+            continue
+        lines.append(b"%b: %b\r\n" % (name, value))
+    lines += [b"%b: %b\r\n" % pair for pair in authorization]
+    lines.append(_accepted(incoming.known.get(b"accept-encoding"), is_stream=is_stream))
+    if origin.extra:
+        lines.append(origin.extra)
+    return b"".join(lines)
+
+
+def _accepted(value: bytes | None, *, is_stream: bool) -> bytes:
+    """Of the packings a caller takes, those that the record can undo; a stream is asked for as it is."""
+    if value is None or is_stream:
+        return b"accept-encoding: identity\r\n"
+    low = value.lower()
+    taken = [packing for packing in _PACKINGS if packing in low and packing + b";q=0" not in low.replace(b" ", b"")]
+    return b"accept-encoding: %b\r\n" % (b", ".join(taken) or b"identity")
+
+
+def _named_by_connection(value: bytes | None) -> frozenset[bytes]:
+    if value is None or value in {b"keep-alive", b"close"}:
+        return frozenset()
+    return frozenset(name.strip() for name in value.lower().split(b","))
+
+
+def passed_on(fields: Fields) -> Iterator[tuple[bytes, bytes]]:
+    """The fields of an upstream's answer that are the caller's business."""
+    named: frozenset[bytes] = frozenset()
+    for name, value in fields:
+        if name.lower() == b"connection":
+            named = _named_by_connection(value)
+    for name, value in fields:
+        low = name.lower()
+        if low not in _NOT_BACK and low not in named and not low.startswith(b"x-fairlead-"):
+            yield name, value
+
+
+def response_head(
+    status: int, fields: Fields, *, length: bytes | None, is_unpacked: bool, version: str, keep: bool, told: bytes
+) -> tuple[bytes, bool, bool]:
+    """The head of an answer, whether its body is sent in chunks, and whether the connection may be kept."""
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Unknown"))]
+    lines += [
+        b"%b: %b\r\n" % pair
+        for pair in passed_on(fields)
+        if not (is_unpacked and pair[0].lower() == b"content-encoding")
+    ]
+    if told:
+        lines.append(told)
+    chunked = False
+    if status in {204, 304}:
+        pass
+    elif length is not None:
+        lines.append(b"content-length: %b\r\n" % length)
+    elif version == "1.1":
+        chunked = True
+        lines.append(b"transfer-encoding: chunked\r\n")
+    else:
+        keep = False
+    if not keep:
+        lines.append(b"connection: close\r\n")
+    elif version == "1.0":
+        lines.append(b"connection: keep-alive\r\n")
+    lines.append(b"\r\n")
+    return b"".join(lines), chunked, keep

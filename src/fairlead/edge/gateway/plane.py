@@ -1,0 +1,295 @@
+"""The state of one data plane: what holds now, who is connected, what is on its way, what was counted.
+
+One sweep a moment looks at every deadline, instead of a timer per request; one table says what a key may do; a snapshot that
+comes replaces the one before it between two requests, never within one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from bisect import bisect_left
+from collections import Counter
+from hashlib import sha256
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from fairlead.edge.gateway.answers import Problem
+from fairlead.edge.gateway.call import Call
+from fairlead.edge.gateway.choosing import Routes
+from fairlead.edge.gateway.link import Link
+from fairlead.edge.gateway.upstreams import Upstream, upstreams_of
+from fairlead.edge.serve_settings import ServeSettings, base_snapshot
+from fairlead.serve import frames
+from fairlead.serve.frames import LATENCY_BOUNDS_S, Counters
+from fairlead.serve.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from fairlead.edge.gateway.front import Front, Incoming
+
+SWEEP_S: Final = 0.25
+COUNT_S: Final = 1.0
+HELLO_S: Final = 10.0
+KEY_PREFIX: Final = b"fl-"
+
+
+class Plane:
+    """One data plane."""
+
+    def __init__(self, settings: ServeSettings, *, number: int, link: Link | None, sweep_s: float = SWEEP_S) -> None:
+        self.settings = settings
+        self.number = number
+        self.link = link
+        self.draining = False
+        self.upstreams: dict[str, Upstream] = {}
+        self._sweep_s = sweep_s
+        self._fronts: set[Front] = set()
+        self._calls: set[Call] = set()
+        self._waiting: list[Call] = []
+        self._started_us = time_ns() // 1000
+        self._name = f"c{os.urandom(6).hex()}"
+        self._count = 0
+        self._requests = 0
+        self._streams = 0
+        self._added = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        self._added_s = 0.0
+        self._refused: Counter[str] = Counter()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._idle = asyncio.Event()
+        self._is_told = False
+        self.snapshot = base_snapshot(settings)
+        self._apply(self.snapshot)
+
+    # What holds
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Act on a snapshot of the control process from now on."""
+        self._is_told = True
+        self._apply(snapshot)
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            self.again(call)
+
+    def reload(self, settings: ServeSettings) -> None:
+        """Act on new settings from now on; routes and keys stay until the control process sends its own."""
+        self.settings = settings
+        base = base_snapshot(settings)
+        now = self.snapshot
+        self._apply(
+            msgspec.structs.replace(
+                base, version=now.version, routes=now.routes, keys=now.keys, aliases={**now.aliases, **base.aliases}
+            )
+        )
+
+    def _apply(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.upstreams = upstreams_of(snapshot.upstreams, self.upstreams)
+        self._routes = Routes(snapshot)
+        self._keys = {key.hash: key for key in snapshot.keys}
+
+    # Who comes and goes
+
+    def joined(self, front: Front) -> None:
+        """A caller has connected."""
+        self._fronts.add(front)
+        if len(self._fronts) > self.settings.max_connections:
+            self._refused["connections"] += 1
+            front.transport.abort()
+
+    def left(self, front: Front) -> None:
+        """A caller is gone."""
+        self._fronts.discard(front)
+
+    def gate(self, incoming: Incoming) -> Problem | None:
+        """Who is calling: decided on the head, for every path alike; what is not allowed is refused."""
+        given = incoming.known.get(b"x-api-key", b"")
+        authorization = incoming.known.get(b"authorization", b"")
+        kind, _, token = authorization.partition(b" ")
+        for secret in (token.strip() if kind.lower() == b"bearer" else b"", given.strip()):
+            if secret.startswith(KEY_PREFIX):
+                return self._gate_key(incoming, secret)
+        incoming.own_key = bool(authorization or given)
+        if self.snapshot.require_key:
+            return Problem(status=401, code="no_key", message="A Fairlead key is needed here; send it as your API key.")
+        return None
+
+    def _gate_key(self, incoming: Incoming, secret: bytes) -> Problem | None:
+        incoming.key = self._keys.get(sha256(secret).hexdigest())
+        if incoming.key is None:
+            if not self._is_told and self.link is not None:
+                incoming.is_pending = True
+                return None
+            return Problem(
+                status=401, code="invalid_key", message="This Fairlead key is not known here, or was revoked."
+            )
+        expires = incoming.key.expires_us
+        if expires is not None and expires * 1000 <= time_ns():
+            return Problem(status=401, code="expired_key", message="This Fairlead key has expired.")
+        return None
+
+    def begin(self, front: Front, incoming: Incoming) -> None:
+        """A request is complete."""
+        call = Call(self, front, incoming)
+        front.call = call
+        self._calls.add(call)
+        self._requests += 1
+        call.start()
+
+    def choose(self, call: Call) -> None:
+        """Decide where a call goes."""
+        if call.incoming.is_pending:
+            if not self._is_told:
+                call.deadline = monotonic() + HELLO_S
+                self._waiting.append(call)
+                return
+            call.incoming.is_pending = False
+            problem = self.gate(call.incoming)
+            if problem is not None:
+                call.refuse(problem)
+                return
+        dialect = "anthropic" if call.incoming.anthropic else "openai"
+        call.decided(self._routes.decide(None, dialect=dialect, conversation=None, call_id=call.id))
+
+    def again(self, call: Call) -> None:
+        """Go on with a call that waited for the first snapshot."""
+        if call in self._calls:
+            call.deadline = 0.0
+            self.choose(call)
+
+    def ended(self, call: Call, told: frames.Call) -> None:
+        """A call is over."""
+        self._calls.discard(call)
+        added = call.added_s
+        if added is not None:
+            self._added[bisect_left(LATENCY_BOUNDS_S, added)] += 1
+            self._added_s += added
+        if self.link is not None:
+            self.link.call(told)
+        if self.draining and not self._calls:
+            self._idle.set()
+
+    def refused(self, incoming: Incoming, problem: Problem) -> None:
+        """A request was refused on its head."""
+        del incoming
+        self.count_refusal(problem)
+
+    def count_refusal(self, problem: Problem) -> None:
+        """Count what was refused, by reason."""
+        self._refused[problem.code] += 1
+
+    def new_id(self) -> str:
+        """An id for a call, unique among all processes."""
+        self._count += 1
+        return f"{self._name}{self._count:x}"
+
+    # Keys and upstreams
+
+    def may_ask(self, call: Call, upstream: Upstream) -> bool:
+        """Whether an upstream may be asked for a call, by whose key would be sent there."""
+        now = upstream.now
+        if now.dialect != ("anthropic" if call.incoming.anthropic else "openai"):
+            return False
+        has_key = now.key_env is not None or now.key_file is not None
+        if call.incoming.key is not None:
+            return upstream.key is not None or not has_key
+        return now.caller_key or not has_key or (now.lend_key and upstream.key is not None)
+
+    def authorization(self, call: Call, upstream: Upstream) -> list[tuple[bytes, bytes]]:
+        """The fields with the key that an upstream is sent: the caller's own where it was meant for it, or the operator's."""
+        incoming = call.incoming
+        if incoming.key is None and upstream.now.caller_key and (incoming.own_key or not upstream.now.lend_key):
+            return [(name, incoming.known[name]) for name in (b"authorization", b"x-api-key") if name in incoming.known]
+        if upstream.key is None:
+            return []
+        key = upstream.key.encode("ascii")
+        return [(b"x-api-key", key)] if upstream.now.dialect == "anthropic" else [(b"authorization", b"Bearer " + key)]
+
+    def key_id(self, call: Call) -> str | None:
+        """The id of the Fairlead key a call came with."""
+        return None if call.incoming.key is None else call.incoming.key.id
+
+    def is_own_key(self, call: Call) -> bool:
+        """Whether a call came with the caller's own key."""
+        return call.incoming.own_key and call.incoming.key is None
+
+    def model_alias(self, model: str) -> str | None:
+        """The model that is meant by a name, where the settings give it another."""
+        return self.snapshot.aliases.get(model)
+
+    def told(self, call: Call) -> bytes:
+        """The fields that tell the caller who answered; empty where they are switched off."""
+        if not self.snapshot.response_headers:
+            return b""
+        return call.labels()
+
+    # Time
+
+    def start(self) -> None:
+        """Begin to look at deadlines and to count."""
+        self._sweep()
+        self._send_counters()
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweep_timer = loop.call_later(self._sweep_s, self._sweep)
+        now = monotonic()
+        late = [front for front in self._fronts if 0.0 < front.deadline <= now]
+        for front in late:
+            front.timed_out()
+        for call in [call for call in self._calls if 0.0 < call.deadline <= now]:
+            call.timed_out()
+        for upstream in self.upstreams.values():
+            for replica in upstream.replicas:
+                replica.origin.let_go(now)
+
+    def _send_counters(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._count_timer = loop.call_later(COUNT_S, self._send_counters)
+        if self.link is not None:
+            self.link.counters(self.counters())
+
+    def counters(self) -> Counters:
+        """What was counted so far."""
+        now = monotonic()
+        return Counters(
+            process=self.number,
+            at_us=time_ns() // 1000,
+            started_us=self._started_us,
+            requests=self._requests,
+            in_flight=len(self._calls),
+            streams=sum(call.view.is_stream for call in self._calls),
+            connections=len(self._fronts),
+            dropped=0 if self.link is None else self.link.dropped,
+            buffered=0 if self.link is None else self.link.buffered,
+            snapshot_version=self.snapshot.version,
+            added=tuple(self._added),
+            added_s=self._added_s,
+            refused=dict(self._refused),
+            replicas=tuple(replica.seen(now) for upstream in self.upstreams.values() for replica in upstream.replicas),
+        )
+
+    async def drain(self, *, within_s: float) -> None:
+        """Finish what is on its way, for at most that long; new requests on open connections are no longer taken."""
+        self.draining = True
+        for front in list(self._fronts):
+            if front.call is None:
+                front.close_when_idle()
+        if self._calls:
+            try:
+                async with asyncio.timeout(within_s):
+                    await self._idle.wait()
+            except TimeoutError:
+                pass
+        self._sweep_timer.cancel()
+        self._count_timer.cancel()
+        for call in list(self._calls):
+            call.caller_gone()
+        for front in list(self._fronts):
+            front.transport.abort()
+        for upstream in self.upstreams.values():
+            for replica in upstream.replicas:
+                replica.origin.close()
+        if self.link is not None:
+            self.link.counters(self.counters())
