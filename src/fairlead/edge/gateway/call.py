@@ -23,10 +23,10 @@ from fairlead.serve.frames import Attempt, Ended, Protocol, Served
 from fairlead.serve.snapshot import Disconnect, TargetNow
 
 if TYPE_CHECKING:
-    from fairlead.edge.gateway.choosing import Decision
     from fairlead.edge.gateway.front import Front, Incoming
     from fairlead.edge.gateway.lines import Asked, Fields
     from fairlead.edge.gateway.plane import Plane
+    from fairlead.serve.decide import Decision
 
 MOST_ATTEMPTS: Final = 4
 _HELD_MOST: Final = 8 * 1024 * 1024

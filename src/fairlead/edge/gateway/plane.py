@@ -18,11 +18,11 @@ import msgspec
 
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.call import Call
-from fairlead.edge.gateway.choosing import Routes
 from fairlead.edge.gateway.link import Link
 from fairlead.edge.gateway.upstreams import Upstream, upstreams_of
 from fairlead.edge.serve_settings import ServeSettings, base_snapshot
 from fairlead.serve import frames
+from fairlead.serve.decide import Routes
 from fairlead.serve.frames import LATENCY_BOUNDS_S, Counters
 from fairlead.serve.snapshot import Snapshot
 
