@@ -134,13 +134,15 @@ def test_every_command_has_its_place_on_the_first_page() -> None:
 
 def test_every_setting_is_named_in_the_documentation() -> None:
     text = text_of(PAGES)
-    names = config.TOP | config.PILOT | config.CANDIDATE | config.PRICE | serve_settings.NAMES | serve_settings.UPSTREAM
+    names = config.TOP | config.PILOT | config.JUDGING | config.JUDGE | config.CANDIDATE | config.PRICE
+    names |= serve_settings.NAMES | serve_settings.UPSTREAM
     missing = sorted(name for name in names if not re.search(rf"\b{name}\b", text))
     assert missing == [], f"settings no page names: {', '.join(missing)}"
 
 
 def test_the_settings_that_are_read_are_those_that_are_known() -> None:
     assert {field.name for field in fields(config.PilotSettings)} == config.PILOT
+    assert {field.name for field in fields(config.JudgingSettings)} == config.JUDGING
     assert {field.name for field in fields(config.Settings)} | {"serve"} == config.TOP  # read by the gateway alone
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from fairlead.core.errors import InputError
 from fairlead.core.evidence import Forecast, Judgement
+from fairlead.core.evidence.judges import Reliability
 from fairlead.core.money import CostSummary, Rates
 from fairlead.core.nouns import Estimand, Money, TokenPrice
 
@@ -107,7 +108,8 @@ class PilotFacts:
 
     `judgement` is `None` before the first pair. `distinct_left` is how many distinct requests could still be drawn;
     `decided_at` the pair at which the default stop rule was met; `out_of_date` why the verdict no longer stands.
-    `candidate` is how the candidate is called, `host` where it answers.
+    `candidate` is how the candidate is called, `host` where it answers. `speaker` is who comes to the verdict where no grader
+    knows what is right: a judge, or people.
     """
 
     pilot_id: str
@@ -125,6 +127,8 @@ class PilotFacts:
     labels_hash: str | None = None
     reasked: bool = False
     judgement: Judgement | None = None
+    speaker: str = ""
+    judges: Reliability | None = None
     forecast: Forecast | None = None
     incumbent_side: SideFacts | None = None
     candidate_side: SideFacts | None = None

@@ -435,6 +435,82 @@ class Asker:
         return "a" + digest([self.endpoint, self.dialect, self.model], size=8)
 
 
+class Combine(StrEnum):
+    """How the judges of a panel become one preference."""
+
+    MEAN = "mean"
+    MAJORITY = "majority"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """A model that is asked which of two answers it prefers. Another model or temperature is another judge.
+
+    `family` says who made it where its name does not tell; `temperature` `None` sends none. Price and key are not part
+    of who judges.
+    """
+
+    endpoint: str
+    model: str
+    dialect: Dialect = Dialect.OPENAI_CHAT
+    key_env: str | None = None
+    temperature: float | None = 0.0
+    parameters: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    family: str | None = None
+    price: TokenPrice | None = None
+
+    @property
+    def id(self) -> str:
+        """Hash of where and as whom it is asked, and how."""
+        return "j" + digest([self.endpoint, self.dialect, self.model, self.temperature, self.parameters], size=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """Who judges a pilot's pairs and by what words: `prompt` is the hash of everything the judges are told to look at.
+
+    `forced` says that a judge of a contestant's own family was let in.
+    """
+
+    judges: tuple[Judge, ...]
+    combine: Combine = Combine.MEAN
+    prompt: str = ""
+    forced: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the judges are called where they speak."""
+        models = ", ".join(judge.model for judge in self.judges)
+        return f"judge {models}" if len(self.judges) == 1 else f"panel of {models} ({self.combine})"
+
+    @property
+    def grader(self) -> str:
+        """The grader's id that these judges amount to."""
+        judges = "+".join(
+            f"{judge.model}#{digest([judge.id, self.prompt], size=4)}"
+            + ("" if judge.temperature is None else f"@{judge.temperature:g}")
+            for judge in self.judges
+        )
+        return f"judge@1({judges})" if len(self.judges) == 1 else f"judge@1({self.combine}:{judges})"
+
+    @property
+    def plain(self) -> Judging:
+        """Without what does not touch the evidence: prices and the names of keys."""
+        return replace(self, judges=tuple(replace(judge, price=None, key_env=None) for judge in self.judges))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewing:
+    """Which pairs people are shown: one of every `block` pairs, at random; a block counts once `opinions` people answered.
+
+    `wanted` says that the pilot goes on to its last pair whatever a grader or judge says, so that people have pairs.
+    """
+
+    block: int = 1
+    opinions: int = 1
+    wanted: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PilotDesign:
     """Everything a pilot decides before its first pair. Stored and hashed first; another design is other evidence.
@@ -461,14 +537,94 @@ class PilotDesign:
     prompt_ids: tuple[str, ...]
     log_from: datetime | None
     log_to: datetime | None
+    judging: Judging | None = None
+    reviewing: Reviewing = Reviewing()
 
     @property
     def id(self) -> str:
         """Hash of the whole design, so that a changed design can never be mistaken for the old one.
 
-        What the candidate costs and which key opens it do not touch the evidence, so they are not in it.
+        What candidate and judges cost and which keys open them do not touch the evidence, so they are not in it.
         """
-        return "p" + digest([replace(self, candidate=replace(self.candidate, price=None, key_env=None))], size=8)
+        return "p" + digest([self.bare], size=8)
+
+    @property
+    def bare(self) -> PilotDesign:
+        """The design without prices and the names of keys."""
+        return replace(
+            self,
+            candidate=replace(self.candidate, price=None, key_env=None),
+            judging=None if self.judging is None else self.judging.plain,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What one judge said of a pair: 1 prefers the candidate, -1 the incumbent, 0 neither, `None` gave no readable verdict.
+
+    Asked twice, once with either side first. `requests` were sent for it, repairs included; `usage` is that of all.
+    """
+
+    candidate_first: float | None
+    incumbent_first: float | None
+    repairs: int = 0
+    requests: int = 0
+    usage: Usage = Usage()
+
+    @property
+    def preference(self) -> float:
+        """The mean of both orders; an order without a readable verdict counts as no preference."""
+        return ((self.candidate_first or 0.0) + (self.incumbent_first or 0.0)) / 2
+
+    @property
+    def unread(self) -> int:
+        """In how many of the two orders no verdict could be read."""
+        return (self.candidate_first is None) + (self.incumbent_first is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the judges made of a pair; `by_rule` says why none was asked (one side failed, or both said the same).
+
+    Lengths are those of the answers as shown, in characters. `shortened` answers were too long to be shown whole;
+    `addressed` ones speak to whoever judges them.
+    """
+
+    preference: float
+    opinions: tuple[Opinion, ...] = ()
+    by_rule: str = ""
+    incumbent_length: int = 0
+    candidate_length: int = 0
+    shortened: bool = False
+    addressed: bool = False
+
+
+class Choice(StrEnum):
+    """What a person answers when shown two answers; the values are the keys that are pressed."""
+
+    FIRST = "1"
+    SECOND = "2"
+    SAME = "="
+    UNSURE = "?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """One person's answer to one pair of a pilot, with the side that was shown first; nobody is told which that was."""
+
+    position: int
+    exchange_id: str
+    reviewer: str
+    choice: Choice
+    first: Side
+
+    @property
+    def value(self) -> float:
+        """1 prefers the candidate, -1 the incumbent; 0 when neither, or when the person could not tell."""
+        if self.choice in {Choice.SAME, Choice.UNSURE}:
+            return 0.0
+        is_first = self.choice is Choice.FIRST
+        return 1.0 if is_first == (self.first == "candidate") else -1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -486,3 +642,4 @@ class PairRow:
     candidate_usage: Usage
     candidate_attempts: int
     candidate_model: str | None
+    judged: Judged | None = None

@@ -13,6 +13,7 @@ from fairlead.core.nouns import (
     Grade,
     PairRow,
     PilotDesign,
+    Preference,
     Reply,
     Request,
     Ungrouped,
@@ -86,12 +87,32 @@ class PilotLedger(Protocol):
         """Keep (asker_id, request_key, reply) rows; a row that is already there stays as it was."""
         ...
 
+    def judgement(self, judge_id: str, question_key: str) -> Reply | None:
+        """The reply kept from this judge to this question, so that no judge is asked twice."""
+        ...
+
+    def append_judgements(self, judgements: Sequence[tuple[str, str, str, Reply]]) -> None:
+        """Keep (judge_id, question_key, exchange_id, reply) rows; a row that is already there stays as it was."""
+        ...
+
     def pairs(self, pilot_id: str) -> Sequence[PairRow]:
         """The pairs that were bet on, in order."""
         ...
 
     def append_pairs(self, pilot_id: str, pairs: Sequence[PairRow]) -> None:
         """Keep pairs that were bet on."""
+        ...
+
+
+class ReviewLedger(PilotLedger, Protocol):
+    """What reviewing reads and writes beside what a pilot does."""
+
+    def preferences(self, pilot_id: str) -> Sequence[Preference]:
+        """What people said of a pilot's pairs, in the order they said it."""
+        ...
+
+    def append_preferences(self, pilot_id: str, preferences: Sequence[Preference]) -> int:
+        """Keep what people said and return how many were new; what somebody said of a pair before stays as it was."""
         ...
 
 
@@ -144,4 +165,4 @@ class ExchangeLedger(Protocol):
         ...
 
 
-__all__ = ["Ask", "ExchangeLedger", "Grader", "PilotLedger"]
+__all__ = ["Ask", "ExchangeLedger", "Grader", "PilotLedger", "ReviewLedger"]

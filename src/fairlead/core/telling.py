@@ -87,7 +87,7 @@ def _lede(plan: Plan) -> Iterator[str]:
         yield f"The log's traffic costs {money(plan.today, plan.currency)} a month today."
     yield from _gaps(plan)
     if any(move.best is not None and move.best.pilot.judgement is not None for move in plan.moves):
-        yield "Every quality interval below holds however often it was looked at."
+        yield "Every interval of a difference below holds however often it was looked at."
 
 
 def _others(wait: int, stay: int) -> Iterator[str]:

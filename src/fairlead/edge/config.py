@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fairlead.core.errors import InputError, UsageError
-from fairlead.core.nouns import Candidate, TokenPrice, Workload
+from fairlead.core.nouns import Candidate, Combine, Dialect, Judge, TokenPrice, Workload
 from fairlead.core.redact import DataClass, Policy
 
 FILE_NAME = "fairlead.toml"
@@ -33,6 +33,19 @@ class PilotSettings:
     seed: int = 0
     concurrency: int = 8
     timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingSettings:
+    """How judges judge and what people are shown unless a flag says otherwise."""
+
+    margin: float = 0.1
+    combine: Combine = Combine.MEAN
+    rubric: str = ""
+    controls: int = 200
+    verbosity: int = 50
+    block: int = 20
+    opinions: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +70,18 @@ class Settings:
     currency: str = "USD"
     organisation: str = ""
     pilot: PilotSettings = PilotSettings()
+    judging: JudgingSettings = JudgingSettings()
+    judges: Mapping[str, Judge] = field(default_factory=dict[str, Judge])
     privacy: PrivacySettings = PrivacySettings()
     candidates: Mapping[str, Candidate] = field(default_factory=dict[str, Candidate])
     prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
 
 
-TOP = {"ledger", "currency", "organisation", "pilot", "privacy", "candidates", "prices", "serve"}
+TOP = {"ledger", "currency", "organisation", "pilot", "judging", "judges", "privacy", "candidates", "prices", "serve"}
 PILOT = {"margin", "alpha", "n_max", "seed", "concurrency", "timeout_s"}
+JUDGING = {"margin", "combine", "rubric", "controls", "verbosity", "block", "opinions"}
+JUDGE = {"endpoint", "model", "dialect", "key_env", "temperature", "parameters", "family", "price"}
+DIALECTS = {"openai": Dialect.OPENAI_CHAT, "anthropic": Dialect.ANTHROPIC_MESSAGES}
 PRIVACY = {"redact", "regions", "key_file", "workloads"}
 CANDIDATE = {
     "endpoint", "model", "version", "key_env", "parameters", "drop", "rename",
@@ -91,11 +109,15 @@ def settings(raw: Mapping[str, Any], *, where: str) -> Settings:
     known(raw, TOP, where)
     pilot = table(raw, "pilot", where)
     known(pilot, PILOT, f"{where} [pilot]")
+    judging = table(raw, "judging", where)
+    known(judging, JUDGING, f"{where} [judging]")
     return Settings(
         ledger=text(raw, "ledger", where) or "fairlead.db",
         currency=(text(raw, "currency", where) or "USD").upper(),
         organisation=text(raw, "organisation", where) or "",
         pilot=pilot_settings(pilot, f"{where} [pilot]"),
+        judging=judging_settings(judging, f"{where} [judging]"),
+        judges={name: judge(entry, f"{where} [judges.{name}]") for name, entry in table(raw, "judges", where).items()},
         privacy=privacy_settings(table(raw, "privacy", where), f"{where} [privacy]"),
         candidates={
             name: candidate(entry, f"{where} [candidates.{name}]")
@@ -118,6 +140,46 @@ def pilot_settings(raw: Mapping[str, Any], where: str) -> PilotSettings:
         seed=int(number(raw, "seed", where, default.seed)),
         concurrency=int(number(raw, "concurrency", where, default.concurrency)),
         timeout_s=number(raw, "timeout_s", where, default.timeout_s),
+    )
+
+
+def judging_settings(raw: Mapping[str, Any], where: str) -> JudgingSettings:
+    """The `[judging]` table."""
+    default = JudgingSettings()
+    found = JudgingSettings(
+        margin=number(raw, "margin", where, default.margin),
+        combine=choice(Combine, raw.get("combine", default.combine.value), f"{where}: combine"),
+        rubric=text(raw, "rubric", where) or "",
+        controls=int(number(raw, "controls", where, default.controls)),
+        verbosity=int(number(raw, "verbosity", where, default.verbosity)),
+        block=int(number(raw, "block", where, default.block)),
+        opinions=int(number(raw, "opinions", where, default.opinions)),
+    )
+    for name, least in (("controls", 0), ("verbosity", 0), ("block", 1), ("opinions", 1)):
+        if getattr(found, name) < least:
+            raise InputError(f"{where}: {name} must be {least} or more, not {getattr(found, name)}.")
+    return found
+
+
+def judge(raw: Any, where: str) -> Judge:
+    """One `[judges.NAME]` table."""
+    entry = mapping(raw, where)
+    known(entry, JUDGE, where)
+    for needed in ("endpoint", "model"):
+        if not text(entry, needed, where):
+            raise InputError(f'{where} needs {needed} = "…".')
+    dialect = text(entry, "dialect", where) or "openai"
+    if dialect not in DIALECTS:
+        raise InputError(f"{where}: dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}.")
+    return Judge(
+        endpoint=str(entry["endpoint"]),
+        model=str(entry["model"]),
+        dialect=DIALECTS[dialect],
+        key_env=text(entry, "key_env", where),
+        temperature=None if entry.get("temperature") == "none" else float(number(entry, "temperature", where, 0.0)),
+        parameters=mapping(entry.get("parameters", {}), f"{where} parameters"),
+        family=text(entry, "family", where),
+        price=token_price(entry["price"], f"{where} price") if "price" in entry else None,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from fairlead.core.errors import UnreadableLine, UsageError
 from fairlead.core.grade import is_refusal
+from fairlead.core.judge import grades_of
 from fairlead.core.nouns import (
     JSON,
     Answer,
@@ -21,6 +22,7 @@ from fairlead.core.nouns import (
     Failure,
     FailureKind,
     Grade,
+    Judged,
     Pair,
     PairRow,
     Reply,
@@ -135,15 +137,23 @@ def logged_reply(exchange: Exchange) -> Reply:
     return Reply(answer=exchange.answer, usage=exchange.usage, latency_s=exchange.latency_s)
 
 
-def pair_row(drawn: Drawn, *, candidate: Reply, incumbent: Reply, grader: Grader, expected: JSON) -> PairRow:
-    """Both replies graded; pure."""
+def pair_row(
+    drawn: Drawn,
+    *,
+    candidate: Reply,
+    incumbent: Reply,
+    grader: Grader,
+    expected: JSON,
+    judged: Judged | None = None,
+) -> PairRow:
+    """Both replies graded, or `judged` together; pure."""
     request, reference = drawn.exchange.request, incumbent.answer
-    pair = Pair(
-        position=drawn.position,
-        exchange_id=drawn.exchange.id,
-        incumbent=_graded(grader, request, incumbent.answer, expected, reference),
-        candidate=_graded(grader, request, candidate.answer, expected, reference),
+    grades = (
+        grades_of(judged.preference)
+        if judged is not None
+        else tuple(_graded(grader, request, each, expected, reference) for each in (incumbent.answer, candidate.answer))
     )
+    pair = Pair(position=drawn.position, exchange_id=drawn.exchange.id, incumbent=grades[0], candidate=grades[1])
     return PairRow(
         pair=pair,
         incumbent_refused=_refused(incumbent.answer),
@@ -156,6 +166,7 @@ def pair_row(drawn: Drawn, *, candidate: Reply, incumbent: Reply, grader: Grader
         candidate_usage=candidate.usage,
         candidate_attempts=candidate.attempts,
         candidate_model=candidate.answer.model,
+        judged=judged,
     )
 
 

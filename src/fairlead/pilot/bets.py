@@ -12,9 +12,9 @@ Two things are noticed on the way, for each side that is asked: that its first a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fairlead.core.evidence import Watch
+from fairlead.core.evidence import Judgement, Watch
 from fairlead.core.nouns import Failure, FailureKind, PairRow
 from fairlead.pilot.result import Ended
 
@@ -26,21 +26,26 @@ _SERVER_FAULTS = frozenset({FailureKind.SERVER_ERROR, FailureKind.NOT_JSON})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """How one asked side fared with one draw; `fresh` when it was asked in this run."""
+    """How one asked side fared with one draw; `fresh` when it was asked in this run.
+
+    `mute` is a judge that gave no verdict that could be read, whatever the reason, which `words` tell.
+    """
 
     failure: Failure | None
     fresh: bool
+    mute: bool = False
+    words: str = ""
 
     @property
     def refused(self) -> bool:
         """Whether the endpoint would not take the request."""
         failure = self.failure
-        return self.fresh and failure is not None and is_refused_request(failure)
+        return self.mute or (self.fresh and failure is not None and is_refused_request(failure))
 
     @property
     def server_failed(self) -> bool:
         """Whether the server, not the answer, is at fault."""
-        return self.fresh and self.failure is not None and self.failure.kind in _SERVER_FAULTS
+        return self.mute or (self.fresh and self.failure is not None and self.failure.kind in _SERVER_FAULTS)
 
 
 def is_refused_request(failure: Failure) -> bool:
@@ -65,12 +70,40 @@ class Trouble:
     refused: bool
 
 
+class Ungraded(Watch):
+    """Counts pairs whose differences nobody has told yet: people will. Nothing is read off them."""
+
+    def __init__(self, margin: float, alpha: float) -> None:
+        super().__init__(margin, alpha)
+        self._counted = 0
+
+    @property
+    def n(self) -> int:
+        """Pairs counted."""
+        return self._counted
+
+    def add(self, difference: float) -> None:
+        """Count a pair."""
+        del difference
+        self._counted += 1
+
+    def judgement(self) -> Judgement:
+        """Undecided, after so many pairs."""
+        return replace(super().judgement(), n=self._counted)
+
+
 class Bets:
     """The pairs bet on so far, and those that wait. `head` is the position to be bet on next."""
 
-    def __init__(self, *, margin: float, alpha: float, n_max: int, sides: int) -> None:
-        """`sides` is how many sides are asked: 2 when the incumbent is asked again."""
-        self.watch = Watch(margin, alpha)
+    def __init__(
+        self, *, margin: float, alpha: float, n_max: int, sides: int, graded: bool = True, to_the_end: bool = False
+    ) -> None:
+        """`sides` is how many are asked: the candidate, the incumbent when it is asked again, and the judges.
+
+        Pairs that are not `graded` are only counted. `to_the_end` goes on to the last pair though the margin is decided.
+        """
+        self.watch = Watch(margin, alpha) if graded else Ungraded(margin, alpha)
+        self._to_the_end = to_the_end
         self.head = 1
         self.rows: list[PairRow] = []
         self.set_aside = 0
@@ -95,6 +128,8 @@ class Bets:
     @property
     def still_needed(self) -> int:
         """Roughly how many more pairs the margin needs: the usual formula, with the mean and spread of the pairs so far."""
+        if self._to_the_end:
+            return self._n_max - self.watch.n
         n = self.watch.n
         mean = self._sum / (n + 4)
         spread = (self._squares + 1) / (n + 4) - mean**2
@@ -140,7 +175,7 @@ class Bets:
         self._sum += difference
         self._squares += difference**2
         self.watch.add(difference)
-        if self.watch.decided:
+        if self.watch.decided and not self._to_the_end:
             self.ended = Ended.CONFLICT if self.watch.judgement().conflict else Ended.DECIDED
         elif self.watch.n >= self._n_max:
             self.ended = Ended.N_MAX
@@ -180,4 +215,6 @@ class Bets:
 
 
 def _detail(asked: Asked) -> str:
-    return "" if asked.failure is None else asked.failure.detail or asked.failure.kind.value
+    if asked.failure is None:
+        return asked.words
+    return asked.failure.detail or asked.failure.kind.value

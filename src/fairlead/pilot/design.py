@@ -21,9 +21,14 @@ from fairlead.core.nouns import (
     Estimand,
     ExchangeRow,
     FailureKind,
+    Judging,
     PilotDesign,
+    Reviewing,
 )
 from fairlead.core.ports import Grader
+
+NOT_REVIEWED = Reviewing()
+"""People see every pair, if they look at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,8 @@ def propose(
     seed: int = 0,
     estimand: Estimand = Estimand.LIKE_THIS,
     incumbent: Asker | None = None,
+    judging: Judging | None = None,
+    reviewing: Reviewing = NOT_REVIEWED,
 ) -> PilotDesign:
     """A design over everything the workload holds now."""
     if not timeout_s > 0:
@@ -117,6 +124,8 @@ def propose(
         prompt_ids=tuple(sorted({row.prompt_id for row in drawn_from.rows if row.prompt_id is not None})),
         log_from=min(days, default=None),
         log_to=max(days, default=None),
+        judging=judging,
+        reviewing=reviewing,
     )
 
 
@@ -149,8 +158,7 @@ def continued(design: PilotDesign, stored: Sequence[PilotDesign], *, ran_out: Co
 
 def _question(design: PilotDesign) -> PilotDesign:
     return replace(
-        design,
-        candidate=replace(design.candidate, price=None, key_env=None),
+        design.bare,
         frozen_seq=0,
         frozen_count=0,
         incumbent_models=(),

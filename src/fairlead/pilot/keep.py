@@ -30,6 +30,7 @@ class Keeper:
         self._on_error = on_error
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fairlead-ledger")
         self._replies: list[tuple[str, str, Reply]] = []
+        self._judgements: list[tuple[str, str, str, Reply]] = []
         self._pairs: list[PairRow] = []
         self._pilot_id = ""
         self._writing: asyncio.Task[None] | None = None
@@ -46,6 +47,11 @@ class Keeper:
     def keep_reply(self, asker_id: str, request_key: str, reply: Reply) -> None:
         """Have a reply written in a few milliseconds."""
         self._replies.append((asker_id, request_key, reply))
+        self._soon()
+
+    def keep_judgement(self, judge_id: str, question_key: str, exchange_id: str, reply: Reply) -> None:
+        """Have a judge's reply written in a few milliseconds."""
+        self._judgements.append((judge_id, question_key, exchange_id, reply))
         self._soon()
 
     def keep_pair(self, row: PairRow) -> None:
@@ -81,18 +87,21 @@ class Keeper:
             self._on_error(error)
         finally:
             self._writing = None
-        if self._replies or self._pairs:
+        if self._replies or self._judgements or self._pairs:
             self._soon()
 
     async def _write(self) -> None:
         replies, self._replies = self._replies, []
+        judgements, self._judgements = self._judgements, []
         pairs, self._pairs = self._pairs, []
-        if replies or pairs:
-            await self.call(lambda ledger: _append(ledger, self._pilot_id, replies, pairs))
 
+        def append(ledger: PilotLedger) -> None:
+            if replies:
+                ledger.append_replies(replies)
+            if judgements:
+                ledger.append_judgements(judgements)
+            if pairs:
+                ledger.append_pairs(self._pilot_id, pairs)
 
-def _append(ledger: PilotLedger, pilot_id: str, replies: list[tuple[str, str, Reply]], pairs: list[PairRow]) -> None:
-    if replies:
-        ledger.append_replies(replies)
-    if pairs:
-        ledger.append_pairs(pilot_id, pairs)
+        if replies or judgements or pairs:
+            await self.call(append)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fairlead.core.evidence import Evidence, Forecast, VerdictKind, forecast
+from fairlead.core.evidence.voice import short
 from fairlead.core.nouns import Money
 from fairlead.pilot.bets import Bets
 from fairlead.pilot.purse import Purse
@@ -38,6 +39,7 @@ class Progress:
     low: float
     high: float
     verdict: VerdictKind
+    said: str
     requests: int
     cost: Money | None
     forecast: Forecast | None
@@ -52,8 +54,17 @@ class Progress:
 class Teller:
     """Calls back with a `Progress`, often enough to look alive and rarely enough to cost little."""
 
-    def __init__(self, tell: Callable[[Progress], None] | None, *, clock: Callable[[], float], n_max: int) -> None:
+    def __init__(
+        self,
+        tell: Callable[[Progress], None] | None,
+        *,
+        clock: Callable[[], float],
+        n_max: int,
+        speaker: str = "",
+    ) -> None:
+        """`speaker` is who comes to the verdict, where that is not a grader."""
         self._tell = tell
+        self._speaker = speaker
         self._clock = clock
         self._n_max = n_max
         self._began_at = clock()
@@ -92,6 +103,7 @@ class Teller:
             low=judgement.low,
             high=judgement.high,
             verdict=judgement.verdict,
+            said=short(judgement, self._speaker),
             requests=purse.requests,
             cost=purse.spent,
             forecast=self._forecast,
@@ -148,6 +160,15 @@ def outage(count: int, detail: str, model: str) -> str:
     """Why a pilot paused after many failures in a row."""
     said = f"{model} failed {count} requests in a row: {detail or 'no reason given'}"
     return f"{_sentence(said)} They are scored as failures; see to the endpoint first. {CONTINUES}"
+
+
+def mute(judge: str, details: Sequence[str], *, counted: bool) -> str:
+    """Why a pilot paused whose judge gave no verdict that could be read, time after time."""
+    said = (
+        f"Judge {judge} gave no readable verdict on {len(details)} pairs in a row: {details[-1] or 'no reason given'}"
+    )
+    rest = "They are counted as no preference; see to the judge first." if counted else "Nothing was counted."
+    return f"{_sentence(said)} {rest} {CONTINUES}"
 
 
 def unusable(error: str, pairs: int) -> str:

@@ -45,19 +45,21 @@ class Purse:
     """The money (or the number of requests) of one pilot."""
 
     def __init__(self, *, budget: Decimal | None, prices: tuple[TokenPrice | None, ...]) -> None:
-        """`prices` has one entry for each side that is asked: the candidate's, then the incumbent's if it is asked."""
+        """`prices` has one entry for everybody who is asked: the candidate, the incumbent if it is asked, then the judges."""
         if budget is not None and budget <= 0:
             raise UsageError(f"A budget of {budget} cannot be used; set it to an amount above 0.")
         currencies = {price.currency for price in prices if price is not None}
         if len(currencies) > 1:
             raise UsageError(
-                f"The two sides are priced in {' and '.join(sorted(currencies))}; give both in one currency."
+                f"Those who are asked are priced in {' and '.join(sorted(currencies))}; give all in one currency."
             )
         self._budget = budget
         self._prices = prices
         self._habits = tuple(Habits() for _ in prices)
         self._currency = next(iter(currencies), "USD")
         self._spent = Decimal(0)
+        self._spent_on = [Decimal(0)] * len(prices)
+        self._requests_to = [0] * len(prices)
         self._estimated = Decimal(0)
         self._on_its_way = Decimal(0)
         self.requests = 0
@@ -71,6 +73,14 @@ class Purse:
     def spent(self) -> Money | None:
         """Everything the replies cost so far; `None` without a price."""
         return self._money(self._spent)
+
+    def spent_on(self, first: int) -> Money | None:
+        """What everybody from number `first` on has cost; `None` without a price."""
+        return self._money(sum(self._spent_on[first:], Decimal(0)))
+
+    def requests_to(self, first: int) -> int:
+        """How many requests went to everybody from number `first` on."""
+        return sum(self._requests_to[first:])
 
     @property
     def estimated(self) -> Money | None:
@@ -97,21 +107,27 @@ class Purse:
         """A request was not answered after all, or has been settled."""
         self._on_its_way -= amount
 
-    def settle(self, side: int, *, logged: Usage, reply: Reply) -> None:
-        """A reply is there and has been paid for."""
-        self.requests += 1
+    def settle(self, side: int, *, logged: Usage, reply: Reply, requests: int = 1) -> None:
+        """A reply is there and has been paid for; `requests` of them at once when an earlier run's are counted again."""
+        self.requests += requests
+        self._requests_to[side] += requests
         if not self.priced:
-            self._spent += 1
+            self._pay(side, Decimal(requests))
             return
         price = self._prices[side]
         cost = None if price is None else money.cost(reply.usage, price)
         if cost is not None:
-            self._spent += cost.amount
-            self._habits[side].see(logged, reply.usage)
+            self._pay(side, cost.amount)
+            if requests == 1:
+                self._habits[side].see(logged, reply.usage)
         else:
-            guess = self.estimate(side, logged) * max(reply.attempts, 1)
-            self._spent += guess
+            guess = self.estimate(side, logged) * max(reply.attempts, 1) * requests
+            self._pay(side, guess)
             self._estimated += guess
+
+    def _pay(self, side: int, amount: Decimal) -> None:
+        self._spent += amount
+        self._spent_on[side] += amount
 
     def _money(self, amount: Decimal) -> Money | None:
         return Money(amount=amount, currency=self._currency) if self.priced else None

@@ -17,6 +17,8 @@ from typing import Any, cast
 
 from fairlead.core import money
 from fairlead.core.evidence import Forecast, Judgement, VerdictKind
+from fairlead.core.evidence.judges import Reliability
+from fairlead.core.evidence.voice import PEOPLE, said, short, speaker_of
 from fairlead.core.grade import is_agreement
 from fairlead.core.ids import digest, plain
 from fairlead.core.nouns import (
@@ -91,7 +93,9 @@ class PilotResult:
     `spent` is everything this pilot's replies cost, also those that were not bet on; `None` while a price is unknown.
     `spent_estimated` is the part of it that no token count stands behind (timeouts, cut answers). `forecast` is there
     while the margin is undecided. `draws_available` counts what *traffic like this* can draw at all; `set_aside` the
-    draws whose exchange has been erased from the ledger since.
+    draws whose exchange has been erased from the ledger since. `judges` tells how the judges did, where there were any;
+    `judges_spent` is their part of `spent`. `speaker` is who comes to the verdict: nobody where a grader knows what is
+    right, else the judge or people, and then the verdict is no more than what they prefer.
     """
 
     pilot_id: str
@@ -111,10 +115,20 @@ class PilotResult:
     set_aside: int = 0
     not_sent: tuple[str, ...] = ()
     frame: Mapping[str, int] = field(default_factory=dict[str, int])
+    judges: Reliability | None = None
+    judges_spent: Money | None = None
+    judges_requests: int = 0
+    speaker: str = ""
+
+    @property
+    def said(self) -> str:
+        """The verdict in short, as whoever came to it says it."""
+        return short(self.judgement, self.speaker)
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON values, the way it is kept and printed with `--json`."""
         values: dict[str, Any] = plain(self)
+        values["said"] = self.said
         values["judgement"]["log_e_replace"] = _finite(self.judgement.log_e_replace)
         values["judgement"]["log_e_worse"] = _finite(self.judgement.log_e_worse)
         return values
@@ -260,11 +274,14 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
 
 def verdict_words(judgement: Judgement, design: PilotDesign) -> str:
     """The verdict as one sentence: what, about what traffic, with what interval and error."""
-    said = (_likeness if is_agreement(design.grader) else _quality)(judgement, design)
+    speaker = speaker_of(design)
+    if speaker:
+        return _opinion_words(judgement, design, speaker)
+    told = (_likeness if is_agreement(design.grader) else _quality)(judgement, design)
     about = _about(design)
     shown = f"{signed(judgement.low)} to {signed(judgement.high)} points"
     sure = f"{100 * (1 - design.alpha):g} %"
-    words = f"{judgement.verdict}: on {about}, {said}"
+    words = f"{judgement.verdict}: on {about}, {told}"
     if judgement.conflict:
         words = f"{judgement.verdict}: the pairs contradict each other, so the traffic or the grader changed on the way"
     return f"{words} (difference {shown} at {sure}, {judgement.n} pairs)."
@@ -272,14 +289,14 @@ def verdict_words(judgement: Judgement, design: PilotDesign) -> str:
 
 def _quality(judgement: Judgement, design: PilotDesign) -> str:
     margin, model = points(design.margin), design.candidate.model
-    said: Mapping[VerdictKind, str] = {
+    told: Mapping[VerdictKind, str] = {
         VerdictKind.OPEN_LEADS: f"{model} is better",
         VerdictKind.EQUIVALENT: f"{model} is not worse by {margin} points or more",
         VerdictKind.CLOSED_LEADS: f"{model} is worse"
         + (f" by more than {margin} points" if judgement.by_more_than_margin else "; by how much is not settled"),
         VerdictKind.UNDECIDED: f"nothing is proven about {model}",
     }
-    return said[judgement.verdict]
+    return told[judgement.verdict]
 
 
 def _likeness(judgement: Judgement, design: PilotDesign) -> str:
@@ -291,6 +308,29 @@ def _likeness(judgement: Judgement, design: PilotDesign) -> str:
     if judgement.verdict is VerdictKind.CLOSED_LEADS:
         return f"{model} does not always agree with the incumbent; how often it does is not settled"
     return f"nothing is proven about how often {model} agrees with the incumbent"
+
+
+def _opinion_words(judgement: Judgement, design: PilotDesign, speaker: str) -> str:
+    """What a judge or people prefer, as one sentence that claims no more than that."""
+    margin, model = points(design.margin), design.candidate.model
+    prefers, does = ("prefer", "do") if speaker == PEOPLE else ("prefers", "does")
+    told: Mapping[VerdictKind, str] = {
+        VerdictKind.OPEN_LEADS: f"{speaker} {prefers} {model}",
+        VerdictKind.EQUIVALENT: f"{speaker} {does} not prefer the incumbent to {model} by {margin} points or more",
+        VerdictKind.CLOSED_LEADS: f"{speaker} {prefers} the incumbent to {model}"
+        + (f" by more than {margin} points" if judgement.by_more_than_margin else "; by how much is not settled"),
+        VerdictKind.UNDECIDED: f"nothing is proven yet about what {speaker} {prefers}",
+    }
+    words = f"On {_about(design)}, {told[judgement.verdict]}"
+    if judgement.conflict:
+        words = f"{said(VerdictKind.UNDECIDED, speaker)}: the pairs contradict each other, so the traffic or {speaker} changed on the way"
+    shown = f"{signed(judgement.low)} to {signed(judgement.high)} points"
+    sure = f"{100 * (1 - design.alpha):g} %"
+    is_opinion = design.judging is not None and judgement.verdict is not VerdictKind.UNDECIDED
+    ending = " This is what the judge prefers; no person has said so." if is_opinion else ""
+    if design.judging is not None and design.judging.forced:
+        ending += " The judge was let in though it may be of a contestant's own family."
+    return f"{words} (net preference {shown} at {sure}, {judgement.n} pairs).{ending}"
 
 
 def _about(design: PilotDesign) -> str:

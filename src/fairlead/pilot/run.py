@@ -19,11 +19,16 @@ from functools import partial
 
 from fairlead.core.errors import EndpointError, FairleadError, InputError, PilotPaused, UsageError
 from fairlead.core.evidence import forecast
+from fairlead.core.evidence.judges import Reliability, reliability, withheld
+from fairlead.core.evidence.verdict import undecided
+from fairlead.core.evidence.voice import speaker_of
+from fairlead.core.judge import PEOPLE, Rubric, by_rule
 from fairlead.core.nouns import (
     JSON,
     Answer,
     Estimand,
     ExchangeRow,
+    Judged,
     PairRow,
     PilotDesign,
     Reply,
@@ -36,6 +41,7 @@ from fairlead.pilot import progress as words
 from fairlead.pilot import result as results
 from fairlead.pilot.asking import CandidateBodies, Side, incumbent_bodies, logged_reply, pair_row
 from fairlead.pilot.bets import Asked, Bets, Finished, Trouble, is_refused_request
+from fairlead.pilot.judge import Bench, expected_usage
 from fairlead.pilot.keep import Keeper
 from fairlead.pilot.progress import Progress, Teller
 from fairlead.pilot.purse import Purse
@@ -70,6 +76,7 @@ class Terms:
 
     price: TokenPrice | None = None
     incumbent_price: TokenPrice | None = None
+    judge_prices: tuple[TokenPrice | None, ...] = ()
     budget: Decimal | None = None
     concurrency: int = 8
     progress: Callable[[Progress], None] | None = None
@@ -82,10 +89,13 @@ async def run(
     ledger: PilotLedger,
     ask_candidate: Ask,
     ask_incumbent: Ask | None = None,
+    ask_judges: Sequence[Ask] = (),
+    rubric: Rubric | None = None,
     grader: Grader,
     expected: Mapping[str, JSON] | None = None,
     price: TokenPrice | None = None,
     incumbent_price: TokenPrice | None = None,
+    judge_prices: Sequence[TokenPrice | None] = (),
     budget: Decimal | None = None,
     concurrency: int = 8,
     progress: Callable[[Progress], None] | None = None,
@@ -99,14 +109,18 @@ async def run(
     terms = Terms(
         price=price,
         incumbent_price=incumbent_price,
+        judge_prices=tuple(judge_prices) or (None,) * len(ask_judges),
         budget=budget,
         concurrency=concurrency,
         progress=progress,
         now=now,
     )
     _check(design, terms, grader=grader, ask_incumbent=ask_incumbent)
+    _check_judges(design, ask_judges, rubric)
     pilot = _Pilot(design, terms, ledger=ledger, grader=grader, expected=expected)
     pilot.connect(ask_candidate, ask_incumbent)
+    if design.judging is not None and rubric is not None:
+        pilot.seat(ask_judges, rubric)
     return await pilot.run()
 
 
@@ -121,6 +135,14 @@ def _check(design: PilotDesign, terms: Terms, *, grader: Grader, ask_incumbent: 
         raise UsageError(
             f"concurrency = {terms.concurrency} cannot be used; set it to a number of requests, such as 8."
         )
+
+
+def _check_judges(design: PilotDesign, asks: Sequence[Ask], rubric: Rubric | None) -> None:
+    judging = design.judging
+    if len(asks) != (0 if judging is None else len(judging.judges)):
+        raise UsageError("Exactly the judges that the design names are asked.")
+    if judging is not None and (rubric is None or rubric.hash != judging.prompt):
+        raise UsageError("This pilot was designed with other words for its judges; that is another pilot.")
 
 
 class _Pilot:
@@ -140,9 +162,19 @@ class _Pilot:
         self._grader = grader
         self._expected = expected
         self._keeper = Keeper(ledger, on_error=self._break)
-        asked = (terms.price,) if design.incumbent is None else (terms.price, terms.incumbent_price)
+        sides = (terms.price,) if design.incumbent is None else (terms.price, terms.incumbent_price)
+        self._first_judge = len(sides)
+        asked = (*sides, *terms.judge_prices)
         self._purse = Purse(budget=terms.budget, prices=asked)
-        self._bets = Bets(margin=design.margin, alpha=design.alpha, n_max=design.n_max, sides=len(asked))
+        self._bets = Bets(
+            margin=design.margin,
+            alpha=design.alpha,
+            n_max=design.n_max,
+            sides=len(asked),
+            graded=design.grader != PEOPLE,
+            to_the_end=design.reviewing.wanted,
+        )
+        self._bench: Bench | None = None
         # On a thread, for a grader that thinks for a second would make the answers that come meanwhile look late.
         self._grading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fairlead-grader")
         self._bodies = CandidateBodies(design.candidate)
@@ -154,7 +186,12 @@ class _Pilot:
         self._flying: set[asyncio.Task[None]] = set()
         self._held: list[tuple[Side, Drawn, Reply]] = []
         self._something = asyncio.Event()
-        self._teller = Teller(terms.progress, clock=asyncio.get_running_loop().time, n_max=design.n_max)
+        self._teller = Teller(
+            terms.progress,
+            clock=asyncio.get_running_loop().time,
+            n_max=design.n_max,
+            speaker=speaker_of(design),
+        )
         self._error: BaseException | None = None
 
     def connect(self, ask_candidate: Ask, ask_incumbent: Ask | None) -> None:
@@ -166,6 +203,21 @@ class _Pilot:
         if ask_incumbent is not None and design.incumbent is not None and again is not None:
             body = incumbent_bodies(design.incumbent)
             self._sides.append(Side(number=1, asker_id=again, ask=ask_incumbent, body=body, keeper=keeper))
+
+    def seat(self, asks: Sequence[Ask], rubric: Rubric) -> None:
+        """Name the judges."""
+        design = self._design
+        assert design.judging is not None
+        again = design.incumbent.model if design.incumbent is not None else None
+        self._bench = Bench(
+            design.judging,
+            asks,
+            rubric=rubric,
+            contestants=[design.candidate.model, *design.incumbent_models, *([again] if again else [])],
+            keeper=self._keeper,
+            pay=lambda place, logged, reply: self._purse.settle(self._first_judge + place, logged=logged, reply=reply),
+            thinking=self._grading,
+        )
 
     async def run(self) -> PilotResult:
         """Run to the end, and leave nothing unwritten whatever happens."""
@@ -220,6 +272,11 @@ class _Pilot:
         for side, (usage, attempts) in zip(self._sides, used, strict=False):
             reply = Reply(answer=Answer(), usage=usage, attempts=attempts)
             self._purse.settle(side.number, logged=logged, reply=reply)
+        for place, opinion in enumerate(row.judged.opinions if row.judged is not None else ()):
+            if opinion.requests:
+                reply = Reply(answer=Answer(), usage=opinion.usage)
+                number = self._first_judge + place
+                self._purse.settle(number, logged=expected_usage(logged), reply=reply, requests=opinion.requests)
 
     # The run
 
@@ -265,13 +322,20 @@ class _Pilot:
         """Start asking, if it fits the budget."""
         asked = [side for side in self._sides if side.must_ask(drawn)]
         amount = sum((self._purse.estimate(side.number, drawn.exchange.usage) for side in asked), Decimal(0))
-        if asked and not self._purse.fits(amount):
+        amount += self._judges_cost(drawn)
+        if amount and not self._purse.fits(amount):
             return False
         self._purse.reserve(amount)
         task = asyncio.get_running_loop().create_task(self._answer(drawn, amount))
         self._flying.add(task)
         task.add_done_callback(self._landed)
         return True
+
+    def _judges_cost(self, drawn: Drawn) -> Decimal:
+        """What judging a pair may cost: two questions to each judge."""
+        numbers = range(self._first_judge, self._first_judge + len(self._terms.judge_prices))
+        logged = expected_usage(drawn.exchange.usage)
+        return sum((2 * self._purse.estimate(number, logged) for number in numbers), Decimal(0))
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
@@ -290,16 +354,28 @@ class _Pilot:
         fresh = [side.must_ask(drawn) for side in self._sides]
         try:
             replies = await self._replies(drawn)
+            for side, kept in zip(self._sides, drawn.replies, strict=True):
+                if kept is not None and drawn.paid:
+                    self._purse.settle(side.number, logged=drawn.exchange.usage, reply=kept)
+            incumbent = replies[1] if len(replies) > 1 else logged_reply(drawn.exchange)
+            judged, heard = await self._judged(drawn, incumbent=incumbent.answer, candidate=replies[0].answer)
         finally:
             self._purse.release(amount)
-        for side, kept in zip(self._sides, drawn.replies, strict=True):
-            if kept is not None and drawn.paid:
-                self._purse.settle(side.number, logged=drawn.exchange.usage, reply=kept)
-        incumbent = replies[1] if len(replies) > 1 else logged_reply(drawn.exchange)
-        paired = partial(self._paired, drawn, candidate=replies[0], incumbent=incumbent)
+        paired = partial(self._paired, drawn, candidate=replies[0], incumbent=incumbent, judged=judged)
         row = await asyncio.get_running_loop().run_in_executor(self._grading, paired)
         asked = [Asked(failure=reply.answer.failure, fresh=new) for reply, new in zip(replies, fresh, strict=True)]
-        self._bets.finish(drawn.position, Finished(row=row, asked=tuple(asked)))
+        self._bets.finish(drawn.position, Finished(row=row, asked=(*asked, *heard)))
+
+    async def _judged(
+        self, drawn: Drawn, *, incumbent: Answer, candidate: Answer
+    ) -> tuple[Judged | None, tuple[Asked, ...]]:
+        """What the judges made of a pair; when people are to say, what needs nobody to say it."""
+        if self._bench is not None:
+            return await self._bench.ruling(drawn.exchange, incumbent, candidate, paid=drawn.paid)
+        if self._design.grader != PEOPLE:
+            return None, ()
+        preference, why = by_rule(incumbent, candidate) or (0.0, "")
+        return Judged(preference=preference, by_rule=why), ()
 
     async def _replies(self, drawn: Drawn) -> list[Reply]:
         if len(self._sides) == 1:
@@ -311,10 +387,17 @@ class _Pilot:
             for task in tasks:
                 task.cancel()
 
-    def _paired(self, drawn: Drawn, *, candidate: Reply, incumbent: Reply) -> PairRow:
+    def _paired(self, drawn: Drawn, *, candidate: Reply, incumbent: Reply, judged: Judged | None = None) -> PairRow:
         expected = None if self._expected is None else self._expected.get(drawn.exchange.id)
         try:
-            return pair_row(drawn, candidate=candidate, incumbent=incumbent, grader=self._grader, expected=expected)
+            return pair_row(
+                drawn,
+                candidate=candidate,
+                incumbent=incumbent,
+                grader=self._grader,
+                expected=expected,
+                judged=judged,
+            )
         except FairleadError as error:
             raise InputError(f"Exchange {drawn.exchange.id} cannot be graded: {error}") from error
 
@@ -399,6 +482,9 @@ class _Pilot:
     def _told(self, trouble: Trouble) -> str:
         design = self._design
         again = design.incumbent.model if design.incumbent is not None else None
+        if trouble.side >= self._first_judge and design.judging is not None:
+            judge = design.judging.judges[trouble.side - self._first_judge].model
+            return words.mute(judge, trouble.details, counted=not trouble.refused)
         model = design.candidate.model if trouble.side == 0 else again or "The incumbent"
         if not trouble.refused:
             return words.outage(len(trouble.details), trouble.details[-1], model)
@@ -414,10 +500,22 @@ class _Pilot:
         passed_over = skipped.repeated_requests + skipped.repeated_conversations
         return self._result(Ended.RAN_OUT, words.ran_out(n, more, passed_over))
 
+    def _reliability(self) -> Reliability | None:
+        judging = self._design.judging
+        if judging is None:
+            return None
+        judged = [row.judged for row in self._bets.rows if row.judged is not None]
+        return reliability(judged, [judge.model for judge in judging.judges])
+
     def _result(self, ended: Ended, message: str) -> PilotResult:
         design, terms, bets, frame = self._design, self._terms, self._bets, self._frame
         judgement = bets.watch.judgement()
-        undecided = not (judgement.replace_ok or judgement.by_more_than_margin)
+        judges = self._reliability()
+        doubt = withheld(judges, design.margin) if judges is not None else ""
+        if doubt:
+            judgement = undecided(judgement)
+            message = f"{message} {doubt[0].upper()}{doubt[1:]}.".strip()
+        is_open = not (judgement.replace_ok or judgement.by_more_than_margin)
         skipped = designs.skipped(frame)
         return PilotResult(
             pilot_id=self._pilot_id,
@@ -437,7 +535,11 @@ class _Pilot:
             requests=self._purse.requests,
             spent=self._purse.spent,
             spent_estimated=self._purse.estimated,
-            forecast=forecast(bets.watch.evidence) if undecided else None,
+            judges=judges,
+            judges_spent=self._purse.spent_on(self._first_judge) if judges is not None else None,
+            judges_requests=self._purse.requests_to(self._first_judge),
+            speaker=speaker_of(design),
+            forecast=forecast(bets.watch.evidence) if is_open and design.grader != PEOPLE else None,
             set_aside=bets.set_aside,
             not_sent=tuple(sorted(self._bodies.not_sent)),
             frame={

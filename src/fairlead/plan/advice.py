@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fairlead.core.evidence import Judgement, VerdictKind
+from fairlead.core.evidence.voice import said
 from fairlead.core.money import people
 from fairlead.core.moves import Action, Forecasted, PilotFacts
 from fairlead.core.nouns import Money
@@ -77,7 +78,7 @@ def _worse(case: Case) -> Advice | None:
         return None
     return Advice(
         action=Action.STAY,
-        reason=f"closed leads by more than the margin of {points(case.pilot.margin)}",
+        reason=f"{_said(case)} by more than the margin of {points(case.pilot.margin)}",
         next="stay; try another candidate if the spend is worth it",
     )
 
@@ -89,8 +90,8 @@ def _dearer(case: Case) -> Advice | None:
     extra = people(Money(amount=-saving.value, currency=case.currency), cents=False)
     return Advice(
         action=Action.STAY,
-        reason=f"{_judged(case).verdict}, but it costs {extra} a month more",
-        next="stay for the money; move only if the quality is worth that",
+        reason=f"{_said(case)}, but it costs {extra} a month more",
+        next="stay for the money; move only if the answers are worth that",
     )
 
 
@@ -100,7 +101,7 @@ def _listed(case: Case) -> Advice | None:
     priced = case.money.saving is not None
     return Advice(
         action=Action.MOVE,
-        reason=str(_judged(case).verdict),
+        reason=_said(case),
         next="move it now" if priced else f"ready to move; {case.money.unknown}",
     )
 
@@ -110,7 +111,7 @@ def _proven_alone(case: Case) -> Advice | None:
         return None
     return Advice(
         action=Action.WAIT,
-        reason=f"{_judged(case).verdict} on its own, not yet among {case.declared} questions asked at once",
+        reason=f"{_said(case)} on its own, not yet among {case.declared} questions asked at once",
         next=_pairs(case, more_for_list(case.pilot, case.declared / (case.entries + 1), case.alpha)),
     )
 
@@ -120,13 +121,13 @@ def _closed_leads(case: Case) -> Advice | None:
         return None
     return Advice(
         action=Action.WAIT,
-        reason=f"closed leads, but perhaps by less than the margin of {points(case.pilot.margin)}",
+        reason=f"{_said(case)}, but perhaps by less than the margin of {points(case.pilot.margin)}",
         next=_more(case),
     )
 
 
 def _undecided(case: Case) -> Advice:
-    return Advice(action=Action.WAIT, reason="undecided", next=_more(case))
+    return Advice(action=Action.WAIT, reason=_said(case), next=_more(case))
 
 
 _RULES: Sequence[Callable[[Case], Advice | None]] = (
@@ -144,6 +145,11 @@ _RULES: Sequence[Callable[[Case], Advice | None]] = (
 def _judged(case: Case) -> Judgement:
     assert case.pilot.judgement is not None
     return case.pilot.judgement
+
+
+def _said(case: Case) -> str:
+    """The verdict in short, as whoever came to it says it."""
+    return said(_judged(case).verdict, case.pilot.speaker)
 
 
 def _more(case: Case) -> str:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from fairlead.core.evidence import Evidence, Forecast, Watch
+from fairlead.core.evidence import Evidence, Forecast, Judgement, Watch
+from fairlead.core.evidence.judges import Reliability, reliability, withheld
+from fairlead.core.evidence.verdict import undecided
+from fairlead.core.evidence.voice import PEOPLE, speaker_of
 from fairlead.core.money import Spend, cost
 from fairlead.core.moves import PilotFacts, SideFacts, Step
 from fairlead.core.nouns import FailureKind, Money, PairRow, PilotDesign, TokenPrice, Usage
@@ -41,6 +44,7 @@ def pilot_facts(
     """What a plan needs to know of a pilot; `incumbent_costs` go with `rows`, one each, where they are known."""
     watch = Watch(design.margin, design.alpha)
     decided_at = _decided_at(watch, rows)
+    judges = _judges(design, rows)
     candidate = design.candidate
     return PilotFacts(
         pilot_id=design.id,
@@ -57,7 +61,9 @@ def pilot_facts(
         grader=design.grader,
         labels_hash=design.labels_hash,
         reasked=design.incumbent is not None,
-        judgement=watch.judgement() if rows else None,
+        judgement=_judgement(watch, judges, design.margin) if rows and design.grader != PEOPLE else None,
+        speaker=speaker_of(design),
+        judges=judges,
         forecast=forecast,
         incumbent_side=_incumbent(rows, incumbent_costs) if rows else None,
         candidate_side=_candidate(rows, price) if rows else None,
@@ -72,6 +78,20 @@ def pilot_facts(
         distinct_left=distinct_left,
         out_of_date=out_of_date,
     )
+
+
+def _judges(design: PilotDesign, rows: Sequence[PairRow]) -> Reliability | None:
+    """How the judges did, where there were any."""
+    if design.judging is None:
+        return None
+    names = [judge.model for judge in design.judging.judges]
+    return reliability([row.judged for row in rows if row.judged is not None], names)
+
+
+def _judgement(watch: Watch, judges: Reliability | None, margin: float) -> Judgement:
+    """The verdict now; none while too much of what the judges said could not be read."""
+    judged = watch.judgement()
+    return undecided(judged) if judges is not None and withheld(judges, margin) else judged
 
 
 def evidence_steps(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fairlead.core.errors import LedgerError
-from fairlead.core.nouns import Exchange, ExchangeRow, PairRow, PilotDesign, Reply
+from fairlead.core.nouns import Exchange, ExchangeRow, PairRow, PilotDesign, Preference, Reply
 from fairlead.core.wire.key import request_key
 
 
 class MemoryLedger:
-    """Implements `PilotLedger`. All its exchanges belong to one workload.
+    """Implements `ReviewLedger`. All its exchanges belong to one workload.
 
     `writes` counts the calls that wrote something.
     """
@@ -24,6 +24,8 @@ class MemoryLedger:
         self._draws: dict[str, list[str]] = {}
         self._replies: dict[tuple[str, str], Reply] = {}
         self._pairs: dict[str, dict[int, PairRow]] = {}
+        self._judgements: dict[tuple[str, str], Reply] = {}
+        self._preferences: dict[str, dict[tuple[int, str], Preference]] = {}
         self.add(exchanges)
 
     def add(self, exchanges: Iterable[Exchange]) -> None:
@@ -45,6 +47,8 @@ class MemoryLedger:
         other._draws = {pilot: list(ids) for pilot, ids in self._draws.items()}
         other._replies = dict(self._replies)
         other._pairs = {pilot: dict(rows) for pilot, rows in self._pairs.items()}
+        other._judgements = dict(self._judgements)
+        other._preferences = {pilot: dict(said) for pilot, said in self._preferences.items()}
         return other
 
     def rows(self, workload_id: str) -> Sequence[ExchangeRow]:
@@ -86,6 +90,33 @@ class MemoryLedger:
     def replies(self) -> int:
         """How many replies are kept."""
         return len(self._replies)
+
+    def judgement(self, judge_id: str, question_key: str) -> Reply | None:
+        """The reply kept from this judge to this question."""
+        return self._judgements.get((judge_id, question_key))
+
+    def append_judgements(self, judgements: Sequence[tuple[str, str, str, Reply]]) -> None:
+        """Keep judges' replies; one that is already there stays as it was."""
+        self.writes += 1
+        for judge_id, question_key, _, reply in judgements:
+            self._judgements.setdefault((judge_id, question_key), reply)
+
+    def judgements(self) -> int:
+        """How many judges' replies are kept."""
+        return len(self._judgements)
+
+    def preferences(self, pilot_id: str) -> Sequence[Preference]:
+        """What people said, in the order they said it."""
+        return list(self._preferences.get(pilot_id, {}).values())
+
+    def append_preferences(self, pilot_id: str, preferences: Sequence[Preference]) -> int:
+        """Keep what people said; what somebody said of a pair before stays as it was."""
+        self.writes += 1
+        kept = self._preferences.setdefault(pilot_id, {})
+        before = len(kept)
+        for each in preferences:
+            kept.setdefault((each.position, each.reviewer), each)
+        return len(kept) - before
 
     def pairs(self, pilot_id: str) -> Sequence[PairRow]:
         """The pairs bet on so far, by position."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from edge.store.samples import design, exchange, pair, reply
 from fairlead.core.errors import LedgerError
-from fairlead.core.nouns import Answer
+from fairlead.core.nouns import Answer, Choice, Preference
 from fairlead.core.wire.key import request_key
 from fairlead.edge.store import Forgotten, Ledger, codec
 
@@ -45,6 +46,26 @@ def test_a_user_is_forgotten_with_everything_that_was_made_of_it(ledger):
     assert ledger.pairs(pilot_id) == [pair(2, "e1")]
     assert ledger.pairs(other) == [pair(1, "e1")]
     assert [entry.record for entry in ledger.verdicts()] == [{"verdict": "equivalent"}]
+
+
+def test_what_judges_and_people_said_about_somebody_is_forgotten_too(ledger):
+    ledger.append_exchanges([own(1), own(2, user="ada")])
+    pilot_id = ledger.start_pilot(design())
+    ledger.append_judgements([("j1", "q1", "e1", reply("about e1")), ("j1", "q2", "e2", reply("about e2"))])
+    said = [
+        Preference(position=n, exchange_id=f"e{n}", reviewer="kim", choice=Choice.FIRST, first="candidate")
+        for n in (1, 2)
+    ]
+    assert ledger.append_preferences(pilot_id, said) == 2
+    assert ledger.append_preferences(pilot_id, [replace(said[0], choice=Choice.SAME)]) == 0, "what was said stays"
+
+    gone = ledger.forget("ada")
+
+    assert (gone.judgements, gone.preferences) == (1, 1)
+    assert ledger.judgement("j1", "q1") == reply("about e1")
+    assert ledger.judgement("j1", "q2") is None
+    assert ledger.preferences(pilot_id) == said[:1]
+    assert [entry.exchange_id for entry in ledger.judgements()] == ["e1"]
 
 
 def test_draws_keep_their_places_when_one_is_forgotten(ledger):
@@ -161,7 +182,9 @@ def test_a_reader_in_the_way_is_told_of_and_the_next_try_cleans_up(path):
 
 def test_forgetting_leaves_no_dead_rows_in_postgresql(url):
     with Ledger.open(url) as ledger:
-        ledger.append_exchanges(own(number, user="ada", answer=Answer(text=f"{number}" * 999)) for number in range(1000))
+        ledger.append_exchanges(
+            own(number, user="ada", answer=Answer(text=f"{number}" * 999)) for number in range(1200)
+        )
         before = ledger.size().disk_bytes
         ledger.forget("ada")
         assert ledger.size().disk_bytes < before / 2

@@ -115,14 +115,12 @@ def judgement(
 
 def disputed(judged: Judgement) -> Judgement:
     """The judgement without its verdict, because its pairs cannot all come from one mean."""
-    return replace(
-        judged,
-        verdict=VerdictKind.UNDECIDED,
-        replace_ok=False,
-        by_more_than_margin=False,
-        two_sided=False,
-        conflict=True,
-    )
+    return replace(undecided(judged), conflict=True)
+
+
+def undecided(judged: Judgement) -> Judgement:
+    """The judgement without its verdict."""
+    return replace(judged, verdict=VerdictKind.UNDECIDED, replace_ok=False, by_more_than_margin=False, two_sided=False)
 
 
 def verdict_of(claims: frozenset[Claim]) -> VerdictKind:

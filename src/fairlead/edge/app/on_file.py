@@ -34,6 +34,8 @@ def one(record: dict[str, Any], stale: tuple[str, ...]) -> dict[str, Any]:
         "candidate": design["candidate"]["model"],
         "endpoint": design["candidate"]["endpoint"],
         "verdict": judged["verdict"],
+        "said": record["said"],
+        "speaker": record["speaker"],
         "low": judged["low"],
         "high": judged["high"],
         "n": judged["n"],

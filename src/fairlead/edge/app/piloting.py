@@ -36,7 +36,9 @@ from fairlead.core.nouns import (
 )
 from fairlead.core.ports import Grader
 from fairlead.core.wire.candidate import candidate_body
+from fairlead.edge.app import judges
 from fairlead.edge.app.desk import Desk
+from fairlead.edge.app.judges import Fees, Panel
 from fairlead.edge.app.privacy import expected_answers
 from fairlead.edge.app.scanning import cost_of
 from fairlead.edge.clients.address import address
@@ -59,7 +61,10 @@ FEW_RIGHT = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the user asked for. `workloads` empty means every workload that can be graded."""
+    """What the user asked for. `workloads` empty means every workload that can be graded.
+
+    `people` says that the pilot collects pairs for people to see, to its last pair.
+    """
 
     candidate: Candidate
     workloads: tuple[str, ...] = ()
@@ -76,6 +81,13 @@ class Order:
     price: TokenPrice | None = None
     reask: Asker | None = None
     stream: bool = False
+    panel: Panel | None = None
+    people: bool = False
+
+    @property
+    def compares(self) -> bool:
+        """Whether pairs are compared, by judges or by people, rather than each answer graded."""
+        return self.panel is not None or (self.people and self.grader is None and self.labels is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +117,8 @@ class Prepared:
     estimate: Estimate
     not_sent: tuple[str, ...]
     right_today: float | None
+    judge_prices: tuple[TokenPrice | None, ...] = ()
+    fees: Fees | None = None
 
 
 def prepare(desk: Desk, order: Order) -> tuple[Prepared, ...]:
@@ -135,11 +149,13 @@ def gradable(desk: Desk, order: Order, labels: Labels | None) -> list[Workload]:
     everything = desk.ledger.workloads()
     if not everything:
         raise UsageError("The ledger holds no workloads yet; run fairlead scan LOGS first.")
+    if order.compares:
+        return [workload for workload in everything if judges.can_be_compared(workload)]
     if labels is None:
         if order.grader is None:
             raise UsageError(
-                "Say how to grade: --labels FILE with expected answers, --grader FILE.py:FUNCTION, or --grader agree "
-                "(agreement with the incumbent)."
+                "Say how to grade: --labels FILE with expected answers, --grader FILE.py:FUNCTION, --grader agree (agreement "
+                "with the incumbent), --judge MODEL@URL (what a judge prefers), or --people (what people prefer)."
             )
         return list(everything)
     labelled = {row.workload_id for row in desk.ledger.rows() if row.id in labels}
@@ -153,11 +169,10 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     """One pilot: grader chosen, design proposed (or the stored one that asks the same), cost estimated."""
     rows = desk.ledger.rows(workload.id)
     known = {row.id for row in rows}
-    expected = expected_answers(desk, workload.id, labels) if labels is not None else None
+    expected = expected_answers(desk, workload.id, labels) if labels is not None and not order.compares else None
     looked_at = first_exchanges(desk, workload)
-    name = grader_name(order, workload, labels, expected, looked_at)
-    grader = grader_called(name, beside=order.labels, expected=expected or {})
-    check(grader, expected or {}, order)
+    name, grader = grading(desk, order, workload, labels=labels, expected=expected, looked_at=looked_at, rows=rows)
+    panel = order.panel
     right = right_today(grader, looked_at, expected or {})
     if right is not None and right < FEW_RIGHT and is_suggested(order, labels, expected or {}):
         raise UsageError(
@@ -178,10 +193,14 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
         seed=order.seed,
         estimand=Estimand.WINDOW if order.window else Estimand.LIKE_THIS,
         incumbent=order.reask,
+        judging=None if panel is None else panel.judging(workload),
+        reviewing=judges.reviewing_of(desk, panel, wanted=order.people),
     )
     design = designs.continued(design, [entry.design for entry in desk.ledger.pilots()], ran_out=ran_out(desk))
     frame = designs.frame_of(design, rows, grader, expected)
     price = price_of_candidate(desk, order)
+    estimated = estimate(design, frame, price, concurrency=order.concurrency)
+    judge_prices = judges.prices(desk, panel) if panel is not None else ()
     return Prepared(
         workload=workload,
         design=design,
@@ -191,10 +210,36 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
         frame=frame,
         price=price,
         incumbent_price=price_of_incumbent(desk, design) if order.reask is not None else None,
-        estimate=estimate(design, frame, price, concurrency=order.concurrency),
+        estimate=estimated,
         not_sent=not_sent(order.candidate, looked_at),
         right_today=right,
+        judge_prices=judge_prices,
+        fees=judges.fees(frame.rows, judge_prices, estimated.requests) if panel is not None else None,
     )
+
+
+def grading(
+    desk: Desk,
+    order: Order,
+    workload: Workload,
+    *,
+    labels: Labels | None,
+    expected: Mapping[str, JSON] | None,
+    looked_at: Sequence[Exchange],
+    rows: Sequence[ExchangeRow],
+) -> tuple[str, Grader]:
+    """What a workload is graded by, by name and ready to be used."""
+    if order.compares:
+        if order.panel is not None:
+            again = order.reask.model if order.reask is not None else None
+            incumbents = sorted({row.model for row in rows} | ({again} if again is not None else set[str]()))
+            judges.admit(desk, order.panel, workload, candidate=order.candidate.model, incumbents=incumbents)
+        grader: Grader = judges.grader_of(order.panel, workload)
+        return ("people" if order.panel is None else order.panel.judging(workload).name), grader
+    name = grader_name(order, workload, labels, expected, looked_at)
+    grader = grader_called(name, beside=order.labels, expected=expected or {})
+    check(grader, expected or {}, order)
+    return name, grader
 
 
 def ran_out(desk: Desk) -> set[str]:
@@ -346,6 +391,7 @@ def not_sent(candidate: Candidate, looked_at: Sequence[Exchange]) -> tuple[str, 
 def hosts(order: Order) -> tuple[str, ...]:
     """Every host that traffic will go to."""
     urls = [order.candidate.endpoint, *([order.reask.endpoint] if order.reask else [])]
+    urls += [judge.endpoint for judge in order.panel.judges] if order.panel is not None else []
     return tuple(dict.fromkeys(address(url).host for url in urls))
 
 
@@ -362,12 +408,17 @@ async def run_connected(
     """Run one pilot with connections open."""
     async with AsyncExitStack() as stack:
         candidate, incumbent = await connected(stack, order, prepared)
+        judging, panel = prepared.design.judging, order.panel
+        asked = await judges.connected(stack, judging.judges, timeout_s=order.timeout_s) if judging else []
         try:
             result = await run_pilot(
                 prepared.design,
                 ledger=desk.ledger,
                 ask_candidate=candidate,
                 ask_incumbent=incumbent,
+                ask_judges=asked,
+                rubric=None if panel is None else panel.rubric_for(prepared.workload),
+                judge_prices=prepared.judge_prices,
                 grader=prepared.grader,
                 expected=prepared.expected,
                 price=prepared.price,

@@ -15,6 +15,7 @@ from fairlead import plan, scan
 from fairlead.core.errors import FairleadError
 from fairlead.core.evidence import Evidence, Forecast, forecast
 from fairlead.core.ids import digest
+from fairlead.core.judge import PEOPLE
 from fairlead.core.moves import LogSpan, PilotFacts, Plan, Skipped, WorkloadFacts
 from fairlead.core.nouns import Estimand, ExchangeRow, Money, PairRow, PilotDesign, TokenPrice, Workload
 from fairlead.edge.app.desk import Desk
@@ -193,7 +194,7 @@ def newest_models(on_file: Files, entry: PilotEntry) -> tuple[str, ...]:
 def grader_now(record: Mapping[str, Any] | None, design: PilotDesign) -> str:
     """The id of the same grader as it is today; as it was when it cannot be loaded any more."""
     name, path = (record.get("grader_name"), labels_path(record)) if record else (None, None)
-    if not isinstance(name, str):
+    if not isinstance(name, str) or design.judging is not None or design.grader == PEOPLE:
         return design.grader
     try:
         found = grader_called(name, beside=path, expected={}).id

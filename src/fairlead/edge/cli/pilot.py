@@ -15,10 +15,11 @@ import msgspec
 from fairlead.core.errors import PilotPaused, UsageError
 from fairlead.core.grade import GRADERS, describe
 from fairlead.core.money import parse_price
-from fairlead.core.nouns import JSON, Asker, Candidate, Dialect
+from fairlead.core.nouns import JSON, Asker, Candidate, Combine, Dialect, Judge
 from fairlead.edge.app import Desk, opened, piloting
+from fairlead.edge.app.judges import Panel, rubric_file
 from fairlead.edge.cli import options, show
-from fairlead.edge.config import PilotSettings, Settings, share
+from fairlead.edge.config import JudgingSettings, PilotSettings, Settings, share
 from fairlead.pilot.result import PilotResult
 
 GRADERS_HELP = "\n".join(f"  {name:<10} {describe(name)}" for name in GRADERS)
@@ -48,12 +49,21 @@ def candidate_flags(command: options.Command) -> options.Command:
 
 def pilot_flags(command: options.Command) -> options.Command:
     """The flags that say how a pilot is run; `pilot` and `run` share them."""
-    default = PilotSettings()
+    default, judging = PilotSettings(), JudgingSettings()
     for flag in reversed(
         [
             click.option("--labels", type=click.Path(path_type=Path, dir_okay=False), help="Expected answers: JSONL {id, expected[, grader]} or CSV id,expected[,grader]."),
             click.option("--grader", metavar="NAME", help="exact, number, choice, label, json, tool_call, agree, or FILE.py:FUNCTION."),
-            click.option("--margin", type=float, help=f"How much worse you would accept, as a share (default {default.margin})."),
+            click.option("--judge", "judges", multiple=True, metavar="NAME|MODEL@URL", help="A model that compares both answers: one of fairlead.toml, or MODEL@URL; several make a panel."),
+            click.option("--judge-key-env", metavar="VARIABLE", help="Environment variable that holds the key of the judges given as MODEL@URL."),
+            click.option("--judge-price", metavar="IN,OUT[,CACHED]", help="Price per million tokens of the judges given as MODEL@URL."),
+            click.option("--combine", type=click.Choice([how.value for how in Combine]), help="How a panel becomes one preference (default mean)."),
+            click.option("--rubric", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="File with what counts, in your words, in place of ours."),
+            click.option("--controls", type=click.IntRange(0), help="Pairs of two answers of one model that test a judge (default 200)."),
+            click.option("--verbosity", type=click.IntRange(0), help="Pairs of a short and a long answer of one model that test a judge (default 50)."),
+            click.option("--force-judge", is_flag=True, help="Let in a judge of a contestant's own family; the verdict says so."),
+            click.option("--people", is_flag=True, help="Collect pairs for people (`fairlead review`), to the last one; without a grader they alone decide."),
+            click.option("--margin", type=float, help=f"How much worse you would accept, as a share (default {default.margin}; {judging.margin} when judges or people compare)."),
             click.option("--alpha", type=float, help=f"Chance of any wrong statement, ever (default {default.alpha})."),
             click.option("--n-max", type=click.IntRange(1), help=f"Pairs at most (default {default.n_max:,})."),
             click.option("--seed", type=int, help=f"Which random order requests are drawn in (default {default.seed})."),
@@ -123,7 +133,10 @@ def command(
 def order_of(settings: Settings, workloads: Sequence[str], flags: dict[str, Any]) -> piloting.Order:
     """The order that flags and settings make together; a flag beats the file."""
     defaults = settings.pilot
-    margin = flags["margin"] if flags["margin"] is not None else defaults.margin
+    panel = panel_of(settings, flags)
+    compares = panel is not None or (flags["people"] and flags["grader"] is None and flags["labels"] is None)
+    usual = settings.judging.margin if compares else defaults.margin
+    margin = flags["margin"] if flags["margin"] is not None else usual
     alpha = flags["alpha"] if flags["alpha"] is not None else defaults.alpha
     return piloting.Order(
         candidate=candidate_of(settings, flags),
@@ -141,7 +154,43 @@ def order_of(settings: Settings, workloads: Sequence[str], flags: dict[str, Any]
         price=parse_price(flags["price"]) if flags["price"] else None,
         reask=reasked(flags),
         stream=flags["stream"],
+        panel=panel,
+        people=flags["people"],
     )
+
+
+def panel_of(settings: Settings, flags: dict[str, Any]) -> Panel | None:
+    """The judges that are meant, if any."""
+    if not flags["judges"]:
+        return None
+    if flags["grader"] is not None:
+        raise UsageError("--judge and --grader cannot both be used: a pilot has one way to grade.")
+    judging = settings.judging
+    own = flags["rubric"] or (Path(judging.rubric) if judging.rubric else None)
+    found = {judge.id: judge for judge in (judge_called(settings, name, flags) for name in flags["judges"])}
+    return Panel(
+        judges=tuple(found.values()),
+        combine=Combine(flags["combine"]) if flags["combine"] else judging.combine,
+        rubric=rubric_file(own) if own is not None else None,
+        forced=flags["force_judge"],
+        controls=flags["controls"] if flags["controls"] is not None else judging.controls,
+        verbosity=flags["verbosity"] if flags["verbosity"] is not None else judging.verbosity,
+    )
+
+
+def judge_called(settings: Settings, name: str, flags: dict[str, Any]) -> Judge:
+    """A judge of fairlead.toml by its name, or `MODEL@URL`."""
+    if name in settings.judges:
+        return settings.judges[name]
+    model, _, url = name.partition("@http")
+    if not url or not model:
+        known = ", ".join(settings.judges) or "none"
+        raise UsageError(
+            f"--judge {name!r} cannot be used; write MODEL@URL, such as mistral-large@https://api.mistral.ai/v1, or a name "
+            f"from fairlead.toml, which has: {known}."
+        )
+    price = parse_price(flags["judge_price"]) if flags["judge_price"] else None
+    return Judge(endpoint="http" + url, model=model, key_env=flags["judge_key_env"], price=price)
 
 
 def candidate_of(settings: Settings, flags: dict[str, Any]) -> Candidate:
@@ -251,7 +300,7 @@ def run_all(
             )
         with show.pilot_progress(each, place=place, of=len(prepared), quiet=quiet) as tell:
             result = piloting.run(desk, order, each, on_progress=tell, remaining=remaining)
-        remaining = left_of(remaining, result, priced=each.price is not None)
+        remaining = left_of(remaining, result, priced=result.spent is not None)
         if not quiet:
             show.pilot_line(each, result)
             if len(prepared) == 1:

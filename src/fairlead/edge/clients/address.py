@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
 from fairlead.core.errors import UsageError
@@ -22,6 +23,9 @@ PATHS: Mapping[Dialect, str] = {
 
 CANDIDATE_KEY = "FAIRLEAD_CANDIDATE_KEY"
 INCUMBENT_KEY = "FAIRLEAD_INCUMBENT_KEY"
+JUDGE_KEY = "FAIRLEAD_JUDGE_KEY"
+
+_LOCAL_NAMES = (".local", ".localhost", ".internal", ".lan", ".home.arpa")
 
 PROVIDERS: Mapping[str, str] = {
     "api.openai.com": "OPENAI_API_KEY",
@@ -78,6 +82,20 @@ def address(base_url: str) -> Address:
     host += "" if port is None else f":{port}"
     base = f"{parts.scheme}://{host}{path or '/v1'}"
     return Address(base_url=base, host=host, is_https=parts.scheme == "https", name=parts.hostname)
+
+
+def is_local(at: Address) -> bool:
+    """Whether this is a machine of one's own as far as its name tells: loopback, a private address, a local name.
+
+    >>> is_local(address("http://10.0.0.7:8000")), is_local(address("https://api.example.com"))
+    (True, False)
+    """
+    try:
+        found = ip_address(at.name)
+    except ValueError:
+        name = at.name.casefold().rstrip(".")
+        return "." not in name or name.endswith(_LOCAL_NAMES)
+    return found.is_private or found.is_loopback or found.is_link_local
 
 
 def _ascii_host(name: str) -> str:

@@ -23,10 +23,10 @@ import msgspec
 
 from fairlead.core import nouns
 from fairlead.core.errors import EndpointError
-from fairlead.core.nouns import JSON, Answer, Asker, Candidate, Dialect, Failure, FailureKind, Reply, Usage
+from fairlead.core.nouns import JSON, Answer, Asker, Candidate, Dialect, Failure, FailureKind, Judge, Reply, Usage
 from fairlead.core.wire.failure import one_line
 from fairlead.core.wire.stream import ChatStream, MessageStream
-from fairlead.edge.clients.address import CANDIDATE_KEY, INCUMBENT_KEY, address, key_for
+from fairlead.edge.clients.address import CANDIDATE_KEY, INCUMBENT_KEY, JUDGE_KEY, address, key_for
 from fairlead.edge.clients.answers import (
     ADVICE,
     Meaning,
@@ -386,3 +386,9 @@ def incumbent_endpoint(asker: Asker, *, environ: Mapping[str, str], timeout_s: f
     """The endpoint of an incumbent that is asked again, with its key from `environ`."""
     key = key_for(address(asker.endpoint), key_env=asker.key_env, environ=environ, own_variable=INCUMBENT_KEY)
     return Endpoint(asker.endpoint, dialect=asker.dialect, key=key, timeout_s=timeout_s, stream=stream)
+
+
+def judge_endpoint(judge: Judge, *, environ: Mapping[str, str], timeout_s: float) -> Endpoint:
+    """A judge's endpoint, with its key from `environ`."""
+    key = key_for(address(judge.endpoint), key_env=judge.key_env, environ=environ, own_variable=JUDGE_KEY)
+    return Endpoint(judge.endpoint, dialect=judge.dialect, key=key, timeout_s=timeout_s)

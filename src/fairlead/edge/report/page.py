@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from fairlead.core.evidence import Judgement
+from fairlead.core.evidence.judges import Steadiness
+from fairlead.core.evidence.voice import PEOPLE
 from fairlead.core.money import CostSummary, people, people_each
 from fairlead.core.moves import Action, Move, Option, PilotFacts, Plan, SideFacts
 from fairlead.core.nouns import Money
@@ -210,11 +212,7 @@ def _says(best: Option, judged: Judgement) -> Iterator[str]:
             f"; {more:,} more were counted." if more else "."
         )
     sure = f"{1 - pilot.alpha:.0%}".replace("%", " %")
-    yield (
-        f"On {pilot.estimand} the candidate is {signed(judged.mean or 0.0)} points from the incumbent, with {sure} "
-        f"confidence between {signed(judged.low)} and {signed(judged.high)}: better on {judged.wins:,} requests, "
-        f"worse on {judged.losses:,}, the same on {judged.ties:,}."
-    )
+    yield _measured(pilot, judged, sure)
     yield f"Verdict: {shown(best.reason, longest=200)}."
     if best.action is not Action.MOVE or best.money.saving is None:
         yield f"Next: {shown(best.next, longest=200)}."
@@ -224,6 +222,22 @@ def _says(best: Option, judged: Judgement) -> Iterator[str]:
             f"As things look, it ends with the candidate good enough in {forecast.p_replace:.0%} of cases, "
             f"with the incumbent ahead by more than the margin in {forecast.p_worse:.0%}."
         )
+
+
+def _measured(pilot: PilotFacts, judged: Judgement, sure: str) -> str:
+    """What was measured, by whom; a judge's preference is called that and nothing more."""
+    mean, ends = signed(judged.mean or 0.0), f"between {signed(judged.low)} and {signed(judged.high)}"
+    if not pilot.speaker:
+        return (
+            f"On {pilot.estimand} the candidate is {mean} points from the incumbent, with {sure} "
+            f"confidence {ends}: better on {judged.wins:,} requests, worse on {judged.losses:,}, the same on {judged.ties:,}."
+        )
+    return (
+        f"On {pilot.estimand} the net preference of {shown(pilot.speaker, longest=120)} for the candidate is {mean} points, with {sure} "
+        f"confidence {ends}: for the candidate on {judged.wins:,} requests, for the incumbent on {judged.losses:,}, for neither "
+        f"on {judged.ties:,}."
+        + ("" if pilot.speaker == PEOPLE else " This is what a judge prefers; no person has said so.")
+    )
 
 
 def _other(option: Option, currency: str) -> str:
@@ -238,6 +252,7 @@ def _sides(pilot: PilotFacts) -> Iterator[SideView]:
     if incumbent is None or candidate is None:
         return
     for what, view in _LINES:
+        what = "Preferred in" if what == "Mean score" and pilot.speaker else what  # noqa: PLW2901
         yield SideView(what=what, incumbent=view(incumbent), candidate=view(candidate))
 
 
@@ -282,6 +297,7 @@ def _basis(pilot: PilotFacts, judged: Judgement) -> Iterator[tuple[str, str]]:
     yield "Answered as", _names(pilot.candidate_models)
     yield "Incumbent", _names(pilot.incumbent_models) + (", asked again" if pilot.reasked else ", answers as logged")
     yield "Grader", pilot.grader
+    yield "Judges", _judges(pilot)
     yield "Expected answers", f"labels file {pilot.labels_hash}" if pilot.labels_hash else ""
     yield "Margin", f"{signed(-pilot.margin)} points, each side at {pilot.alpha / 2:.3g}"
     yield "About", str(pilot.estimand)
@@ -291,6 +307,22 @@ def _basis(pilot: PilotFacts, judged: Judgement) -> Iterator[tuple[str, str]]:
     yield "Price of the candidate", _price(pilot)
     yield "Evidence", f"e-value {_e_value(judged.log_e_replace)} against “worse by the margin or more”"
     yield "Pilot", f"{pilot.pilot_id}, seed {pilot.seed}, at most {pilot.n_max:,} pairs"
+
+
+def _judges(pilot: PilotFacts) -> str:
+    """What can be told about the judges from the pairs they judged."""
+    if pilot.judges is None:
+        return ""
+    return "; ".join(_judge(judge) for judge in pilot.judges.judges)
+
+
+def _judge(judge: Steadiness) -> str:
+    swayed = [
+        f"{judge.judge}: both orders agree in {_share(judge.consistent)}",
+        f"the longer answer preferred in {_share(judge.longer)}",
+        f"{judge.unread:,} of {judge.calls:,} verdicts not readable",
+    ]
+    return ", ".join(swayed)
 
 
 def _attempts(side: SideFacts | None) -> str:

@@ -22,6 +22,8 @@ TABLES = (
     "pilots",
     "draws",
     "replies",
+    "judgements",
+    "preferences",
     "pairs",
     "verdicts",
     "routes",

@@ -19,7 +19,9 @@ class Forgotten:
     replies: int
     draws: int
     pairs: int
-    pilots: tuple[str, ...]
+    judgements: int = 0
+    preferences: int = 0
+    pilots: tuple[str, ...] = ()
 
     @classmethod
     def together(cls, parts: Sequence[Forgotten]) -> Forgotten:
@@ -30,6 +32,8 @@ class Forgotten:
             replies=sum(part.replies for part in parts),
             draws=sum(part.draws for part in parts),
             pairs=sum(part.pairs for part in parts),
+            judgements=sum(part.judgements for part in parts),
+            preferences=sum(part.preferences for part in parts),
             pilots=tuple(dict.fromkeys(pilot for part in parts for pilot in part.pilots)),
         )
 
@@ -47,6 +51,8 @@ def erase(transaction: Transaction, who: str) -> Forgotten:
     paired = transaction.rows(f"SELECT DISTINCT pilot_id FROM pairs WHERE exchange_id IN {_GONE} ORDER BY pilot_id")
     pairs = transaction.change(f"DELETE FROM pairs WHERE exchange_id IN {_GONE}")
     transaction.change(f"DELETE FROM watched WHERE exchange_id IN {_GONE}")
+    judgements = transaction.change(f"DELETE FROM judgements WHERE exchange_id IN {_GONE}")
+    preferences = transaction.change(f"DELETE FROM preferences WHERE exchange_id IN {_GONE}")
     # A draw leaves its place empty: the others keep their positions, on which pilots, also running ones, rely.
     draws = transaction.change(f"UPDATE draws SET exchange_id = '' WHERE exchange_id IN {_GONE}")
     exchanges = transaction.change("DELETE FROM exchanges WHERE seq IN (SELECT seq FROM gone)")
@@ -56,7 +62,16 @@ def erase(transaction: Transaction, who: str) -> Forgotten:
     for table in ("gone", "loose"):
         transaction.change(f"DROP TABLE {table}")
     pilots = tuple(row[0] for row in paired)
-    return Forgotten(exchanges=exchanges, bodies=bodies, replies=replies, draws=draws, pairs=pairs, pilots=pilots)
+    return Forgotten(
+        exchanges=exchanges,
+        bodies=bodies,
+        replies=replies,
+        draws=draws,
+        pairs=pairs,
+        judgements=judgements,
+        preferences=preferences,
+        pilots=pilots,
+    )
 
 
 def _mark(transaction: Transaction, who: str) -> None:

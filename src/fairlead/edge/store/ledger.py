@@ -18,7 +18,17 @@ from typing import NamedTuple, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from fairlead.core.errors import LedgerError, UsageError
-from fairlead.core.nouns import JSON, Exchange, ExchangeRow, PairRow, PilotDesign, Reply, Ungrouped, Workload
+from fairlead.core.nouns import (
+    JSON,
+    Exchange,
+    ExchangeRow,
+    PairRow,
+    PilotDesign,
+    Preference,
+    Reply,
+    Ungrouped,
+    Workload,
+)
 from fairlead.edge.store import append, retain
 from fairlead.edge.store import rollups as sums
 from fairlead.edge.store import rows as columns
@@ -67,6 +77,14 @@ class VerdictEntry(NamedTuple):
     created_at: datetime
 
 
+class JudgementEntry(NamedTuple):
+    """What a judge replied to one question about an exchange's two answers."""
+
+    judge_id: str
+    exchange_id: str
+    reply: Reply
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """How much a ledger holds; `disk_bytes` is what it takes on disk."""
@@ -77,6 +95,8 @@ class Size:
     pilots: int
     pairs: int
     replies: int
+    judgements: int
+    preferences: int
     disk_bytes: int
 
 
@@ -419,6 +439,53 @@ class Ledger:
             transaction.change_each(columns.INSERT_BODY, packed)
             transaction.change_each(columns.INSERT_REPLY, values)
 
+    def judgement(self, judge_id: str, question_key: str) -> Reply | None:
+        """The reply kept from this judge to this question, so that no judge is asked twice."""
+        sql = "SELECT record FROM judgements WHERE judge_id = ? AND question_key = ?"
+        rows = self._database.rows(sql, (key(judge_id), key(question_key)))
+        return record(Reply, decode(unpacker()(rows[0][0]))) if rows else None
+
+    def append_judgements(self, judgements: Sequence[tuple[str, str, str, Reply]]) -> None:
+        """Keep (judge id, question key, exchange id, reply) rows; a row that is already there stays as it was."""
+        pack = packer()
+        sql = (
+            "INSERT INTO judgements (judge_id, question_key, exchange_id, record) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (judge_id, question_key) DO NOTHING"
+        )
+        values = [
+            (key(judge_id), key(question_key), key(exchange_id), pack(encode(reply)))
+            for judge_id, question_key, exchange_id, reply in judgements
+        ]
+        with self._database.write() as transaction:
+            transaction.change_each(sql, values)
+
+    def judgements(self) -> Iterator[JudgementEntry]:
+        """Every reply of every judge, by judge and exchange."""
+        unpack = unpacker()
+        sql = "SELECT judge_id, exchange_id, record FROM judgements ORDER BY judge_id, exchange_id, question_key"
+        for judge_id, exchange_id, packed in self._database.rows(sql):
+            yield JudgementEntry(shown(judge_id), shown(exchange_id), record(Reply, decode(unpack(packed))))
+
+    def preferences(self, pilot_id: str) -> list[Preference]:
+        """What people said of a pilot's pairs, in the order they said it."""
+        found = self._records("SELECT record FROM preferences WHERE pilot_id = ? ORDER BY seq", key(pilot_id))
+        return [record(Preference, value) for value in found]
+
+    def append_preferences(self, pilot_id: str, preferences: Sequence[Preference]) -> int:
+        """Keep what people said and return how many were new; what somebody said of a pair before stays as it was."""
+        sql = (
+            "INSERT INTO preferences (pilot_id, position, reviewer, exchange_id, record, created_us)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (pilot_id, position, reviewer) DO NOTHING"
+        )
+        now = _now()
+        values = [
+            (pilot_id, each.position, key(each.reviewer), key(each.exchange_id), encode(each), now)
+            for each in preferences
+        ]
+        with self._database.write() as transaction:
+            self._refuse_unknown_pilot(transaction, pilot_id)
+            return transaction.change_each(sql, values)
+
     def pairs(self, pilot_id: str) -> list[PairRow]:
         """The pairs of a pilot, in the order of their positions."""
         found = self._records("SELECT record FROM pairs WHERE pilot_id = ? ORDER BY position", key(pilot_id))
@@ -554,7 +621,7 @@ class Ledger:
 
     def size(self) -> Size:
         """How much the ledger holds."""
-        tables = ("exchanges", "bodies", "workloads", "pilots", "pairs", "replies")
+        tables = ("exchanges", "bodies", "workloads", "pilots", "pairs", "replies", "judgements", "preferences")
         counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
         found = dict(zip(tables, self._database.rows(f"SELECT {counts}")[0], strict=True))
         return Size(**found, disk_bytes=self._database.bytes_used())

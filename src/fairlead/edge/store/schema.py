@@ -130,6 +130,29 @@ pairs = sa.Table(
     sqlite_with_rowid=False,
 )
 
+judgements = sa.Table(
+    "judgements",
+    metadata,
+    sa.Column("judge_id", sa.Text, primary_key=True),
+    sa.Column("question_key", sa.Text, primary_key=True),
+    sa.Column("exchange_id", sa.Text, nullable=False, index=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    _numbered(),
+    sa.Column("pilot_id", sa.Text, sa.ForeignKey("pilots.id"), nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("exchange_id", sa.Text, nullable=False, index=True),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("pilot_id", "position", "reviewer"),
+)
+
 verdicts = sa.Table(
     "verdicts",
     metadata,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from rich.live import Live
 from rich.text import Text
 
 from fairlead.core.evidence import Forecast
+from fairlead.core.evidence.judges import Steadiness
 from fairlead.core.money import people
 from fairlead.core.nouns import Money
-from fairlead.edge.app import piloting
+from fairlead.edge.app import judges, piloting
 from fairlead.edge.cli.show.terminal import UNKNOWN, console, count, name, safe, say, seconds, table
+from fairlead.edge.clients.address import address
 from fairlead.pilot.progress import Progress
 from fairlead.pilot.result import Ended, PilotResult, SideSummary, points, signed
 
@@ -24,6 +27,8 @@ def announce(order: piloting.Order, prepared: Sequence[piloting.Prepared], *, le
     """Say where the traffic will go, how many requests, at what cost and time, and how each workload is graded."""
     candidate = order.candidate
     say(f"Candidate  {safe(candidate.model)} at {safe(candidate.endpoint, width=80)}")
+    for judge in order.panel.judges if order.panel is not None else ():
+        say(f"Judge      {safe(judge.model)} at {safe(judge.endpoint, width=80)}")
     made = table(
         ("Workload", False),
         ("Graded by", False),
@@ -42,7 +47,7 @@ def announce(order: piloting.Order, prepared: Sequence[piloting.Prepared], *, le
             "≤ " + duration(each.estimate.seconds) if each.estimate.seconds is not None else UNKNOWN,
         )
     console().print(made)
-    for line in announcements(order, prepared):
+    for line in (*announcements(order, prepared), *judging_announcements(order, prepared)):
         say(line)
     if left_out:
         names = ", ".join(safe(each, width=WORKLOAD_WIDTH) for each in left_out)
@@ -77,6 +82,45 @@ def announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) 
         yield f"Nothing is spent beyond the budget of {order.budget}."
 
 
+def judging_announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) -> Iterator[str]:
+    """What a reader should know about who compares the answers."""
+    panel = order.panel
+    if panel is not None:
+        fees = [each.fees for each in prepared if each.fees is not None]
+        asked = sum(each.requests for each in fees)
+        known = [each.cost for each in fees if each.cost is not None]
+        paid = "at a cost that is unknown (--judge-price IN,OUT)"
+        if known and len(known) == len(fees):
+            total = sum((money.amount for money in known), Decimal(0))
+            paid = f"costing {at_most(Money(amount=total, currency=known[0].currency))} on top"
+        hosts = ", ".join(dict.fromkeys(safe(host, width=60) for host in judging_hosts(order)))
+        yield (
+            f"The logged requests and both answers, with the models' names taken out, also go to {hosts}: {asked:,} questions "
+            f"at most, {paid}; the budget covers them."
+        )
+        yield f"The verdict will say what {safe(together(prepared), width=120)} prefers, not which answers are better; only people can say that (--people, fairlead review)."
+        unknown = judges.unknown_families(panel)
+        if unknown:
+            yield f"Whose model {safe(', '.join(unknown), width=80)} is cannot be told from the name, so kinship with a contestant was not ruled out."
+        if panel.forced:
+            yield "--force-judge: a judge of a contestant's own family is let in, and every verdict will say so."
+    if order.people:
+        yield (
+            "The pilot goes on to its last pair, so that people have pairs to look at; stop it when you like, then fairlead review."
+        )
+
+
+def judging_hosts(order: piloting.Order) -> list[str]:
+    """Where the judges are."""
+    return [] if order.panel is None else [address(judge.endpoint).host for judge in order.panel.judges]
+
+
+def together(prepared: Sequence[piloting.Prepared]) -> str:
+    """What the judges are called together."""
+    judging = prepared[0].design.judging if prepared else None
+    return judging.name if judging is not None else "the judge"
+
+
 def at_most(cost: Money | None) -> str:
     """A cost as an upper estimate."""
     return UNKNOWN if cost is None else "≤ " + people(cost)
@@ -107,6 +151,12 @@ def prepared_record(each: piloting.Prepared) -> dict[str, Any]:
         "seconds": each.estimate.seconds,
         "not_sent": each.not_sent,
         "right_today": each.right_today,
+        "judges": [
+            {"model": judge.model, "endpoint": judge.endpoint, "temperature": judge.temperature}
+            for judge in (each.design.judging.judges if each.design.judging is not None else ())
+        ],
+        "judge_requests": None if each.fees is None else each.fees.requests,
+        "judge_cost": None if each.fees is None else each.fees.cost,
     }
 
 
@@ -128,7 +178,7 @@ def progress_words(progress: Progress) -> str:
     """A running pilot in one line."""
     words = [f"{progress.pairs:,} pairs"]
     if progress.mean is not None:
-        words.append(f"{interval(progress.low, progress.high)}  {progress.verdict}")
+        words.append(f"{interval(progress.low, progress.high)}  {safe(progress.said, width=90)}")
     if progress.cost is not None:
         words.append(f"spent {people(progress.cost)}")
     if progress.forecast is not None:
@@ -153,9 +203,8 @@ def interval(low: float, high: float) -> str:
 def pilot_line(each: piloting.Prepared, result: PilotResult) -> None:
     """One line when a pilot has ended."""
     judged = result.judgement
-    verdict = f"{judged.verdict}{' by more than the margin' if judged.by_more_than_margin else ''}"
     say(
-        f"{safe(each.workload.name, width=WORKLOAD_WIDTH):<{WORKLOAD_WIDTH}}  {verdict:<37} {interval(judged.low, judged.high):>24}"
+        f"{safe(each.workload.name, width=WORKLOAD_WIDTH):<{WORKLOAD_WIDTH}}  {safe(result.said, width=90):<37} {interval(judged.low, judged.high):>24}"
         f"  after {judged.n:,} pairs{ending(result)}"
     )
 
@@ -176,10 +225,46 @@ def pilot_result(result: PilotResult) -> None:
         say(result.message)
     made = table(("", False), ("incumbent", True), ("candidate", True))
     for label, value in SIDE_ROWS.items():
-        made.add_row(label, value(result.incumbent), value(result.candidate))
+        shown = "preferred in" if label == "score" and result.speaker else label
+        made.add_row(shown, value(result.incumbent), value(result.candidate))
     console().print(made)
-    for line in basis_lines(result):
+    for line in (*judge_lines(result), *basis_lines(result)):
         say(line)
+
+
+def judge_lines(result: PilotResult) -> Iterator[str]:
+    """How the judges did: what sways them, how often they could not be read, what they cost."""
+    found = result.judges
+    if found is None:
+        return
+    for judge in found.judges:
+        yield f"Judge {safe(judge.judge)}: " + "; ".join(steadiness(judge)) + "."
+    more = [f"{found.by_rule:,} of {found.pairs:,} pairs needed no judge (a side failed, or both said the same)"]
+    if found.agreement is not None:
+        more.append(f"the judges lean the same way in {found.agreement:.0%} of pairs")
+    if found.shortened:
+        more.append(f"{found.shortened:,} pairs were too long to be shown whole")
+    if found.addressed:
+        more.append(f"in {found.addressed:,} pairs an answer speaks to its judge")
+    cost = UNKNOWN if result.judges_spent is None else people(result.judges_spent)
+    more.append(
+        f"{result.judges_requests:,} questions asked, cost {cost} of the whole {UNKNOWN if result.spent is None else people(result.spent)}"
+    )
+    yield f"{'; '.join(more)}."
+
+
+def steadiness(judge: Steadiness) -> Iterator[str]:
+    """What sways one judge, in words."""
+    if judge.consistent is not None:
+        yield f"both orders agree in {judge.consistent:.0%} of {judge.pairs:,} pairs"
+    if judge.first_place is not None:
+        yield f"prefers what it sees first in {judge.first_place:.0%} of its choices"
+    if judge.longer is not None:
+        yield f"prefers the longer answer in {judge.longer:.0%}"
+    if judge.length_slope is not None:
+        error = "" if judge.length_slope_se is None else f" ± {100 * judge.length_slope_se:.1f}"
+        yield f"an answer twice as long gains {signed(judge.length_slope)}{error} points"
+    yield f"{judge.unread:,} of {judge.calls:,} verdicts could not be read (counted as no preference), {judge.repairs:,} were asked for again"
 
 
 def tokens(side: SideSummary) -> str:
@@ -241,7 +326,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
         ("Decided", False),
     )
     for row in rows:
-        verdict = row["verdict"] + (" by more than the margin" if row["by_more_than_margin"] else "")
+        verdict = row["said"]
         made.add_row(
             name(row["workload"]["name"], width=WORKLOAD_WIDTH),
             name(row["candidate"], width=30),

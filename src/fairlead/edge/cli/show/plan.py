@@ -47,7 +47,7 @@ def moves(rows: tuple[Row, ...]) -> Table:
             row.saving_range,
             row.difference.removesuffix(" points"),
             row.pairs,
-            name(row.verdict.partition(":")[0].partition(" by more")[0], width=26),
+            name(row.verdict.partition(":")[0].partition(" by more")[0], width=60),
         )
     return made
 
@@ -68,7 +68,8 @@ def small_print(made: Plan) -> Iterator[str]:
     """What the figures rest on."""
     yield (
         f"Amounts a month in {made.currency}, scaled from the log ({span_words(made.span)}), with a 95 % interval. "
-        "Difference in points of pass rate: the 95 % interval of the candidate minus the incumbent."
+        "Difference in points of pass rate, or of net preference where a judge or people compare: the 95 % interval of the "
+        "candidate minus the incumbent."
     )
     if made.rates.day:
         yield f"Exchange rates of {made.rates.day} ({made.rates.source}). {made.rates.warning}".rstrip()

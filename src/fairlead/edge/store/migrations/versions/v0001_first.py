@@ -141,6 +141,7 @@ def _pilots() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_replies_body", "replies", ["body"])
+    _judging()
     op.create_table(
         "verdicts",
         sa.Column("pilot_id", sa.Text(), nullable=False),
@@ -242,6 +243,30 @@ def _gateway() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_keys"),
     )
+
+
+def _judging() -> None:
+    op.create_table(
+        "judgements",
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("judge_id", "question_key", "exchange_id")),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("judge_id", "question_key", name="pk_judgements"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_judgements_exchange_id", "judgements", ["exchange_id"])
+    op.create_table(
+        "preferences",
+        _numbered("seq"),
+        sa.Column("pilot_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("reviewer", "exchange_id")),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        _foreign("preferences", "pilot_id", "pilots.id"),
+        sa.PrimaryKeyConstraint("seq", name="pk_preferences"),
+        sa.UniqueConstraint("pilot_id", "position", "reviewer", name="uq_preferences_pilot_id"),
+    )
+    op.create_index("ix_preferences_exchange_id", "preferences", ["exchange_id"])
 
 
 def _of_a_pilot(name: str, *more: sa.Column[bytes]) -> None:
