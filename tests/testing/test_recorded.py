@@ -123,13 +123,13 @@ def test_every_fault_reaches_the_client_as_what_it_is(recording):
         Fault.REFUSE: FailureKind.REFUSED_REQUEST,
     }
 
-    async def ask(url):
-        async with Endpoint(url, timeout_s=0.5, attempts=1) as endpoint:
+    async def ask(url, patience_s):
+        async with Endpoint(url, timeout_s=patience_s, attempts=1) as endpoint:
             return await endpoint({"model": "m-1", **asked("question 1")})
 
     for fault, kind in kinds.items():
         with serving(recording, faults=Faults(shares={fault: 1.0})) as server:
-            reply = asyncio.run(ask(server.url))
+            reply = asyncio.run(ask(server.url, 0.3 if fault is Fault.TIMEOUT else 30))
             assert reply.answer.failure.kind is kind, fault
 
 

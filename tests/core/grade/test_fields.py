@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from fairlead.core.errors import InputError, UsageError
 from fairlead.core.grade import grader
 from fairlead.core.grade.reading import json_value
 from fairlead.core.nouns import JSON, Answer, Endpoint, Grade, Request
+from pace import cpu_s
 
 REQUEST = Request(endpoint=Endpoint.CHAT, model="any")
 INVOICE: JSON = {
@@ -169,17 +170,16 @@ def test_a_schema_never_fetches_and_never_loops() -> None:
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "(a*)*b", "^(([a-z])+.)+[A-Z]$", r"(a)\1+$", "a*a*a*a*a*b"])
 def test_a_pattern_that_could_run_away_does_not(pattern: str) -> None:
     schema: dict[str, JSON] = {"properties": {"a": {"type": "string", "pattern": pattern}}}
-    started = time.perf_counter()
-    grade(json.dumps({"a": "a" * 5_000 + "!"}), None, schema=schema)
-    assert time.perf_counter() - started < 1.0
+    text = json.dumps({"a": "a" * 5_000 + "!"})
+    assert cpu_s(lambda: grade(text, None, schema=schema), enough=1.0) < 1.0
 
 
 def test_unique_items_are_found_fast() -> None:
     schema: dict[str, JSON] = {"type": "array", "uniqueItems": True}
-    started = time.perf_counter()
-    assert grade(json.dumps([{"n": n} for n in range(20_000)]), None, schema=schema).score == 1.0
+    many = json.dumps([{"n": n} for n in range(20_000)])
+    assert grade(many, None, schema=schema).score == 1.0
     assert grade('[{"n": 1, "m": 2}, {"m": 2, "n": 1}]', None, schema=schema).score == 0.0
-    assert time.perf_counter() - started < 2.0
+    assert cpu_s(lambda: grade(many, None, schema=schema), enough=2.0) < 2.0
 
 
 @given(st.text(max_size=200) | st.text(alphabet='{}[]":,0123eE-+ntf\\ `\n', max_size=200))
@@ -191,6 +191,5 @@ def test_no_text_makes_it_raise(text: str) -> None:
 @pytest.mark.parametrize("piece", ["{", "[", '{"a":', '{"a":1}', "```\n", '"\\', "```json\n{}\n```\n", " "])
 def test_ten_megabytes_of_anything_are_graded_at_once(piece: str) -> None:
     for size in (10_000_000, 390_000):
-        started = time.perf_counter()
-        grade(piece * (size // len(piece)), {"a": 1})
-        assert time.perf_counter() - started < 1.5
+        text = piece * (size // len(piece))
+        assert cpu_s(partial(grade, text, {"a": 1}), enough=1.5) < 1.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from fairlead.core.grade import is_refusal
 from fairlead.core.nouns import Answer, Failure, FailureKind, ToolCall
+from pace import cpu_s
 from recorded_gsm import rows
 
 REFUSALS = {
@@ -108,6 +108,5 @@ def test_no_text_makes_it_raise(text: str) -> None:
     "piece", ["sorry ", "i cannot ", "nicht ich kann ", "não ", "ไม่", " ", "*", "maaf ", "죄송 ", "the request ", "i "]
 )
 def test_ten_megabytes_of_anything_are_judged_at_once(piece: str) -> None:
-    started = time.perf_counter()
-    is_refusal(Answer(text=piece * (10_000_000 // len(piece))))
-    assert time.perf_counter() - started < 1.0
+    answer = Answer(text=piece * (10_000_000 // len(piece)))
+    assert cpu_s(lambda: is_refusal(answer), enough=1.0) < 1.0

@@ -64,7 +64,7 @@ def test_an_answer_comes_back_with_tokens_latency_and_body(replies):
     assert reply.answer.text == "42"
     assert reply.answer.model == "m-1"
     assert reply.usage == Usage(fresh=9, visible=3)
-    assert 0 < reply.latency_s < 2
+    assert 0 < reply.latency_s < 5
     assert reply.attempts == 1
     assert reply.response_body == json.loads(ANSWER)
 
@@ -213,10 +213,10 @@ def test_an_endpoint_that_hangs_is_a_timeout_and_is_not_asked_again(replies):
         asked.append(await wire.request())
         await asyncio.Event().wait()
 
-    (reply,) = replies(handle, timeout_s=0.2)
+    (reply,) = replies(handle, timeout_s=0.5)
     assert reply.answer.failure.kind is FailureKind.TIMEOUT
-    assert "0.2 s" in reply.answer.failure.detail
-    assert reply.latency_s >= 0.2
+    assert "0.5 s" in reply.answer.failure.detail
+    assert reply.latency_s >= 0.5
     assert len(asked) == reply.attempts == 1
 
 
@@ -263,13 +263,13 @@ def test_a_server_error_that_lasts_is_a_failure_in_the_endpoints_own_words(repli
 
 
 def test_retries_end_with_the_time_limit(replies):
-    async def slow(wire):
-        while True:
-            await wire.request()
-            await asyncio.sleep(0.15)
-            await wire.answer(b"{}", status="500 Oops")
+    async def error(wire):
+        await wire.answer(b"{}", status="500 Oops")
 
-    (reply,) = replies(slow, timeout_s=0.25)
+    async def hang(_wire):
+        await asyncio.Event().wait()
+
+    (reply,) = replies(first(error, hang), timeout_s=0.5)
     assert reply.attempts == 2
     assert reply.answer.failure.kind is FailureKind.TIMEOUT
 
@@ -394,8 +394,7 @@ def test_a_limit_is_waited_out_as_long_as_it_says_and_is_not_an_attempt(replies)
     (reply,) = replies(first(limited("retry-after: 0.3"), limited("retry-after-ms: 100")))
     assert reply.answer.text == "42"
     assert reply.attempts == 1
-    assert 0.4 <= time.monotonic() - began < 2
-    assert reply.latency_s < 0.3
+    assert reply.latency_s <= time.monotonic() - began - 0.4
 
 
 def test_a_limit_may_name_a_date(replies):
@@ -403,11 +402,11 @@ def test_a_limit_may_name_a_date(replies):
     began = time.monotonic()
     (reply,) = replies(first(limited(f"retry-after: {format_datetime(at, usegmt=True)}")))
     assert reply.answer.text == "42"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30, "the date was read, and nothing waits for the hour"
 
 
 def test_the_wait_does_not_count_against_the_time_limit(replies):
-    (reply,) = replies(first(limited("retry-after: 0.4")), timeout_s=0.2)
+    (reply,) = replies(first(limited("retry-after: 1")), timeout_s=0.9)
     assert reply.answer.text == "42"
 
 
@@ -420,8 +419,8 @@ def test_one_limit_makes_every_request_to_the_endpoint_wait():
             await wire.request()
             arrivals.append(time.monotonic())
             if len(arrivals) == 1:
-                await limited("retry-after: 0.3")(wire)
-                asyncio.get_running_loop().call_later(0.05, heard.set)
+                await limited("retry-after: 1")(wire)
+                asyncio.get_running_loop().call_later(0.4, heard.set)
             else:
                 await wire.answer()
 
@@ -433,7 +432,7 @@ def test_one_limit_makes_every_request_to_the_endpoint_wait():
 
     asyncio.run(main())
     assert len(arrivals) == 7
-    assert min(arrivals[1:]) - arrivals[0] >= 0.29
+    assert min(arrivals[1:]) - arrivals[0] >= 0.99
 
 
 def test_a_limit_beyond_all_patience_is_an_error_that_says_how_long(replies):
@@ -529,7 +528,6 @@ def test_a_stream_that_does_not_end_is_read_up_to_its_last_event_only(replies):
 
     (reply,) = replies(handle, stream=True)
     assert reply.answer.text == "42"
-    assert reply.latency_s < 2
 
 
 def test_a_stream_of_ten_megabytes_is_too_large(replies):
