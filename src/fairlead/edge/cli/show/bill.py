@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from rich.table import Table
 from rich.text import Text
 
-from fairlead.edge.cli.show.terminal import UNKNOWN, amount, console, count, name, safe, table
+from fairlead.edge.cli.show.terminal import UNKNOWN, Grid, amount, console, count, name, safe, table
 from fairlead.scan import BillRow, Reconciliation
 
 SHOWN = 30
@@ -38,7 +37,7 @@ def opening(found: Reconciliation) -> str:
     return f"Bill of {period}: {billed} {what}, {explained}{share} explained by the log, {unexplained} not."
 
 
-def rows(found: Reconciliation) -> Table:
+def rows(found: Reconciliation) -> Grid:
     """The table of models and kinds of token."""
     made = table(
         ("Model", False), ("Tokens of", False), ("Billed", True), ("In the log", True), ("Billed", True),

@@ -36,6 +36,7 @@ def announce(order: piloting.Order, prepared: Sequence[piloting.Prepared], *, le
         ("Requests", True),
         ("Cost", True),
         ("Time", True),
+        optional=("Time", "Can be drawn", "Graded by"),
     )
     for each in prepared:
         made.add_row(
@@ -324,6 +325,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
         ("Difference", True),
         ("Pairs", True),
         ("Decided", False),
+        optional=("Decided", "Pairs", "Margin", "Graded by"),
     )
     for row in rows:
         verdict = row["said"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.table import Table
 from rich.text import Text
 
 from fairlead.core.grade import is_agreement
 from fairlead.core.moves import Action, Plan
 from fairlead.core.telling import Row, headline, lede, rows_for_people, span_words
-from fairlead.edge.cli.show.terminal import console, name, safe, say, table
+from fairlead.edge.cli.show.terminal import Grid, console, name, safe, say, table
 
 SIGNS = {Action.MOVE: "● move", Action.WAIT: "◐ wait", Action.STAY: "○ stay"}
 STYLES = {Action.MOVE: "green", Action.WAIT: "yellow", Action.STAY: "blue"}
@@ -30,11 +29,12 @@ def plan(made: Plan) -> None:
         say(line)
 
 
-def moves(rows: tuple[Row, ...]) -> Table:
+def moves(rows: tuple[Row, ...]) -> Grid:
     """The table of workloads."""
     made = table(
         ("", False), ("Workload", False), ("Calls a day", True), ("Today", True), ("If moved", True),
         ("Saves", True), ("between", True), ("Difference", True), ("Pairs", True), ("Why", False),
+        optional=("between", "Calls a day", "Pairs", "If moved", "Today"),
     )  # fmt: skip
     for row in rows:
         made.add_row(

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from rich.table import Table
 from rich.text import Text
 
 from fairlead.core.moves import LogSpan
 from fairlead.edge.app import scanning
-from fairlead.edge.cli.show.terminal import UNKNOWN, amount, console, count, day, name, safe, seconds, share, table
+from fairlead.edge.cli.show.terminal import (
+    UNKNOWN,
+    Grid,
+    amount,
+    console,
+    count,
+    day,
+    name,
+    safe,
+    seconds,
+    share,
+    table,
+)
 
 SHOWN_SKIPS = 5
 
@@ -43,11 +54,12 @@ def days(span: LogSpan) -> str:
     return f"{day(span.start)} to {day(span.end)}, {span.days:.1f} days"
 
 
-def workloads(survey: scanning.Survey) -> Table:
+def workloads(survey: scanning.Survey) -> Grid:
     """The table of workloads."""
     made = table(
         ("Workload", False), ("Category", False), ("Calls", True), ("Tokens in", True), ("cached", True),
         ("Tokens out", True), ("Per month", True), ("Median", True), ("Answered by", False),
+        optional=("Answered by", "cached", "Tokens out", "Tokens in", "Median"),
     )  # fmt: skip
     for found in survey.workloads:
         made.add_row(

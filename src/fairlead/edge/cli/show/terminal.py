@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,13 @@ from fairlead.core.nouns import Money
 NAME_WIDTH = 40
 UNKNOWN = "unknown"
 PIPE_WIDTH = 160
+GAP = 2
+PROSE = 60
+"""Longer texts than this are broken between words; shorter ones, names and labels, are cut."""
+
+SHORTEST = 8
+READABLE = 24
+"""A text is cut to no less than this while there are columns that can be done without."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -69,12 +77,89 @@ def progress(what: str, *, quiet: bool) -> Generator[Callable[[str, int], None]]
         yield tell
 
 
-def table(*columns: tuple[str, bool]) -> Table:
-    """An airy table; a column is its heading and whether it holds numbers."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
-    for heading, numeric in columns:
-        made.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric)
-    return made
+@dataclass(slots=True)
+class Grid:
+    """A table that fits the terminal: where it is too wide, columns that can be done without go, then long texts are cut.
+
+    `optional` names columns in the order in which they go. Numbers are never cut.
+    """
+
+    columns: tuple[tuple[str, bool], ...]
+    optional: tuple[str, ...] = ()
+    rows: list[tuple[tuple[str | Text, ...], str | None]] = field(
+        default_factory=list[tuple[tuple[str | Text, ...], str | None]]
+    )
+    sections: set[int] = field(default_factory=set[int])
+    show_header: bool = True
+
+    def add_row(self, *cells: str | Text, style: str | None = None) -> None:
+        """One row, a cell for each column."""
+        self.rows.append((cells, style))
+
+    def add_section(self) -> None:
+        """A line's distance before the next row."""
+        self.sections.add(len(self.rows))
+
+    def __rich_console__(self, shown: Console, options: ConsoleOptions) -> Iterator[Table]:
+        """The table as it fits."""
+        wide = [self._width(place) for place in range(len(self.columns))]
+        kept = self._kept(wide, options.max_width)
+        fitted = self._fitted({place: wide[place] for place in kept}, options.max_width)
+        made = Table(
+            box=None,
+            pad_edge=False,
+            padding=(0, GAP, 0, 0),
+            header_style="bold",
+            show_edge=False,
+            show_header=self.show_header,
+        )
+        for place in kept:
+            heading, numeric = self.columns[place]
+            made.add_column(
+                heading,
+                justify="right" if numeric else "left",
+                width=fitted[place],
+                no_wrap=numeric or wide[place] <= PROSE,
+                overflow="ellipsis",
+            )
+        for number, (cells, style) in enumerate(self.rows):
+            if number in self.sections:
+                made.add_section()
+            made.add_row(*(cells[place] for place in kept), style=style)
+        yield made
+
+    def _width(self, place: int) -> int:
+        """How wide a column is when nothing is cut."""
+        texts = [self.columns[place][0], *(cells[place] for cells, _ in self.rows)]
+        return max(Text(each).cell_len if isinstance(each, str) else each.cell_len for each in texts)
+
+    def _fitted(self, widths: dict[int, int], width: int) -> dict[int, int]:
+        """The widths at which the columns fit: the widest text gives way first, down to a few letters."""
+        fitted = dict(widths)
+        texts = [place for place in fitted if not self.columns[place][1]]
+        while texts and sum(fitted.values()) + GAP * len(fitted) > width:
+            widest = max(texts, key=fitted.__getitem__)
+            if fitted[widest] <= SHORTEST:
+                break
+            fitted[widest] -= 1
+        return fitted
+
+    def _kept(self, wide: list[int], width: int) -> list[int]:
+        """The columns that fit beside each other, when every text is cut to no less than is readable."""
+        least = [
+            size if numeric else min(size, READABLE) for size, (_, numeric) in zip(wide, self.columns, strict=True)
+        ]
+        kept = list(range(len(self.columns)))
+        for heading in self.optional:
+            if sum(least[place] + GAP for place in kept) <= width:
+                break
+            kept = [place for place in kept if self.columns[place][0] != heading]
+        return kept
+
+
+def table(*columns: tuple[str, bool], optional: tuple[str, ...] = ()) -> Grid:
+    """An airy table; a column is its heading and whether it holds numbers. `optional` ones go where there is no room."""
+    return Grid(columns=columns, optional=optional)
 
 
 def amount(value: Decimal, currency: str) -> str:

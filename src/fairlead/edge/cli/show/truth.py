@@ -23,6 +23,7 @@ def truth(rows: Sequence[TruthRow], names: Mapping[str, str], *, margin: float) 
     made = table(
         ("Workload found", False), ("Really is", False), ("Pure", True), ("Whole", True), ("Closed", True),
         ("Open", True), ("True difference", True), ("Verdict", False), ("", False),
+        optional=("Whole", "Pure", "Open", "Closed", "Really is"),
     )  # fmt: skip
     for row in rows:
         made.add_row(
