@@ -64,7 +64,7 @@ INSERT_ARRIVAL = (
     "INSERT INTO exchanges (id, row_hash, request_key, dialect, endpoint, model, provider,"
     f" {USAGE}, started_us, latency_s, first_token_s, failure, fidelity, conversation, step, made_for, source,"
     " metadata, served, workload_id, prompt_id, request_body, response_body)"
-    f" VALUES ({', '.join('?' * 28)}) ON CONFLICT DO NOTHING"
+    f" VALUES ({', '.join('?' * (22 + _TOKENS))}) ON CONFLICT DO NOTHING"
 )
 
 SELECT_ROWS = (
