@@ -87,7 +87,7 @@ NAMES = {
 }  # fmt: skip
 UPSTREAM = {
     "url", "urls", "dialect", "key_env", "key_file", "health", "connect_s", "first_byte_s", "idle_s", "max_in_flight",
-    "caller_key", "lend_key",
+    "caller_key", "lend_key", "responses",
 }  # fmt: skip
 
 
@@ -159,6 +159,7 @@ def _upstream(name: str, raw: Any, where: str) -> UpstreamNow:
         max_in_flight=_whole(entry, "max_in_flight", where, default=0, least=0, most=1_000_000),
         caller_key=_flag(entry, "caller_key", where, default=False),
         lend_key=_flag(entry, "lend_key", where, default=False),
+        responses=_flag(entry, "responses", where, default=True),
     )
 
 

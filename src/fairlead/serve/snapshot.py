@@ -35,7 +35,8 @@ class UpstreamNow(msgspec.Struct, frozen=True, kw_only=True):
     callers with a Fairlead key, for shadows and for judges. `caller_key` passes on the own key of a caller who brought one
     (it is true for the providers that a dialect goes to by default, and never for a candidate). A caller with an own key
     reaches an upstream that takes neither that nor no key at all only where `lend_key` says so. `health` is a path asked
-    now and then, empty for none.
+    now and then, empty for none. `responses` says whether an OpenAI upstream serves `/responses`; where it does not, such
+    requests are asked as chat.
     """
 
     name: str
@@ -50,6 +51,7 @@ class UpstreamNow(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int = 0
     caller_key: bool = False
     lend_key: bool = False
+    responses: bool = True
 
 
 class TargetNow(msgspec.Struct, frozen=True, kw_only=True):

@@ -143,6 +143,10 @@ class Grouper:
             return None
         return self._assignment(frame, leaf)
 
+    def is_told_by_frame(self, request: Request) -> bool:
+        """Whether a request that was placed would be placed there whatever its user says: by its author's wording alone."""
+        return self._plain.get(frame_of(request, self._masker)) is not None
+
     def _leaf_of(self, frame: Frame, request: Request) -> Leaf | None:
         leaf = self._plain.get(frame)
         if leaf is not None:

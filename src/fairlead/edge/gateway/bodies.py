@@ -144,3 +144,35 @@ def _written_anew(body: bytes, changed: dict[str, Any]) -> bytes:
     for name, value in changed.items():
         whole[name] = msgspec.Raw(msgspec.json.encode(value))
     return msgspec.json.encode(whole)
+
+
+def opening(view: View) -> dict[str, object] | None:
+    """As much of a body as tells one conversation from another."""
+    raw = bytes(view.messages) or bytes(view.input)
+    if not raw:
+        return None
+    name = "messages" if view.messages else "input"
+    try:
+        found: dict[str, object] = {name: msgspec.json.decode(raw)}
+        for field, value in (("system", view.system), ("instructions", view.instructions)):
+            if value:
+                found[field] = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found
+
+
+_TOKENS: Final = re.compile(
+    rb'"(prompt_tokens|completion_tokens|input_tokens|output_tokens|cache_creation_input_tokens|cache_read_input_tokens)"'
+    rb"\s*:\s*(\d{1,12})"
+)
+_TAIL: Final = 16 * 1024
+
+
+def tokens_in(answer: bytes) -> int | None:
+    """About how many tokens an answer says it took: the largest of each count near its two ends; `None` where it says none."""
+    ends = answer if len(answer) <= 2 * _TAIL else answer[:_TAIL] + answer[-_TAIL:]
+    counts: dict[bytes, int] = {}
+    for name, count in _TOKENS.findall(ends):
+        counts[name] = max(counts.get(name, 0), int(count))
+    return sum(counts.values()) if counts else None

@@ -13,16 +13,20 @@ import zlib
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from fairlead.edge.gateway import answers, bodies, events
+from fairlead.core.errors import Untranslatable
+from fairlead.edge.gateway import answers, bodies, events, repair
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import UnreadableBodyError, View
-from fairlead.edge.gateway.heads import passed_on, request_head, response_head
+from fairlead.edge.gateway.heads import passed_on, request_head, response_head, said_anew
+from fairlead.edge.gateway.placing import NOWHERE, Place
+from fairlead.edge.gateway.shaping import Shaped, estimated_count, shape
 from fairlead.edge.gateway.upstreams import Replica, Upstream
 from fairlead.serve import frames
 from fairlead.serve.frames import Attempt, Ended, Protocol, Served
 from fairlead.serve.snapshot import Disconnect, TargetNow
 
 if TYPE_CHECKING:
+    from fairlead.core.wire.translate import Crossing, Stream
     from fairlead.edge.gateway.front import Front, Incoming
     from fairlead.edge.gateway.lines import Asked, Fields
     from fairlead.edge.gateway.plane import Plane
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS: Final = 4
 _HELD_MOST: Final = 8 * 1024 * 1024
 _LARGE: Final = 256 * 1024
-_INJECTED: Final = frozenset({Protocol.OPENAI_CHAT, Protocol.OPENAI_COMPLETIONS})
 _UNPACK: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 _TRY_ELSEWHERE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _NOT_FOR_US: Final = frozenset({401, 402, 403, 404, 405, 410})
@@ -42,7 +45,7 @@ _UNWELL: Final = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 class Call:
     """The life of one call; it is the `Sink` of the upstream that is asked at the moment."""
 
-    def __init__(self, plane: Plane, front: Front, incoming: Incoming) -> None:
+    def __init__(self, plane: Plane, front: Front, incoming: Incoming) -> None:  # noqa: PLR0915  # one line a field
         self._plane = plane
         self._front: Front | None = front
         self._incoming = incoming
@@ -58,9 +61,10 @@ class Call:
         self._view: View = bodies.NOTHING
         # Who is asked
         self._decision: Decision | None = None
-        self._workload_id: str | None = None
+        self.place: Place = NOWHERE
         self._targets: tuple[TargetNow, ...] = ()
         self._index = 0
+        self._skipped: list[TargetNow] = []
         self._tried: set[str] = set()
         self._attempts: list[Attempt] = []
         self._target: TargetNow | None = None
@@ -81,6 +85,11 @@ class Call:
         self._kept_bytes = 0
         self._encoding = ""
         self._injected = False
+        self._crossing: Crossing | None = None
+        self._crossed: Stream | None = None
+        self._collects = False
+        self._judges = False
+        self._why_not = ""
         self._held: list[bytes] | None = None
         self._held_bytes = 0
         self._head = b""
@@ -149,6 +158,17 @@ class Call:
         """Its body, unpacked."""
         return self._body
 
+    @property
+    def conversation(self) -> str | None:
+        """The conversation that the caller names."""
+        return _text(self._incoming.known.get(b"x-fairlead-conversation"))
+
+    @property
+    def user(self) -> str | None:
+        """For whom the caller says it asks."""
+        named = self._incoming.known.get(b"x-fairlead-user")
+        return _text(named) or (self._view.user[:200] if isinstance(self._view.user, str) else None)
+
     def decided(self, decision: Decision) -> None:
         """Ask where the decision says."""
         self._decision = decision
@@ -163,7 +183,7 @@ class Call:
     def _next(self) -> None:
         """Ask the next target that may be asked and is well; the last one that is left is asked in any case."""
         now = monotonic()
-        skipped: list[TargetNow] = []
+        skipped = self._skipped
         while len(self._attempts) < MOST_ATTEMPTS:
             if self._index < len(self._targets):
                 target, anyway = self._targets[self._index], False
@@ -180,17 +200,43 @@ class Call:
                 if not anyway and not (self._tried and all(r.origin.url in self._tried for r in upstream.replicas)):
                     skipped.append(target)
                 continue
+            if self.protocol is Protocol.ANTHROPIC_COUNT and upstream.now.dialect != "anthropic":
+                self._count_ourselves(target)
+                return
+            shaped = self._shaped(target, upstream)
+            if shaped is None:
+                continue
             if not anyway and len([r for r in upstream.replicas if r.origin.url not in self._tried]) > 1:
                 self._index -= 1  # its other replicas may be asked after this one
-            self._ask(target, upstream, replica, now)
+            self._ask(target, upstream, replica, shaped, now)
             return
         self._give_up()
+
+    def _count_ourselves(self, target: TargetNow) -> None:
+        """Answer how many tokens a request takes, where the upstream has no such question."""
+        self._target = target
+        front = self._front
+        assert front is not None
+        body = estimated_count(self._body)
+        head, _, self._may_keep = response_head(
+            200,
+            [(b"content-type", b"application/json")],
+            length=b"%d" % len(body),
+            is_unpacked=False,
+            version=self._incoming.version,
+            keep=self._keeps(),
+            told=self._plane.told(self) + b"x-fairlead-untranslated: estimated\r\n",
+        )
+        self._status = 200
+        self._kept = [body]
+        front.transport.write(head + body)
+        self._end(Ended.DONE, "")
 
     def _more_may_come(self) -> bool:
         """Whether somebody else could still answer."""
         if len(self._attempts) + 1 >= MOST_ATTEMPTS:
             return False
-        for target in self._targets[self._index :]:
+        for target in (*self._targets[self._index :], *self._skipped):
             upstream = self._plane.upstreams.get(target.upstream)
             if upstream is not None and self._plane.may_ask(self, upstream):
                 left = [r for r in upstream.replicas if r.origin.url not in self._tried]
@@ -198,11 +244,11 @@ class Call:
                     return True
         return False
 
-    def _ask(self, target: TargetNow, upstream: Upstream, replica: Replica, now: float) -> None:
+    def _ask(self, target: TargetNow, upstream: Upstream, replica: Replica, shaped: Shaped, now: float) -> None:
         self._target, self._upstream, self._replica = target, upstream, replica
         self._tried.add(replica.origin.url)
-        self._reset()
-        request = self._request(target, upstream, replica)
+        self._reset(shaped)
+        request = self._request(shaped, upstream, replica)
         replica.began(now)
         self._asked_at = monotonic()
         if self._before_s is None:
@@ -211,7 +257,7 @@ class Call:
         self.deadline = self._asked_at + upstream.now.connect_s + 1.0
         self._asked = replica.origin.ask(request, self)
 
-    def _reset(self) -> None:
+    def _reset(self, shaped: Shaped) -> None:
         self._status = 0
         self._fields = []
         self._parts = []
@@ -221,42 +267,55 @@ class Call:
         self._whole = None
         self._unpack = None
         self._strip = False
-        self._injected = False
-        self._held = [] if self._more_may_come() else None
-
-    def _request(self, target: TargetNow, upstream: Upstream, replica: Replica) -> bytes:
-        body, view = self._body, self._view
-        is_post = self._place.method == b"POST"
-        as_sent = True
+        self._injected = shaped.injected
+        self._crossing = shaped.crossing
+        self._crossed = None
+        self._collects = False
         route = self._decision.route if self._decision is not None else None
-        if is_post:
-            model = target.model or self._plane.model_alias(view.model_name)
-            if model is not None and model != view.model:
-                body = bodies.with_model(body, view, model)
-                as_sent = False
-            if (
-                view.is_stream
-                and self.protocol in _INJECTED
-                and (route is None or route.inject_usage)
-                and not bodies.asks_for_usage(view)
-            ):
-                body = bodies.with_usage(body, view)
-                as_sent = False
-                self._injected = True
-        if as_sent:
-            body = self._incoming.body
+        self._judges = (
+            route is not None
+            and route.repair
+            and not self._view.is_stream
+            and repair.wants_structure(self._body, self.protocol)
+        )
+        self._held = [] if self._judges or self._crossing is not None or self._more_may_come() else None
+
+    def _shaped(self, target: TargetNow, upstream: Upstream) -> Shaped | None:
+        """What the target is asked; `None`, with the reason kept, where this request cannot be said to it."""
+        if self._place.method != b"POST":
+            return Shaped(b"")
+        route = self._decision.route if self._decision is not None else None
+        try:
+            shaped = shape(
+                self.protocol,
+                self._body,
+                self._view,
+                target=target,
+                upstream=upstream.now,
+                model=target.model or self._plane.model_alias(self._view.model_name),
+                inject=route is None or route.inject_usage,
+                call_id=self.id,
+                now=self._started_us // 1_000_000,
+            )
+        except Untranslatable as error:
+            self._why_not = str(error)
+            return None
+        return shaped._replace(body=self._incoming.body) if shaped.is_as_sent else shaped
+
+    def _request(self, shaped: Shaped, upstream: Upstream, replica: Replica) -> bytes:
         head = request_head(
             self._incoming,
-            after_base=self._place.after_base,
+            after_base=shaped.path or self._place.after_base,
             origin=replica.origin,
             authorization=self._plane.authorization(self, upstream),
-            is_known_place=upstream.now.caller_key,
-            as_sent=as_sent,
-            is_stream=view.is_stream,
+            is_known_place=upstream.now.caller_key and shaped.crossing is None,
+            as_sent=shaped.is_as_sent,
+            is_plain=self._view.is_stream or shaped.crossing is not None or self._judges,
+            speaks_anthropic=upstream.now.dialect == "anthropic",
         )
-        if not is_post:
+        if self._place.method != b"POST":
             return head + b"\r\n"
-        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(shaped.body), shaped.body)
 
     # Called by the line to the upstream
 
@@ -285,16 +344,16 @@ class Call:
                 length = value
         self._is_stream = kind.startswith(b"text/event-stream")
         self._encoding = "" if encoding in {b"", b"identity"} else encoding.decode("latin-1")
-        if self._is_stream:
-            self._whole = events.Whole()
-            self._strip = self._injected
-            if self._encoding and encoding in _UNPACK and (self._strip or self._held is not None):
-                self._unpack = zlib.decompressobj(_UNPACK[encoding])
-                self._encoding = ""
-            elif self._encoding:
-                self._whole = None
-                self._strip = False
-        is_same = self._unpack is None and not self._strip
+        self._unpack_if_needed(encoding)
+        crossing = self._crossing
+        if crossing is not None and self._is_stream and status == 200:
+            self._crossed = crossing.stream()
+            self._whole = None
+        elif crossing is not None or (self._judges and status == 200):
+            self._collects = True
+        if self._crossed is not None:
+            fields = said_anew(fields, b"text/event-stream; charset=utf-8")
+        is_same = self._unpack is None and not self._strip and self._crossed is None
         self._head, self._is_chunked, self._may_keep = response_head(
             status,
             fields,
@@ -302,10 +361,21 @@ class Call:
             is_unpacked=self._unpack is not None,
             version=self._incoming.version,
             keep=self._keeps(),
-            told=self._plane.told(self),
+            told=self._plane.told(self) + (self._notes() if self._crossed is not None else b""),
         )
-        if self._held is not None and not self._is_worth_holding(status):
+        if self._held is not None and not self._collects and not self._is_worth_holding(status):
             self._held = None
+
+    def _unpack_if_needed(self, encoding: bytes) -> None:
+        """A packed body that has to be read on its way is unpacked; any other is passed on as it is."""
+        is_read = self._is_stream and (self._injected or self._held is not None)
+        is_read = is_read or self._crossing is not None or self._judges
+        if self._encoding and is_read and encoding in _UNPACK:
+            self._unpack = zlib.decompressobj(_UNPACK[encoding])
+            self._encoding = ""
+        if self._is_stream and not self._encoding:
+            self._whole = events.Whole()
+            self._strip = self._injected
 
     def _keeps(self) -> bool:
         return self._incoming.keep and not self._plane.draining
@@ -327,6 +397,8 @@ class Call:
         """Everything of one read is there: keep it, and pass it on in one piece."""
         if self.deadline and self._upstream is not None:
             self.deadline = monotonic() + self._upstream.now.idle_s
+            if self._last_moment:
+                self.deadline = min(self.deadline, self._last_moment)
         data = self._taken()
         if self._held is not None:
             self._hold(data)
@@ -345,6 +417,8 @@ class Call:
         if self._kept_bytes < self._plane.settings.kept_bytes:
             self._kept.append(data)
             self._kept_bytes += len(data)
+        if self._crossed is not None:
+            return self._crossed.feed(data)
         if self._whole is not None:
             data = self._whole.feed(data)
             if self._strip:
@@ -357,16 +431,37 @@ class Call:
         if data:
             held.append(data)
             self._held_bytes += len(data)
+        if self._collects:
+            if self._held_bytes > self._plane.settings.kept_bytes:
+                self._failed("too long", "its answer is too long to be read whole", status=self._status)
+            return
         if self._is_stream and self._status < 300 and data:
-            for event in events.events_in(data):
-                if events.is_error(event):
-                    self._failed("error event", "the stream began with an error", status=self._status)
-                    return
-                if events.has_content(event):
-                    self._release()
-                    return
+            problem = self._problem_in(data)
+            if problem:
+                self._failed("error event", problem, status=self._status)
+                return
+            if self._has_content(data):
+                self._release()
+                return
         if self._held_bytes > _HELD_MOST:
             self._release()
+
+    def _problem_in(self, data: bytes) -> str:
+        """What is wrong with a stream that has said nothing yet; empty for nothing."""
+        if self._crossed is not None:
+            problem = self._crossed.problem
+            return "" if problem is None or self._crossed.has_content else problem.message
+        for event in events.events_in(data):
+            if events.is_error(event):
+                return "the stream began with an error"
+            if events.has_content(event):
+                return ""
+        return ""
+
+    def _has_content(self, data: bytes) -> bool:
+        if self._crossed is not None:
+            return self._crossed.has_content
+        return any(events.has_content(event) for event in events.events_in(data))
 
     def _release(self) -> None:
         """Nobody else will answer this: what was held goes out, and the rest as it comes."""
@@ -397,34 +492,93 @@ class Call:
         del trailers
         self._asked = None
         status = self._status
-        if self._held is not None and self._is_elsewhere(status):
-            data = self._taken()
-            self._failed(str(status), f"it answered {status}", status=status, answer=b"".join((*self._held, data)))
-            return
-        data = self._taken()
-        if self._whole is not None:
-            data += self._whole.rest()
+        data = self._rest()
         if self._held is not None:
             data = b"".join((*self._held, data))
+            if self._is_elsewhere(status) and self._more_may_come():
+                self._failed(str(status), f"it answered {status}", status=status, answer=data)
+                return
+            if self._crossed is not None and self._crossed.problem is not None and not self._crossed.has_content:
+                self._failed("error event", self._crossed.problem.message, status=status)
+                return
+            if self._collects:
+                self._finish_collected(status, data)
+                return
             self._held = None
         self._note_well(status)
         self._attempted(status, "")
+        self._finish(data)
+
+    def _rest(self) -> bytes:
+        """What the last read brought, and what a stream still had to say."""
+        data = self._taken()
+        if self._crossed is not None:
+            data += self._crossed.close()
+        elif self._whole is not None:
+            rest = self._whole.rest()
+            data += events.without_usage(rest) if self._strip else rest
+        return data
+
+    def _finish(self, data: bytes) -> None:
         front = self._front
         if front is not None:
+            out = b""
             if not self._has_begun:
                 self._begin_answer()
                 out = self._head
-            else:
-                out = b""
             if self._is_chunked:
                 out += b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
             else:
                 out += data
             if out:
                 front.transport.write(out)
+        status = self._status
         is_fine = status < 400
         ended = Ended.DONE if is_fine else Ended.UPSTREAM_ERROR
         self._end(Ended.CLIENT_CLOSED if front is None else ended, "" if is_fine else f"the upstream answered {status}")
+
+    def _finish_collected(self, status: int, data: bytes) -> None:
+        """An answer that was read whole: translate it, judge its form, and only then give it."""
+        problem = ""
+        said = status
+        if self._crossing is not None:
+            try:
+                if status == 200:
+                    data = self._crossing.answer(data)
+                else:
+                    told = self._crossing.error(status, data)
+                    said, data = told.status, told.body
+            except Untranslatable as error:
+                problem = str(error)
+        if not problem and self._judges and status == 200:
+            data, problem = repair.judged(self._body, data)
+        if problem and (self._more_may_come() or self._crossing is not None):
+            self._failed("unusable answer", problem.rstrip("."), status=status)
+            return
+        self._held = None
+        self._note_well(status)
+        self._attempted(status, problem)
+        self._status = said
+        fields = said_anew(self._fields, b"application/json") if self._crossing is not None else self._fields
+        self._head, self._is_chunked, self._may_keep = response_head(
+            said,
+            fields,
+            length=b"%d" % len(data),
+            is_unpacked=self._unpack is not None,
+            version=self._incoming.version,
+            keep=self._keeps(),
+            told=self._plane.told(self) + self._notes(),
+        )
+        self._finish(data)
+
+    def _notes(self) -> bytes:
+        """The field that names what could not be carried over into the other protocol."""
+        if self._crossing is None or not self._crossing.notes:
+            return b""
+        return b"x-fairlead-untranslated: %b\r\n" % ", ".join(self._crossing.notes).encode("ascii", "replace")
+
+    def _spoken(self) -> Protocol:
+        return self.protocol if self._crossing is None else Protocol(self._crossing.spoken)
 
     def broken(self, problem: str, reason: str) -> None:
         """There will be no (more of the) answer."""
@@ -443,7 +597,7 @@ class Call:
             replica.limited(_seconds(self._fields), now)
         else:
             replica.failed(problem, now)
-        if answer is not None:
+        if answer is not None and self._crossing is None:
             self._last = (status or 502, self._fields, answer)
         self._attempted(status, problem)
         if self._front is None:
@@ -483,22 +637,35 @@ class Call:
             front.transport.write(head + body)
             self._end(Ended.UPSTREAM_ERROR, f"the upstream answered {status}")
             return
-        problem = self._last_problem or Problem(
-            status=503,
-            code="no_upstream",
-            message="No upstream may be asked for this request, or all of them are busy; try again.",
-            retry_after="1",
+        problem = (
+            self._last_problem
+            or self._plane.why_not(self, self._targets)
+            or self._untold()
+            or Problem(
+                status=503,
+                code="no_upstream",
+                message="No upstream may be asked for this request, or all of them are busy; try again.",
+                retry_after="1",
+            )
         )
         self._status = problem.status
         front.whole_problem(self._incoming, problem)
         self._end(Ended.TIMEOUT if problem.status == 504 else Ended.UPSTREAM_ERROR, problem.message)
 
+    def _untold(self) -> Problem | None:
+        """Why the request could not be said to any target, where that is the reason."""
+        return Problem(status=400, code="cannot_be_translated", message=self._why_not) if self._why_not else None
+
     def _cut(self, problem: Problem, *, timed_out: bool) -> None:
         """The answer has begun and cannot be completed: say so in the stream, or close so that it is seen."""
         front = self._front
         assert front is not None
-        if self._is_stream and self._whole is not None and self._is_chunked:
-            event = answers.event_of(problem, self.protocol, call_id=self.id)
+        if self._is_stream and (self._whole is not None or self._crossed is not None) and self._is_chunked:
+            event = (
+                answers.event_of(problem, self.protocol, call_id=self.id)
+                if self._crossed is None
+                else self._crossed.fail(problem.message)
+            )
             front.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event))
             self._end(Ended.TIMEOUT if timed_out else Ended.CUT, problem.message)
         else:
@@ -610,8 +777,8 @@ class Call:
             target.upstream.encode("ascii", "replace"),
             decision.stage.value.encode("ascii"),
         )
-        if self._workload_id is not None:
-            told += b"x-fairlead-workload: %b\r\n" % self._workload_id.encode("ascii", "replace")
+        if self.place.workload_id is not None:
+            told += b"x-fairlead-workload: %b\r\n" % self.place.workload_id.encode("ascii", "replace")
         return told
 
     @property
@@ -626,7 +793,6 @@ class Call:
         target = self._target
         incoming = self._incoming
         kept = self._kept
-        known = incoming.known
         answered_first = decision is None or target is decision.target
         return frames.Call(
             call_id=self.id,
@@ -634,7 +800,7 @@ class Call:
             started_us=self._started_us,
             path=incoming.url.decode("latin-1"),
             protocol=self.protocol,
-            spoken=self.protocol,
+            spoken=self._spoken(),
             model=self._view.model_name,
             streamed=self._view.is_stream,
             request=self._body,
@@ -652,9 +818,10 @@ class Call:
             pair_wanted=decision is not None and decision.pair_wanted and ended is Ended.DONE,
             own_key=self._plane.is_own_key(self),
             key_id=self._plane.key_id(self),
-            workload_id=self._workload_id,
-            conversation=_text(known.get(b"x-fairlead-conversation")),
-            user=_text(known.get(b"x-fairlead-user")),
+            workload_id=self.place.workload_id,
+            prompt_id=self.place.prompt_id,
+            conversation=self.conversation,
+            user=_text(incoming.known.get(b"x-fairlead-user")),
             encoding=self._encoding,
             injected=self._injected,
         )

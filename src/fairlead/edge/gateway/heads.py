@@ -42,7 +42,8 @@ def request_head(
     authorization: Sequence[tuple[bytes, bytes]],
     is_known_place: bool,
     as_sent: bool,
-    is_stream: bool,
+    is_plain: bool,
+    speaks_anthropic: bool,
 ) -> bytes:
     """The head of the request to an upstream, but for the length of its body and the empty line."""
     query = b"?" + incoming.query if incoming.query else b""
@@ -50,6 +51,8 @@ def request_head(
     lines = [
         b"%b %b%b%b%b HTTP/1.1\r\nhost: %b\r\n" % (method, origin.prefix, origin.base, after_base, query, origin.netloc)
     ]
+    if speaks_anthropic and b"anthropic-version" not in incoming.known:
+        lines.append(b"anthropic-version: 2023-06-01\r\n")
     named = _named_by_connection(incoming.known.get(b"connection"))
     for name, value in incoming.fields:
         if name in _OURS or (not is_known_place and name not in _ANYWHERE) or name in named:
@@ -60,15 +63,15 @@ def request_head(
             continue
         lines.append(b"%b: %b\r\n" % (name, value))
     lines += [b"%b: %b\r\n" % pair for pair in authorization]
-    lines.append(_accepted(incoming.known.get(b"accept-encoding"), is_stream=is_stream))
+    lines.append(_accepted(incoming.known.get(b"accept-encoding"), is_plain=is_plain))
     if origin.extra:
         lines.append(origin.extra)
     return b"".join(lines)
 
 
-def _accepted(value: bytes | None, *, is_stream: bool) -> bytes:
+def _accepted(value: bytes | None, *, is_plain: bool) -> bytes:
     """Of the packings a caller takes, those that the record can undo; a stream is asked for as it is."""
-    if value is None or is_stream:
+    if value is None or is_plain:
         return b"accept-encoding: identity\r\n"
     low = value.lower()
     taken = [packing for packing in _PACKINGS if packing in low and packing + b";q=0" not in low.replace(b" ", b"")]
@@ -91,6 +94,15 @@ def passed_on(fields: Fields) -> Iterator[tuple[bytes, bytes]]:
         low = name.lower()
         if low not in _NOT_BACK and low not in named and not low.startswith(b"x-fairlead-"):
             yield name, value
+
+
+_ANY_DIALECT: Final = frozenset({b"retry-after", b"retry-after-ms", b"x-request-id", b"request-id", b"date"})
+
+
+def said_anew(fields: Fields, content_type: bytes) -> Fields:
+    """The fields of an answer whose body was written anew in another protocol."""
+    kept = [pair for pair in fields if pair[0].lower() in _ANY_DIALECT]
+    return [(b"content-type", content_type), *kept]
 
 
 def response_head(

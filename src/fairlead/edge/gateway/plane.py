@@ -10,21 +10,26 @@ import asyncio
 import os
 from bisect import bisect_left
 from collections import Counter
-from hashlib import sha256
+from collections.abc import Sequence
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from fairlead.edge.gateway.answers import Problem
+from fairlead.edge.gateway.bodies import opening, tokens_in
 from fairlead.edge.gateway.call import Call
+from fairlead.edge.gateway.health import Health
 from fairlead.edge.gateway.link import Link
+from fairlead.edge.gateway.placing import LONG, Place, Placing
 from fairlead.edge.gateway.upstreams import Upstream, upstreams_of
 from fairlead.edge.serve_settings import ServeSettings, base_snapshot
 from fairlead.serve import frames
-from fairlead.serve.decide import Routes
-from fairlead.serve.frames import LATENCY_BOUNDS_S, Counters
-from fairlead.serve.snapshot import Snapshot
+from fairlead.serve.counts import Counts, board_bytes
+from fairlead.serve.decide import Routes, conversation_of
+from fairlead.serve.frames import LATENCY_BOUNDS_S, Counters, Protocol
+from fairlead.serve.keys import UNKNOWN, Keys, Refusal
+from fairlead.serve.snapshot import Snapshot, Stage, TargetNow
 
 if TYPE_CHECKING:
     from fairlead.edge.gateway.front import Front, Incoming
@@ -32,13 +37,29 @@ if TYPE_CHECKING:
 SWEEP_S: Final = 0.25
 COUNT_S: Final = 1.0
 HELLO_S: Final = 10.0
-KEY_PREFIX: Final = b"fl-"
+COUNTED_KEYS: Final = 4096
+"""Keys whose use in a minute can be counted at once."""
 
 
 class Plane:
     """One data plane."""
 
-    def __init__(self, settings: ServeSettings, *, number: int, link: Link | None, sweep_s: float = SWEEP_S) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        *,
+        number: int,
+        link: Link | None,
+        counts: Counts | None = None,
+        sweep_s: float = SWEEP_S,
+    ) -> None:
+        if counts is None:
+            board = bytearray(board_bytes(processes=1, keys=COUNTED_KEYS))
+            counts = Counts(board, number=0, processes=1, keys=COUNTED_KEYS)
+        self._counts = counts
+        self._placing: Placing | None = None
+        self._grouper: bytes | None = None
+        self._loading = False
         self.settings = settings
         self.number = number
         self.link = link
@@ -56,7 +77,6 @@ class Plane:
         self._added = [0] * (len(LATENCY_BOUNDS_S) + 1)
         self._added_s = 0.0
         self._refused: Counter[str] = Counter()
-        self._timers: list[asyncio.TimerHandle] = []
         self._idle = asyncio.Event()
         self._is_told = False
         self.snapshot = base_snapshot(settings)
@@ -87,7 +107,23 @@ class Plane:
         self.snapshot = snapshot
         self.upstreams = upstreams_of(snapshot.upstreams, self.upstreams)
         self._routes = Routes(snapshot)
-        self._keys = {key.hash: key for key in snapshot.keys}
+        self._keys = Keys(snapshot.keys, self._counts)
+        self._needs_places = bool(snapshot.routes) or any(key.workloads for key in snapshot.keys)
+        if snapshot.grouper is not None:
+            self._grouper = snapshot.grouper
+        if self._needs_places and self._grouper is not None and not self._loading:
+            self._loading = True
+            state, self._grouper = self._grouper, None
+            loaded = asyncio.get_running_loop().run_in_executor(None, Placing.from_state, state)
+            loaded.add_done_callback(self._loaded)
+
+    def _loaded(self, loaded: asyncio.Future[Placing]) -> None:
+        self._loading = False
+        if loaded.cancelled():
+            return
+        self._placing = loaded.result()
+        if self._grouper is not None:  # another one came meanwhile
+            self._apply(self.snapshot)
 
     # Who comes and goes
 
@@ -104,29 +140,18 @@ class Plane:
 
     def gate(self, incoming: Incoming) -> Problem | None:
         """Who is calling: decided on the head, for every path alike; what is not allowed is refused."""
-        given = incoming.known.get(b"x-api-key", b"")
+        api_key = incoming.known.get(b"x-api-key", b"")
         authorization = incoming.known.get(b"authorization", b"")
-        kind, _, token = authorization.partition(b" ")
-        for secret in (token.strip() if kind.lower() == b"bearer" else b"", given.strip()):
-            if secret.startswith(KEY_PREFIX):
-                return self._gate_key(incoming, secret)
-        incoming.own_key = bool(authorization or given)
-        if self.snapshot.require_key:
-            return Problem(status=401, code="no_key", message="A Fairlead key is needed here; send it as your API key.")
-        return None
-
-    def _gate_key(self, incoming: Incoming, secret: bytes) -> Problem | None:
-        incoming.key = self._keys.get(sha256(secret).hexdigest())
-        if incoming.key is None:
-            if not self._is_told and self.link is not None:
+        found = self._keys.find(authorization, api_key, now_us=time_ns() // 1000)
+        if isinstance(found, Refusal):
+            if found is UNKNOWN and not self._is_told and self.link is not None:
                 incoming.is_pending = True
                 return None
-            return Problem(
-                status=401, code="invalid_key", message="This Fairlead key is not known here, or was revoked."
-            )
-        expires = incoming.key.expires_us
-        if expires is not None and expires * 1000 <= time_ns():
-            return Problem(status=401, code="expired_key", message="This Fairlead key has expired.")
+            return problem_of(found)
+        incoming.key = found
+        incoming.own_key = found is None and bool(authorization or api_key)
+        if found is None and self.snapshot.require_key:
+            return Problem(status=401, code="no_key", message="A Fairlead key is needed here; send it as your API key.")
         return None
 
     def begin(self, front: Front, incoming: Incoming) -> None:
@@ -149,8 +174,52 @@ class Plane:
             if problem is not None:
                 call.refuse(problem)
                 return
+        key = call.incoming.key
+        if key is not None:
+            refusal = self._keys.admit(
+                key,
+                model=call.view.model_name,
+                body_bytes=len(call.body),
+                now_s=monotonic(),
+                now_us=time_ns() // 1000,
+            )
+            if refusal is not None:
+                call.refuse(problem_of(refusal))
+                return
+        placing = self._placing
+        if not self._needs_places or placing is None:
+            self._decide(call)
+            return
+        memo, place = placing.recall(call.protocol, call.view)
+        if place is not None:
+            call.place = place
+            self._decide(call)
+        elif len(call.body) <= LONG:
+            call.place = placing.read(call.protocol, call.body, memo)
+            self._decide(call)
+        else:
+            read = asyncio.get_running_loop().run_in_executor(None, placing.read, call.protocol, call.body, None)
+            read.add_done_callback(lambda done: self._placed(call, done))
+
+    def _placed(self, call: Call, done: asyncio.Future[Place]) -> None:
+        if call in self._calls:
+            call.place = done.result()
+            self._decide(call)
+
+    def _decide(self, call: Call) -> None:
+        key = call.incoming.key
+        workload_id = call.place.workload_id
+        if key is not None and key.workloads:
+            refusal = self._keys.may_do(key, workload_id)
+            if refusal is not None:
+                call.refuse(problem_of(refusal))
+                return
+        route = self._routes.route(workload_id)
+        conversation = None
+        if route is not None and route.stage is Stage.CANARY:
+            conversation = conversation_of(conversation=call.conversation, user=call.user, body=opening(call.view))
         dialect = "anthropic" if call.incoming.anthropic else "openai"
-        call.decided(self._routes.decide(None, dialect=dialect, conversation=None, call_id=call.id))
+        call.decided(self._routes.decide(workload_id, dialect=dialect, conversation=conversation, call_id=call.id))
 
     def again(self, call: Call) -> None:
         """Go on with a call that waited for the first snapshot."""
@@ -161,6 +230,11 @@ class Plane:
     def ended(self, call: Call, told: frames.Call) -> None:
         """A call is over."""
         self._calls.discard(call)
+        key = call.incoming.key
+        if key is not None and key.tokens_per_minute is not None:
+            tokens = tokens_in(told.response)
+            if tokens is not None:
+                self._keys.settle(key, body_bytes=len(call.body), tokens=tokens, now_s=monotonic())
         added = call.added_s
         if added is not None:
             self._added[bisect_left(LATENCY_BOUNDS_S, added)] += 1
@@ -189,7 +263,7 @@ class Plane:
     def may_ask(self, call: Call, upstream: Upstream) -> bool:
         """Whether an upstream may be asked for a call, by whose key would be sent there."""
         now = upstream.now
-        if now.dialect != ("anthropic" if call.incoming.anthropic else "openai"):
+        if call.protocol is Protocol.OPENAI_MODELS and (now.dialect == "anthropic") != call.incoming.anthropic:
             return False
         has_key = now.key_env is not None or now.key_file is not None
         if call.incoming.key is not None:
@@ -205,6 +279,23 @@ class Plane:
             return []
         key = upstream.key.encode("ascii")
         return [(b"x-api-key", key)] if upstream.now.dialect == "anthropic" else [(b"authorization", b"Bearer " + key)]
+
+    def why_not(self, call: Call, targets: Sequence[TargetNow]) -> Problem | None:
+        """Why none of the targets may be asked, where it is a key that is missing."""
+        for target in targets:
+            upstream = self.upstreams.get(target.upstream)
+            if upstream is None:
+                message = f"The route leads to {target.upstream!r}, which is no upstream in the settings."
+                return Problem(status=503, code="no_upstream", message=message)
+            if not self.may_ask(call, upstream):
+                where = upstream.now.key_env or upstream.now.key_file
+                message = (
+                    f"No key for the upstream {target.upstream!r} is known to the gateway; its operator sets {where}."
+                    if call.incoming.key is not None
+                    else f"Your own key was not meant for the upstream {target.upstream!r}; a Fairlead key is needed here."
+                )
+                return Problem(status=503 if call.incoming.key is not None else 403, code="no_key", message=message)
+        return None
 
     def key_id(self, call: Call) -> str | None:
         """The id of the Fairlead key a call came with."""
@@ -230,6 +321,8 @@ class Plane:
         """Begin to look at deadlines and to count."""
         self._sweep()
         self._send_counters()
+        self._health = Health(self)
+        self._health.look()
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -284,6 +377,7 @@ class Plane:
                 pass
         self._sweep_timer.cancel()
         self._count_timer.cancel()
+        self._health.stop()
         for call in list(self._calls):
             call.caller_gone()
         for front in list(self._fronts):
@@ -293,3 +387,9 @@ class Plane:
                 replica.origin.close()
         if self.link is not None:
             self.link.counters(self.counters())
+
+
+def problem_of(refusal: Refusal) -> Problem:
+    """A refusal of a key as the caller is told."""
+    wait = None if refusal.retry_after_s is None else str(refusal.retry_after_s)
+    return Problem(status=refusal.status, code=refusal.code, message=refusal.message, retry_after=wait)

@@ -9,6 +9,7 @@ stops: no moment without a listener. It forks, therefore it runs no threads and 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import resource
 import selectors
@@ -26,7 +27,9 @@ from types import FrameType
 
 from fairlead.core.errors import FairleadError, UsageError
 from fairlead.edge.gateway import worker
+from fairlead.edge.gateway.plane import COUNTED_KEYS
 from fairlead.edge.serve_settings import ServeSettings
+from fairlead.serve.counts import Counts, board_bytes
 
 MOST_FILES = 65536
 CONTROL_GRACE_S = 10.0
@@ -130,6 +133,8 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._listen(take_over=take_over)
         self._wakeup()
+        # One board for all data planes, so that a key's minute is one minute; it stays when one of them dies.
+        self._board = mmap.mmap(-1, board_bytes(processes=self._settings.workers, keys=COUNTED_KEYS))
         self._alive = os.pipe()
         os.set_inheritable(self._alive[0], True)
         self._ready_pipe = os.pipe()
@@ -194,6 +199,7 @@ class Supervisor:
             settings=self._settings,
             number=number,
             link_path=str(self._places.calls),
+            counts=Counts(memoryview(self._board), number=number, processes=self._settings.workers, keys=COUNTED_KEYS),
             alive=self._alive[0],
             ready=self._ready_pipe[1],
         )

@@ -16,6 +16,7 @@ from fairlead.edge.gateway.front import Front
 from fairlead.edge.gateway.link import Link
 from fairlead.edge.gateway.plane import Plane
 from fairlead.edge.serve_settings import ServeSettings
+from fairlead.serve.counts import Counts
 
 HAND_OVER_S = 5.0
 
@@ -27,11 +28,12 @@ def run(
     settings: ServeSettings,
     number: int,
     link_path: str,
+    counts: Counts,
     alive: int,
     ready: int,
 ) -> None:
     """Serve until told to stop. `alive` can be read when the supervisor is gone; `ready` is written to once."""
-    _run(_serve(listener, load, settings, number=number, link_path=link_path, alive=alive, ready=ready))
+    _run(_serve(listener, load, settings, number=number, link_path=link_path, counts=counts, alive=alive, ready=ready))
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
@@ -50,13 +52,14 @@ async def _serve(
     *,
     number: int,
     link_path: str,
+    counts: Counts,
     alive: int,
     ready: int,
 ) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     link = Link(link_path)
-    plane = Plane(settings, number=number, link=link)
+    plane = Plane(settings, number=number, link=link, counts=counts)
     link.on_snapshot = plane.take
 
     def reload() -> None:
