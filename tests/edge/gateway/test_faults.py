@@ -236,7 +236,7 @@ def test_a_burst_of_errors_opens_the_breaker_and_one_probe_closes_it(monkeypatch
                 assert (await world.ask()).json == {"who": "spare"}
             assert len(world.main.asked) == 5
             world.main.script = ok
-            while not replica.is_available(asyncio.get_running_loop().time()):
+            while not replica.is_available(asyncio.get_running_loop().time()):  # noqa: ASYNC110
                 await asyncio.sleep(0)
             assert (await world.ask()).json == {"ok": 1}
             assert (await world.ask()).json == {"ok": 1}
@@ -345,7 +345,7 @@ def test_when_the_caller_goes_the_upstream_is_stopped_or_read_to_its_end(how: Di
             await caller.head()
             await caller.chunk()
             caller.close()
-            while world.plane._fronts:
+            while world.plane._fronts:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             gone.set()
             call = await world.heard.next()

@@ -90,7 +90,7 @@ def test_a_stream_passes_with_unknown_events_and_its_gaps_kept() -> None:
             assert (await caller.head())[0] == 200
             line = next(iter(world.main.asked), None)
             assert line is not None
-            for piece in pieces:
+            for _ in pieces:
                 told.append(await caller.chunk())
                 upstream_line = next(iter(world.plane._calls))._asked
                 assert upstream_line is not None

@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -259,7 +259,7 @@ class World:
     given: dict[str, dict[str, Any]] = field(default_factory=dict)
     snapshot: dict[str, Any] = field(default_factory=dict)
 
-    async def __aenter__(self) -> World:
+    async def __aenter__(self) -> Self:
         self.upstreams = {name: await Upstream(script).start() for name, script in self.scripts.items()}
         known = {
             name: UpstreamNow(
