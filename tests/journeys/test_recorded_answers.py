@@ -120,7 +120,7 @@ def test_mistral_large_may_replace_gpt4o_at_three_points(gpt4o: Contest) -> None
     pilot = only(done)
     assert (done.code, pilot["judgement"]["verdict"]) == (0, "equivalent")
     assert pilot["judgement"]["replace_ok"]
-    assert 400 <= pilot["judgement"]["n"] <= 1200
+    assert 100 <= pilot["judgement"]["n"] <= 1000, "constant bets take about 750, adaptive stakes about 350"
 
 
 def test_gemma_is_behind_gpt4o_by_more_than_three_points(gpt4o: Contest) -> None:

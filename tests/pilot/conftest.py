@@ -7,6 +7,7 @@ import pytest
 from fairlead.core.grade import grader
 from fairlead.core.nouns import Candidate, Estimand
 from fairlead.pilot import design as designs
+from fairlead.pilot import on_file
 from fairlead.pilot import run as running
 from fairlead.testing.memory import MemoryLedger
 from fairlead.testing.scripted import LOGGED_AT, Said, ScriptedAsk, exchanges
@@ -24,6 +25,8 @@ class Stage:
         self.grader = grader(grader_name)
         self.expected = {row.id: "yes" for row in self.ledger.rows("w1")}
         given = {"margin": 0.05, "timeout_s": 60.0, "candidate": CANDIDATE} | settings
+        if "drawing" in given:
+            given["known"] = on_file.known(self.ledger, "w1", given["drawing"], self.ledger.rows("w1"))
         self.design = designs.propose(
             workload_id="w1",
             rows=self.ledger.rows("w1"),

@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.core.nouns import Failure, FailureKind, Grade, Pair, PairRow, Usage
+from fairlead.core.evidence import PilotEvidence
+from fairlead.core.grade import grader
+from fairlead.core.nouns import Candidate, Failure, FailureKind, Grade, Pair, PairRow, Usage
 from fairlead.pilot.bets import OUTAGE, Asked, Bets, Finished
+from fairlead.pilot.design import propose
 from fairlead.pilot.result import Ended
 
+CANDIDATE = Candidate(endpoint="http://localhost:8000/v1", model="open-1")
 FINE = (Asked(failure=None, fresh=True),)
 
 
@@ -38,8 +42,12 @@ def row(position, score=1.0):
     )
 
 
-def bets(**settings):
-    return Bets(**({"margin": 0.05, "alpha": 0.05, "n_max": 1_000, "sides": 1} | settings))
+def bets(*, sides=1, **settings):
+    design = propose(
+        workload_id="w1", rows=[], candidate=CANDIDATE, grader=grader("agree"), timeout_s=60.0,
+        **({"margin": 0.05, "n_max": 1_000} | settings),
+    )  # fmt: skip
+    return Bets(PilotEvidence(design), sides=sides)
 
 
 def fed(made, answers, *, order=None):
@@ -75,7 +83,7 @@ def test_a_pair_waits_for_the_one_drawn_before_it():
 def test_nothing_is_bet_on_once_it_is_decided():
     made = fed(bets(), [FINE] * 400)
     assert made.ended is Ended.DECIDED
-    assert len(made.rows) == made.watch.n < 400
+    assert len(made.rows) == made.evidence.n < 400
 
 
 def test_an_erased_draw_is_passed_over():

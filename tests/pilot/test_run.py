@@ -15,6 +15,7 @@ from fairlead.core.nouns import (
     Asker,
     Candidate,
     Dialect,
+    Engine,
     Estimand,
     Failure,
     FailureKind,
@@ -121,13 +122,21 @@ def test_a_repeated_request_and_a_second_turn_of_a_conversation_are_bet_on_once(
     assert "(67 repeats and further turns of the same conversations were passed over)" in result.message
 
 
-def test_a_window_is_drawn_with_replacement_and_each_request_asked_once(stage, window):
-    pilot = stage(count=40, estimand=window)
+def test_a_window_is_drawn_without_replacement_and_known_exactly_when_it_is_used_up(stage, window):
+    pilot = stage(wrong_in(0.08), count=40, estimand=window)
+    result = pilot.run(concurrency=16)
+    assert (result.ended, result.judgement.n) == (Ended.DECIDED, 40)
+    assert result.judgement.low == pytest.approx(result.judgement.mean) == pytest.approx(result.judgement.high)
+    assert sorted(pilot.ask.asked) == sorted(f"question {n}" for n in range(1, 41))
+    assert "on exactly this window of 40 exchanges (2026-03-02 to 2026-03-02)" in result.words
+
+
+def test_a_window_bet_on_with_constant_stakes_is_drawn_with_replacement_and_each_request_asked_once(stage, window):
+    pilot = stage(count=40, estimand=window, engine=Engine.CONSTANT)
     result = pilot.run(concurrency=16)
     assert result.judgement.verdict is VerdictKind.EQUIVALENT
     assert result.judgement.n > 100
     assert len(set(pilot.ask.asked)) == len(pilot.ask.asked) <= 40
-    assert "on exactly this window of 40 exchanges (2026-03-02 to 2026-03-02)" in result.words
 
 
 # Which exchanges
@@ -147,7 +156,7 @@ def test_logged_incumbent_failures_score_0_and_answers_that_were_never_recorded_
     logged = exchanges(120)
     logged[0] = replace(logged[0], answer=Answer(failure=Failure(kind=FailureKind.SERVER_ERROR)))
     logged[1] = replace(logged[1], answer=Answer(failure=Failure(kind=FailureKind.NOT_RECORDED)))
-    pilot = stage(ledger=MemoryLedger(logged), n_max=119)
+    pilot = stage(ledger=MemoryLedger(logged), margin=0.005)
     result = pilot.run()
     assert result.incumbent.failures == {"server error": 1}
     assert result.judgement.wins == 1

@@ -4,7 +4,6 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.core.evidence import Evidence
 from fairlead.core.nouns import (
     Candidate,
     Estimand,
@@ -17,7 +16,7 @@ from fairlead.core.nouns import (
     TokenPrice,
     Usage,
 )
-from fairlead.plan import evidence_steps, pilot_facts, quantile
+from fairlead.plan import pilot_facts, quantile
 
 PRICE = TokenPrice(input=Decimal(1), output=Decimal(2))
 DESIGN = PilotDesign(
@@ -131,12 +130,14 @@ def test_the_pair_that_decided_is_the_first_at_which_the_margin_was_proven():
 @given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0]), min_size=1, max_size=300))
 @settings(max_examples=25, deadline=None)
 def test_the_chart_ends_where_the_evidence_stands(differences):
-    steps = evidence_steps(differences, margin=0.05, alpha=0.05)
-    interval = Evidence(margin=0.05).after(differences).interval()
-    assert steps[-1].n == len(differences)
-    assert (steps[-1].low, steps[-1].high) == (interval.low, interval.high)
-    assert [step.n for step in steps] == sorted({step.n for step in steps})
-    assert len(steps) <= 80
+    rows = [row(n, incumbent=max(-d, 0), candidate=max(d, 0)) for n, d in enumerate(differences, 1)]
+    facts = pilot_facts(DESIGN, rows, price=PRICE)
+    assert facts.judgement is not None
+    assert facts.steps[-1].n == len(differences)
+    assert facts.steps[-1].low <= facts.judgement.low + 2e-4
+    assert facts.steps[-1].high >= facts.judgement.high - 2e-4
+    assert [step.n for step in facts.steps] == sorted({step.n for step in facts.steps})
+    assert len(facts.steps) <= 40
 
 
 def test_quantiles_lie_between_neighbours():

@@ -362,7 +362,7 @@ class Reply:
 class Pair:
     """One request answered by both sides, bet on at `position` (from 1) in the order the requests were drawn.
 
-    `difference` is candidate minus incumbent, in -1..1.
+    `difference` is candidate minus incumbent, in -1..1, of scores rounded to hundredths: rounding comes before any bet.
     """
 
     position: int
@@ -373,7 +373,7 @@ class Pair:
     @property
     def difference(self) -> float:
         """Candidate's score minus the incumbent's."""
-        return self.candidate.score - self.incumbent.score
+        return (round(100 * self.candidate.score) - round(100 * self.incumbent.score)) / 100
 
 
 class Estimand(StrEnum):
@@ -381,6 +381,59 @@ class Estimand(StrEnum):
 
     LIKE_THIS = "traffic like this"
     WINDOW = "exactly this window"
+
+
+class Engine(StrEnum):
+    """How pairs become evidence; `design/engines.md` says which is used when, and why."""
+
+    CONSTANT = "constant bets"
+    ADAPTIVE = "adaptive stakes"
+    REMAINING = "adaptive stakes on what remains of the window"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Betting:
+    """The engine of a pilot with its settings, declared before the first pair.
+
+    `scores_on_file` says that the incumbent's scores, known for every request before the candidate answers any, are used
+    to guess differences. `share` of alpha guards "not worse" at minus the margin; `narrower`, `wider` and `behind` are the
+    widths of the priors over effects.
+    """
+
+    engine: Engine = Engine.ADAPTIVE
+    scores_on_file: bool = False
+    share: float = 0.8
+    narrower: float = 0.5
+    wider: float = 0.7
+    behind: float = 1.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """By what rule requests are drawn: clusters bet on once each, declared weights, and segments with a floor each.
+
+    `cluster` and `segments` are names of labels (conversation, user, model, prompt, tool, language, or a key of the log's
+    metadata), `weight` is a key of the metadata. `floor` is how much worse the open model may be in any one segment.
+    """
+
+    cluster: str | None = "conversation"
+    weight: str | None = None
+    segments: tuple[str, ...] = ()
+    floor: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnFile:
+    """What is known of the request at `position` in the drawn order before the candidate answers any.
+
+    `closed` is the incumbent's score in hundredths, `None` where it is not used; `segments` its value of each of the
+    design's segment labels.
+    """
+
+    position: int
+    exchange_id: str
+    closed: int | None = None
+    segments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -409,6 +462,7 @@ class ExchangeRow:
     step: int | None = None
     fidelity: tuple[Fidelity, ...] = ()
     tier: str | None = None
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -518,6 +572,7 @@ class PilotDesign:
     The pilot draws from the workload's exchanges with `seq` up to `frozen_seq` (`frozen_count` of them can be graded).
     `grader` is the grader's id, with version and settings; `labels_hash` the hash of the labels file's meaning.
     `incumbent` is `None` when the logged answers are used. `incumbent_models` and `prompt_ids` are what the log held.
+    `betting` is how pairs become evidence, `drawing` by what rule requests are drawn.
     """
 
     workload_id: str
@@ -539,6 +594,8 @@ class PilotDesign:
     log_to: datetime | None
     judging: Judging | None = None
     reviewing: Reviewing = Reviewing()
+    betting: Betting = Betting()
+    drawing: Drawing = Drawing()
 
     @property
     def id(self) -> str:

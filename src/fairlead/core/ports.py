@@ -11,6 +11,7 @@ from fairlead.core.nouns import (
     Exchange,
     ExchangeRow,
     Grade,
+    OnFile,
     PairRow,
     PilotDesign,
     Preference,
@@ -77,6 +78,18 @@ class PilotLedger(Protocol):
 
     def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None:
         """Write down further draws, before they are asked."""
+        ...
+
+    def on_file(self, pilot_id: str) -> Sequence[OnFile]:
+        """What was known of the requests before the first pair, by position; without those erased since."""
+        ...
+
+    def append_on_file(self, pilot_id: str, known: Sequence[OnFile]) -> None:
+        """Keep what is known of the requests, before the first draw."""
+        ...
+
+    def metadata(self, workload_id: str, key: str) -> Mapping[str, JSON]:
+        """The value of one metadata key for each exchange of a workload that has it, by exchange id."""
         ...
 
     def reply(self, asker_id: str, request_key: str) -> Reply | None:

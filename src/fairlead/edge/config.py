@@ -33,6 +33,9 @@ class PilotSettings:
     seed: int = 0
     concurrency: int = 8
     timeout_s: float = 60.0
+    segments: tuple[str, ...] = ()
+    floor: float | None = None
+    cluster: str = "conversation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ class Settings:
 
 
 TOP = {"ledger", "currency", "organisation", "pilot", "judging", "judges", "privacy", "candidates", "prices", "serve"}
-PILOT = {"margin", "alpha", "n_max", "seed", "concurrency", "timeout_s"}
+PILOT = {"margin", "alpha", "n_max", "seed", "concurrency", "timeout_s", "segments", "floor", "cluster"}
 JUDGING = {"margin", "combine", "rubric", "controls", "verbosity", "block", "opinions"}
 JUDGE = {"endpoint", "model", "dialect", "key_env", "temperature", "parameters", "family", "price"}
 DIALECTS = {"openai": Dialect.OPENAI_CHAT, "anthropic": Dialect.ANTHROPIC_MESSAGES}
@@ -140,6 +143,9 @@ def pilot_settings(raw: Mapping[str, Any], where: str) -> PilotSettings:
         seed=int(number(raw, "seed", where, default.seed)),
         concurrency=int(number(raw, "concurrency", where, default.concurrency)),
         timeout_s=number(raw, "timeout_s", where, default.timeout_s),
+        segments=names_in(raw, "segments", where),
+        floor=number(raw, "floor", where, 0.0) if "floor" in raw else None,
+        cluster=text(raw, "cluster", where) or default.cluster,
     )
 
 
@@ -242,7 +248,7 @@ def names_in(raw: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
     value: Any = raw.get(name, [])
     items: list[Any] = value if isinstance(value, list) else [None]  # pyright: ignore[reportUnknownVariableType]
     if not all(isinstance(item, str) for item in items):
-        raise InputError(f'{where}: {name} must be a list of parameter names, such as ["logprobs"].')
+        raise InputError(f'{where}: {name} must be a list of names, such as ["logprobs"].')
     return tuple(items)
 
 

@@ -151,7 +151,7 @@ def pair_row(
     grades = (
         grades_of(judged.preference)
         if judged is not None
-        else tuple(_graded(grader, request, each, expected, reference) for each in (incumbent.answer, candidate.answer))
+        else tuple(graded(grader, request, each, expected, reference) for each in (incumbent.answer, candidate.answer))
     )
     pair = Pair(position=drawn.position, exchange_id=drawn.exchange.id, incumbent=grades[0], candidate=grades[1])
     return PairRow(
@@ -170,7 +170,8 @@ def pair_row(
     )
 
 
-def _graded(grader: Grader, request: Request, answer: Answer, expected: JSON, reference: Answer) -> Grade:
+def graded(grader: Grader, request: Request, answer: Answer, expected: JSON, reference: Answer) -> Grade:
+    """The grade of one side's answer; `reference` is the incumbent's. A failure scores 0."""
     if answer.failure is not None:
         return Grade(score=0.0, reason=answer.failure.kind.value)
     return grader.grade(

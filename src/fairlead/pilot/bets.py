@@ -12,9 +12,9 @@ Two things are noticed on the way, for each side that is asked: that its first a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fairlead.core.evidence import Judgement, Watch
+from fairlead.core.evidence import PilotEvidence
 from fairlead.core.nouns import Failure, FailureKind, PairRow
 from fairlead.pilot.result import Ended
 
@@ -55,9 +55,15 @@ def is_refused_request(failure: Failure) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A draw that is ready to be bet on; `row` is `None` when its exchange has been erased from the ledger."""
+    """A draw that is ready to be bet on.
+
+    `row` is `None` when nothing is bet on: it is `needless` now that the evidence stands, or was drawn before, or its
+    exchange has been erased from the ledger; then `erased` is its id where that is known.
+    """
 
     row: PairRow | None
+    erased: str | None = None
+    needless: bool = False
     asked: tuple[Asked, ...] = ()
 
 
@@ -70,50 +76,24 @@ class Trouble:
     refused: bool
 
 
-class Ungraded(Watch):
-    """Counts pairs whose differences nobody has told yet: people will. Nothing is read off them."""
-
-    def __init__(self, margin: float, alpha: float) -> None:
-        super().__init__(margin, alpha)
-        self._counted = 0
-
-    @property
-    def n(self) -> int:
-        """Pairs counted."""
-        return self._counted
-
-    def add(self, difference: float) -> None:
-        """Count a pair."""
-        del difference
-        self._counted += 1
-
-    def judgement(self) -> Judgement:
-        """Undecided, after so many pairs."""
-        return replace(super().judgement(), n=self._counted)
-
-
 class Bets:
     """The pairs bet on so far, and those that wait. `head` is the position to be bet on next."""
 
-    def __init__(
-        self, *, margin: float, alpha: float, n_max: int, sides: int, graded: bool = True, to_the_end: bool = False
-    ) -> None:
+    def __init__(self, evidence: PilotEvidence, *, sides: int) -> None:
         """`sides` is how many are asked: the candidate, the incumbent when it is asked again, and the judges.
 
-        Pairs that are not `graded` are only counted. `to_the_end` goes on to the last pair though the margin is decided.
+        When people are to see pairs it goes on to the last pair though the margin is decided.
         """
-        self.watch = Watch(margin, alpha) if graded else Ungraded(margin, alpha)
-        self._to_the_end = to_the_end
+        self.evidence = evidence
+        self._to_the_end = evidence.design.reviewing.wanted
         self.head = 1
         self.rows: list[PairRow] = []
         self.set_aside = 0
+        self.passed_over = 0
         self.trouble: Trouble | None = None
         self.ended: Ended | None = None
         self.failures = 0
         self.refusals = 0
-        self._margin = margin
-        self._alpha = alpha
-        self._n_max = n_max
         self._sum = 0.0
         self._squares = 0.0
         self._waiting: dict[int, Finished] = {}
@@ -128,13 +108,14 @@ class Bets:
     @property
     def still_needed(self) -> int:
         """Roughly how many more pairs the margin needs: the usual formula, with the mean and spread of the pairs so far."""
+        design = self.evidence.design
+        n = self.evidence.n
         if self._to_the_end:
-            return self._n_max - self.watch.n
-        n = self.watch.n
+            return design.n_max - n
         mean = self._sum / (n + 4)
         spread = (self._squares + 1) / (n + 4) - mean**2
-        distance = max(abs(mean + self._margin), 0.001)
-        return max(0, round(2 * math.log(2 / self._alpha) * max(spread, 0.0) / distance**2) - n)
+        distance = max(abs(mean + design.margin), 0.001)
+        return max(0, round(2 * math.log(2 / design.alpha) * max(spread, 0.0) / distance**2) - n)
 
     def trusts(self, side: int) -> bool:
         """Whether a side has shown that it takes this kind of request."""
@@ -142,7 +123,11 @@ class Bets:
 
     def recall(self, row: PairRow) -> None:
         """Take in the next pair of an earlier run, in the order of positions."""
-        self.set_aside += row.pair.position - self.head
+        gap = row.pair.position - self.head
+        if self.evidence.design.drawing.segments:
+            self.passed_over += gap
+        else:
+            self.set_aside += gap
         self.head = row.pair.position + 1
         self._trusted = [True] * len(self._trusted)
         self._bet(row)
@@ -159,13 +144,22 @@ class Bets:
         while self.ended is None and self.trouble is None and self.head in self._waiting:
             finished = self._waiting.pop(self.head)
             self.head += 1
-            if finished.row is None:
-                self.set_aside += 1
+            if finished.row is None or not self.evidence.wants(finished.row.pair.exchange_id):
+                self._pass(finished)
                 continue
             taken.append(finished.row)
             self._bet(finished.row)
             self._note_faults(finished.asked)
         return taken
+
+    def _pass(self, finished: Finished) -> None:
+        """Go on without a bet."""
+        if finished.row is not None or finished.needless:
+            self.passed_over += 1
+            return
+        self.set_aside += 1
+        if finished.erased is not None:
+            self.evidence.forget(finished.erased)
 
     def _bet(self, row: PairRow) -> None:
         self.rows.append(row)
@@ -174,11 +168,19 @@ class Bets:
         difference = row.pair.difference
         self._sum += difference
         self._squares += difference**2
-        self.watch.add(difference)
-        if self.watch.decided and not self._to_the_end:
-            self.ended = Ended.CONFLICT if self.watch.judgement().conflict else Ended.DECIDED
-        elif self.watch.n >= self._n_max:
-            self.ended = Ended.N_MAX
+        self.evidence.add(row.pair)
+        self.ended = self._end()
+
+    def _end(self) -> Ended | None:
+        evidence = self.evidence
+        if not self._to_the_end:
+            if evidence.torn or (evidence.decided and evidence.judgement().conflict):
+                return Ended.CONFLICT
+            if evidence.decided:
+                return Ended.DECIDED
+        if evidence.n >= evidence.design.n_max:
+            return Ended.N_MAX
+        return Ended.RAN_OUT if evidence.room == 0 else None
 
     def _doubts(self, *, last: bool) -> bool:
         """Whether bets must wait, for a side may be refusing everything."""

@@ -1,23 +1,29 @@
 """Which requests a pilot asks, in what order, and what it decides before its first pair. Pure.
 
 *Traffic like this* draws without regard to anything but a hash of seed and exchange id: a uniformly random order in
-which a request that was drawn before, and a conversation that was drawn before, is skipped, so that every bet is on
-something new and independent. *Exactly this window* draws rows with replacement, so that every draw has the window's
-mean whatever the rows have to do with each other; a repeated row costs nothing, for its reply is kept.
+which a request that was drawn before, and a cluster (conversation, user, trajectory) that was drawn before, is skipped, so
+that every bet is on something new and independent. *Exactly this window* draws every row once, in such an order: what
+remains has a mean that the engine knows how to test, whatever the rows have to do with each other. With declared weights,
+or with constant bets, a window is drawn with replacement instead, so that every draw has the window's mean.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import accumulate
 
 from fairlead.core.errors import UsageError
 from fairlead.core.nouns import (
     JSON,
     Asker,
+    Betting,
     Candidate,
+    Drawing,
+    Engine,
     Estimand,
     ExchangeRow,
     FailureKind,
@@ -29,6 +35,23 @@ from fairlead.core.ports import Grader
 
 NOT_REVIEWED = Reviewing()
 """People see every pair, if they look at all."""
+
+PLAIN = Drawing()
+"""Conversations are clusters, every request weighs the same, there are no segments."""
+
+SCORED_AT_MOST = 50_000
+"""Requests of a window beyond which the incumbent's logged answers are not all graded first."""
+
+SCORED_FROM = 3_000
+"""Requests of a log below which corrections for *traffic like this* gain nothing: there are none to spare."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Labels of the log that a drawing speaks of, by exchange id; `clusters` `None` stands for conversations."""
+
+    clusters: Mapping[str, str] | None = None
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +66,45 @@ class Frame:
     total: int
     without_expected: int = 0
     not_recorded: int = 0
+    clusters: Mapping[str, str] = field(default_factory=dict[str, str])
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def distinct(self) -> int:
-        """How many draws *traffic like this* can make: each request once, each conversation once."""
-        return sum(1 for _ in _once(self.rows, frozenset()))
+        """How many draws *traffic like this* can make: each request once, each cluster once."""
+        return sum(1 for _ in self._once(self.rows, frozenset()))
+
+    def once(self, seed: int, drawn: frozenset[str]) -> Iterator[ExchangeRow]:
+        """The rows in their random order, each request and each cluster once, after the `drawn` ones."""
+        return self._once(self._thinned(seed, shuffled(seed, self.rows)), drawn)
+
+    def _once(self, rows: Sequence[ExchangeRow], drawn: frozenset[str]) -> Iterator[ExchangeRow]:
+        keys: set[str] = set()
+        clusters: set[str] = set()
+        for row in rows:
+            if row.id in drawn:
+                self._mark(row, keys, clusters)
+        for row in rows:
+            if row.id in drawn or row.request_key in keys or self.clusters.get(row.id) in clusters:
+                continue
+            self._mark(row, keys, clusters)
+            yield row
+
+    def _mark(self, row: ExchangeRow, keys: set[str], clusters: set[str]) -> None:
+        keys.add(row.request_key)
+        cluster = self.clusters.get(row.id)
+        if cluster is not None:
+            clusters.add(cluster)
+
+    def _thinned(self, seed: int, rows: Sequence[ExchangeRow]) -> Sequence[ExchangeRow]:
+        """The rows that are kept when each is kept with a chance in proportion to its weight.
+
+        What is kept is drawn by weight exactly, and independently, which taking the heaviest first would not be.
+        """
+        if not self.weights:
+            return rows
+        heaviest = max(self.weights.values())
+        return [row for row in rows if _chance(seed, f"weight|{row.id}") < self.weights[row.id] / heaviest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +121,14 @@ def frame(
     frozen_seq: int | None = None,
     expected: Collection[str] | None = None,
     reask: bool = False,
+    clusters: Mapping[str, str] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> Frame:
     """The exchanges of a workload that can be graded on both sides.
 
     `expected` holds the ids with an expected answer, or is `None` when the grader needs none. With `reask` the
-    incumbent answers afresh, so an exchange whose answer was not recorded can be used too.
+    incumbent answers afresh, so an exchange whose answer was not recorded can be used too. `clusters` and `weights` are
+    by exchange id; without the former, conversations are the clusters.
     """
     frozen = [row for row in rows if frozen_seq is None or row.seq <= frozen_seq]
     answered = [row for row in frozen if reask or row.failure is not FailureKind.NOT_RECORDED]
@@ -78,7 +138,24 @@ def frame(
         total=len(frozen),
         not_recorded=len(frozen) - len(answered),
         without_expected=len(answered) - len(gradable),
+        clusters=_conversations(gradable) if clusters is None else clusters,
+        weights=_weights(gradable, weights),
     )
+
+
+def _conversations(rows: Sequence[ExchangeRow]) -> dict[str, str]:
+    return {row.id: row.conversation for row in rows if row.conversation is not None}
+
+
+def _weights(rows: Sequence[ExchangeRow], weights: Mapping[str, float] | None) -> Mapping[str, float]:
+    if weights is None:
+        return {}
+    absent = sum(not weights.get(row.id, 0) > 0 for row in rows)
+    if absent:
+        raise UsageError(
+            f"{absent} of {len(rows)} exchanges have no weight above 0; every exchange that can be drawn needs one."
+        )
+    return {row.id: weights[row.id] for row in rows}
 
 
 def propose(
@@ -98,13 +175,26 @@ def propose(
     incumbent: Asker | None = None,
     judging: Judging | None = None,
     reviewing: Reviewing = NOT_REVIEWED,
+    drawing: Drawing = PLAIN,
+    engine: Engine | None = None,
+    known: Known | None = None,
 ) -> PilotDesign:
-    """A design over everything the workload holds now."""
+    """A design over everything the workload holds now; `known` are the labels that `drawing` speaks of.
+
+    Without an `engine` the one for the question is used (`design/engines.md`).
+    """
+    known = known or Known()
     if not timeout_s > 0:
         raise UsageError(f"timeout_s = {timeout_s:g} cannot be used; set it to seconds above 0, such as 60.")
     if n_max < 1:
         raise UsageError(f"n_max = {n_max} cannot be used; set it to a number of pairs, such as 5000.")
-    drawn_from = frame(rows, expected=_ids(grader, expected), reask=incumbent is not None)
+    drawn_from = frame(
+        rows,
+        expected=_ids(grader, expected),
+        reask=incumbent is not None,
+        clusters=known.clusters,
+        weights=known.weights,
+    )
     days = [row.started_at for row in drawn_from.rows if row.started_at is not None]
     return PilotDesign(
         workload_id=workload_id,
@@ -126,15 +216,43 @@ def propose(
         log_to=max(days, default=None),
         judging=judging,
         reviewing=reviewing,
+        betting=betting(estimand, drawn_from, engine=engine, logged=incumbent is None and judging is None),
+        drawing=drawing,
     )
 
 
+def betting(estimand: Estimand, drawn_from: Frame, *, engine: Engine | None, logged: bool) -> Betting:
+    """The engine for this question on this log, with its settings; `logged` answers of the incumbent can be graded first."""
+    if engine is Engine.CONSTANT:
+        return Betting(engine=Engine.CONSTANT)
+    count = len(drawn_from.rows)
+    if estimand is Estimand.WINDOW and not drawn_from.weights:
+        return Betting(
+            engine=Engine.REMAINING, scores_on_file=logged and count <= SCORED_AT_MOST, narrower=0.4, wider=0.6
+        )
+    # Corrections take further requests of the log, which must be as independent of each other as the pairs are.
+    independent = not drawn_from.weights and drawn_from.distinct == count
+    is_long = count >= SCORED_FROM and estimand is Estimand.LIKE_THIS
+    return Betting(scores_on_file=logged and independent and is_long)
+
+
 def frame_of(
-    design: PilotDesign, rows: Sequence[ExchangeRow], grader: Grader, expected: Mapping[str, JSON] | None
+    design: PilotDesign,
+    rows: Sequence[ExchangeRow],
+    grader: Grader,
+    expected: Mapping[str, JSON] | None,
+    known: Known | None = None,
 ) -> Frame:
     """The exchanges that `design` draws from."""
-    reask = design.incumbent is not None
-    return frame(rows, frozen_seq=design.frozen_seq, expected=_ids(grader, expected), reask=reask)
+    known = known or Known()
+    return frame(
+        rows,
+        frozen_seq=design.frozen_seq,
+        expected=_ids(grader, expected),
+        reask=design.incumbent is not None,
+        clusters=known.clusters,
+        weights=known.weights,
+    )
 
 
 def _ids(grader: Grader, expected: Mapping[str, JSON] | None) -> Collection[str] | None:
@@ -165,6 +283,7 @@ def _question(design: PilotDesign) -> PilotDesign:
         prompt_ids=(),
         log_from=None,
         log_to=None,
+        betting=replace(design.betting, scores_on_file=False),
     )
 
 
@@ -183,10 +302,22 @@ def incumbent_asker(design: PilotDesign) -> str | None:
 
 def order(design: PilotDesign, drawn_from: Frame, drawn: Sequence[str] = ()) -> Iterator[ExchangeRow]:
     """The draws that follow the `drawn` ones: endless with replacement, else until nothing new is left."""
-    if design.estimand is Estimand.WINDOW:
-        return _with_replacement(design.seed, drawn_from.rows, len(drawn))
-    shuffled = sorted(drawn_from.rows, key=lambda row: (_hash(design.seed, row.id), row.id))
-    return _once(shuffled, frozenset(drawn))
+    if design.estimand is Estimand.LIKE_THIS:
+        return drawn_from.once(design.seed, frozenset(drawn))
+    if repeats(design):
+        return _with_replacement(design.seed, drawn_from, len(drawn))
+    taken = frozenset(drawn)
+    return (row for row in shuffled(design.seed, drawn_from.rows) if row.id not in taken)
+
+
+def repeats(design: PilotDesign) -> bool:
+    """Whether the same exchange may be drawn again."""
+    return design.estimand is Estimand.WINDOW and design.betting.engine is not Engine.REMAINING
+
+
+def shuffled(seed: int, rows: Sequence[ExchangeRow]) -> list[ExchangeRow]:
+    """The rows in an order that depends on the seed and their ids alone."""
+    return sorted(rows, key=lambda row: (_hash(seed, row.id), row.id))
 
 
 def skipped(drawn_from: Frame) -> Skipped:
@@ -199,30 +330,16 @@ def skipped(drawn_from: Frame) -> Skipped:
     )
 
 
-def _once(rows: Sequence[ExchangeRow], drawn: frozenset[str]) -> Iterator[ExchangeRow]:
-    keys: set[str] = set()
-    conversations: set[str] = set()
-    for row in rows:
-        if row.id in drawn:
-            _mark(row, keys, conversations)
-    for row in rows:
-        if row.id in drawn or row.request_key in keys or row.conversation in conversations:
-            continue
-        _mark(row, keys, conversations)
-        yield row
-
-
-def _mark(row: ExchangeRow, keys: set[str], conversations: set[str]) -> None:
-    keys.add(row.request_key)
-    if row.conversation is not None:
-        conversations.add(row.conversation)
-
-
-def _with_replacement(seed: int, rows: tuple[ExchangeRow, ...], start: int) -> Iterator[ExchangeRow]:
+def _with_replacement(seed: int, drawn_from: Frame, start: int) -> Iterator[ExchangeRow]:
+    rows = drawn_from.rows
     position = start
+    sums = list(accumulate(drawn_from.weights[row.id] for row in rows)) if drawn_from.weights else None
     while rows:
         position += 1
-        yield rows[window_index(seed, position, len(rows))]
+        if sums is None:
+            yield rows[window_index(seed, position, len(rows))]
+        else:
+            yield rows[min(bisect_right(sums, _chance(seed, f"draw|{position}") * sums[-1]), len(rows) - 1)]
 
 
 def window_index(seed: int, position: int, size: int) -> int:
@@ -238,3 +355,8 @@ def window_index(seed: int, position: int, size: int) -> int:
 def _hash(seed: int, what: str) -> int:
     digest = blake2b(f"{seed}|{what}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return int.from_bytes(digest, "big")
+
+
+def _chance(seed: int, what: str) -> float:
+    """A number in 0..1, as good as random."""
+    return _hash(seed, what) / 2**128

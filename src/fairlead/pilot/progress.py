@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fairlead.core.evidence import Evidence, Forecast, VerdictKind, forecast
+from fairlead.core.evidence import Forecast, PilotEvidence, VerdictKind
 from fairlead.core.evidence.voice import short
 from fairlead.core.nouns import Money
 from fairlead.pilot.bets import Bets
@@ -86,7 +86,7 @@ class Teller:
             return
         at = self._clock()
         if self._began_with is None:
-            self._began_with = bets.watch.n
+            self._began_with = bets.evidence.n
         if not now and at - self._told_at < REPORT_EVERY_S:
             return
         self._told_at = at
@@ -94,8 +94,8 @@ class Teller:
         self._tell(self._progress(bets, purse, in_flight, at - self._began_at))
 
     def _progress(self, bets: Bets, purse: Purse, in_flight: int, elapsed_s: float) -> Progress:
-        judgement = bets.watch.judgement()
-        done = bets.watch.n - (self._began_with or 0)
+        judgement = bets.evidence.judgement()
+        done = bets.evidence.n - (self._began_with or 0)
         return Progress(
             pairs=judgement.n,
             n_max=self._n_max,
@@ -116,18 +116,18 @@ class Teller:
         )
 
     def _forecast_anew(self, bets: Bets, at: float, *, last: bool) -> None:
-        n = bets.watch.n
+        n = bets.evidence.n
         fresh = (
             n < max(FORECAST_FROM, FORECAST_GROWTH * self._forecast_for) or at - self._forecast_at < FORECAST_EVERY_S
         )
         if last or fresh or self._forecasting is not None:
             return
         self._forecast_at, self._forecast_for = at, n
-        self._forecasting = asyncio.get_running_loop().create_task(self._forecast_of(bets.watch.evidence))
+        self._forecasting = asyncio.get_running_loop().create_task(self._forecast_of(bets.evidence))
 
-    async def _forecast_of(self, evidence: Evidence) -> None:
+    async def _forecast_of(self, evidence: PilotEvidence) -> None:
         try:
-            self._forecast = await asyncio.to_thread(forecast, evidence)
+            self._forecast = await asyncio.to_thread(evidence.expects)
         finally:
             self._forecasting = None
 

@@ -284,7 +284,8 @@ def verdict_words(judgement: Judgement, design: PilotDesign) -> str:
     words = f"{judgement.verdict}: on {about}, {told}"
     if judgement.conflict:
         words = f"{judgement.verdict}: the pairs contradict each other, so the traffic or the grader changed on the way"
-    return f"{words} (difference {shown} at {sure}, {judgement.n} pairs)."
+    blocked = f" It may not replace the incumbent: {judgement.blocked}." if judgement.blocked else ""
+    return f"{words} (difference {shown} at {sure}, {judgement.n} pairs).{blocked}"
 
 
 def _quality(judgement: Judgement, design: PilotDesign) -> str:
@@ -301,7 +302,7 @@ def _quality(judgement: Judgement, design: PilotDesign) -> str:
 
 def _likeness(judgement: Judgement, design: PilotDesign) -> str:
     margin, model = points(design.margin), design.candidate.model
-    if judgement.replace_ok:
+    if judgement.verdict in {VerdictKind.OPEN_LEADS, VerdictKind.EQUIVALENT}:
         return f"{model} disagrees with the incumbent in fewer than {margin} of 100 requests"
     if judgement.by_more_than_margin:
         return f"{model} disagrees with the incumbent in more than {margin} of 100 requests, right or not"

@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import partial
 
 from fairlead.core.errors import EndpointError, FairleadError, InputError, PilotPaused, UsageError
-from fairlead.core.evidence import forecast
+from fairlead.core.evidence import PilotEvidence
 from fairlead.core.evidence.judges import Reliability, reliability, withheld
 from fairlead.core.evidence.verdict import undecided
 from fairlead.core.evidence.voice import speaker_of
@@ -26,9 +26,10 @@ from fairlead.core.judge import PEOPLE, Rubric, by_rule
 from fairlead.core.nouns import (
     JSON,
     Answer,
-    Estimand,
+    Exchange,
     ExchangeRow,
     Judged,
+    OnFile,
     PairRow,
     PilotDesign,
     Reply,
@@ -37,6 +38,7 @@ from fairlead.core.nouns import (
 )
 from fairlead.core.ports import Ask, Grader, PilotLedger
 from fairlead.pilot import design as designs
+from fairlead.pilot import on_file
 from fairlead.pilot import progress as words
 from fairlead.pilot import result as results
 from fairlead.pilot.asking import CandidateBodies, Side, incumbent_bodies, logged_reply, pair_row
@@ -81,6 +83,7 @@ class Terms:
     concurrency: int = 8
     progress: Callable[[Progress], None] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    language: Callable[[str], str | None] = lambda _text: None
 
 
 async def run(
@@ -100,11 +103,13 @@ async def run(
     concurrency: int = 8,
     progress: Callable[[Progress], None] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    language: Callable[[str], str | None] = lambda _text: None,
 ) -> PilotResult:
     """Run the pilot of `design`, or what is left of it, and return what it found.
 
     Raises `PausedPilot` when it had to stop before a verdict because of an endpoint. `budget` caps the whole pilot in
     the currency of `price`, earlier runs included; without a price it counts requests. Cancelling keeps everything.
+    `language` tells the language of a text, for segments by language.
     """
     terms = Terms(
         price=price,
@@ -114,6 +119,7 @@ async def run(
         concurrency=concurrency,
         progress=progress,
         now=now,
+        language=language,
     )
     _check(design, terms, grader=grader, ask_incumbent=ask_incumbent)
     _check_judges(design, ask_judges, rubric)
@@ -166,14 +172,6 @@ class _Pilot:
         self._first_judge = len(sides)
         asked = (*sides, *terms.judge_prices)
         self._purse = Purse(budget=terms.budget, prices=asked)
-        self._bets = Bets(
-            margin=design.margin,
-            alpha=design.alpha,
-            n_max=design.n_max,
-            sides=len(asked),
-            graded=design.grader != PEOPLE,
-            to_the_end=design.reviewing.wanted,
-        )
         self._bench: Bench | None = None
         # On a thread, for a grader that thinks for a second would make the answers that come meanwhile look late.
         self._grading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fairlead-grader")
@@ -238,13 +236,17 @@ class _Pilot:
     async def _begin(self) -> None:
         design = self._design
 
-        def read(ledger: PilotLedger) -> tuple[str, Sequence[ExchangeRow], Sequence[str], Sequence[PairRow]]:
-            pilot_id = ledger.start_pilot(design)
-            return pilot_id, ledger.rows(design.workload_id), ledger.draws(pilot_id), ledger.pairs(pilot_id)
+        def read(ledger: PilotLedger) -> tuple[str, Sequence[ExchangeRow], designs.Known]:
+            pilot_id, rows = ledger.start_pilot(design), ledger.rows(design.workload_id)
+            return pilot_id, rows, on_file.known(ledger, design.workload_id, design.drawing, rows)
 
-        self._pilot_id, rows, draws, pairs = await self._keeper.call(read)
+        self._pilot_id, rows, labels = await self._keeper.call(read)
+        self._frame = designs.frame_of(design, rows, self._grader, self._expected, labels)
+        draws = await self._keeper.call(lambda ledger: ledger.draws(self._pilot_id))
+        pairs = await self._keeper.call(lambda ledger: ledger.pairs(self._pilot_id))
         self._keeper.begin(self._pilot_id)
-        self._frame = designs.frame_of(design, rows, self._grader, self._expected)
+        known = await self._on_file() if on_file.needed(design) else ()
+        self._bets = Bets(PilotEvidence(design, known), sides=self._first_judge + len(self._terms.judge_prices))
         self._recall(pairs, {row.id: row.usage for row in rows})
         self._supply = Supply(
             pilot_id=self._pilot_id,
@@ -254,8 +256,33 @@ class _Pilot:
             askers=[side.asker_id for side in self._sides],
             keeper=self._keeper,
             after=self._bets.head - 1,
-            repeats=design.estimand is Estimand.WINDOW,
+            repeats=designs.repeats(design),
         )
+
+    async def _on_file(self) -> Sequence[OnFile]:
+        """What is known before the first draw: kept from an earlier run, or worked out and written down now."""
+        kept = await self._keeper.call(lambda ledger: ledger.on_file(self._pilot_id))
+        if kept:
+            return kept
+        loop, found = asyncio.get_running_loop(), list[OnFile]()
+        for first, rows in on_file.batches(on_file.ahead(self._design, self._frame), BATCH):
+            exchanges = await self._keeper.call(partial(_exchanges, rows))
+            found += await loop.run_in_executor(self._grading, self._known, first, rows, exchanges)
+        await self._keeper.call(lambda ledger: ledger.append_on_file(self._pilot_id, found))
+        return found
+
+    def _known(self, first: int, rows: Sequence[ExchangeRow], exchanges: Sequence[Exchange]) -> list[OnFile]:
+        found: list[OnFile] = []
+        for position, (row, exchange) in enumerate(zip(rows, exchanges, strict=True), first):
+            expected = None if self._expected is None else self._expected.get(row.id)
+            try:
+                closed = on_file.closed_score(self._design, exchange, grader=self._grader, expected=expected)
+            except FairleadError as error:
+                raise InputError(f"Exchange {row.id} cannot be graded: {error}") from error
+            names = self._design.drawing.segments
+            segments = tuple(on_file.label(name, exchange, row, language=self._terms.language) for name in names)
+            found.append(OnFile(position=position, exchange_id=row.id, closed=closed, segments=segments))
+        return found
 
     def _recall(self, pairs: Sequence[PairRow], logged: Mapping[str, Usage]) -> None:
         paid: set[str] = set()
@@ -305,7 +332,10 @@ class _Pilot:
         while self._ready and len(self._flying) < self._terms.concurrency and self._has_room():
             drawn = self._ready[0]
             if isinstance(drawn, Gone):
-                self._bets.finish(drawn.position, Finished(row=None))
+                self._bets.finish(drawn.position, Finished(row=None, erased=drawn.erased))
+                self._something.set()
+            elif not self._bets.evidence.wants(drawn.exchange.id):
+                self._bets.finish(drawn.position, Finished(row=None, needless=True))
                 self._something.set()
             elif not self._send(drawn):
                 return
@@ -316,7 +346,14 @@ class _Pilot:
         bets = self._bets
         ahead = len(self._flying) + bets.waiting
         most = max(RUN_AHEAD * self._terms.concurrency, bets.still_needed // 2)
-        return ahead < min(most, self._design.n_max - bets.watch.n)
+        return ahead < min(most, self._room)
+
+    @property
+    def _room(self) -> int:
+        """Pairs that may still be bet on."""
+        evidence = self._bets.evidence
+        most = self._design.n_max - evidence.n
+        return most if evidence.room is None else min(most, evidence.room)
 
     def _send(self, drawn: Drawn) -> bool:
         """Start asking, if it fits the budget."""
@@ -412,13 +449,14 @@ class _Pilot:
             self._keeper.keep_reply(side.asker_id, drawn.key, reply)
 
     def _bet(self, *, last: bool = False) -> bool:
-        """Bet on the pairs whose turn has come, and tell whether there were any."""
+        """Bet on the pairs whose turn has come, and tell whether any draw was done with."""
+        head = self._bets.head
         rows = self._bets.advance(last=last)
         for row in rows:
             self._keeper.keep_pair(row)
         if self._held and self._bets.trouble is None:
             self._keep_held()
-        return bool(rows)
+        return self._bets.head != head
 
     def _keep_held(self) -> None:
         held, self._held = self._held, []
@@ -435,7 +473,7 @@ class _Pilot:
             return
         outstanding = len(self._flying) + bets.waiting + len(self._ready)
         most = min(BATCH, max(16, concurrency), 1 + BATCH_CHARACTERS // self._typical_size)
-        wanted = min(most, self._design.n_max - bets.watch.n - outstanding)
+        wanted = min(most, self._room - outstanding)
         if wanted > 0:
             self._fetching = asyncio.get_running_loop().create_task(self._fetch(wanted))
 
@@ -468,7 +506,7 @@ class _Pilot:
         error, trouble = self._error, self._bets.trouble
         self._tell(now=True)
         if isinstance(error, EndpointError):
-            message = words.unusable(str(error), self._bets.watch.n)
+            message = words.unusable(str(error), self._bets.evidence.n)
             raise PausedPilot(message, self._result(Ended.PAUSED, message)) from error
         if error is not None:
             raise error
@@ -491,12 +529,12 @@ class _Pilot:
         return words.all_refused(trouble.details, sorted(self._bodies.sent) if trouble.side == 0 else (), model)
 
     def _undecided(self) -> PilotResult:
-        n, skipped = self._bets.watch.n, designs.skipped(self._frame)
+        n, skipped = self._bets.evidence.n, designs.skipped(self._frame)
         if self._ready:
             price = self._terms.price
             currency = price.currency if self._purse.priced and price is not None else None
             return self._result(Ended.BUDGET, words.over_budget(self._terms.budget, currency, n))
-        more = forecast(self._bets.watch.evidence).median
+        more = self._bets.evidence.expects().median
         passed_over = skipped.repeated_requests + skipped.repeated_conversations
         return self._result(Ended.RAN_OUT, words.ran_out(n, more, passed_over))
 
@@ -509,13 +547,13 @@ class _Pilot:
 
     def _result(self, ended: Ended, message: str) -> PilotResult:
         design, terms, bets, frame = self._design, self._terms, self._bets, self._frame
-        judgement = bets.watch.judgement()
+        judgement = bets.evidence.judgement()
         judges = self._reliability()
         doubt = withheld(judges, design.margin) if judges is not None else ""
         if doubt:
             judgement = undecided(judgement)
             message = f"{message} {doubt[0].upper()}{doubt[1:]}.".strip()
-        is_open = not (judgement.replace_ok or judgement.by_more_than_margin)
+        is_open = bets.evidence.decided_at is None and not judgement.conflict
         skipped = designs.skipped(frame)
         return PilotResult(
             pilot_id=self._pilot_id,
@@ -539,7 +577,7 @@ class _Pilot:
             judges_spent=self._purse.spent_on(self._first_judge) if judges is not None else None,
             judges_requests=self._purse.requests_to(self._first_judge),
             speaker=speaker_of(design),
-            forecast=forecast(bets.watch.evidence) if is_open and design.grader != PEOPLE else None,
+            forecast=bets.evidence.expects() if is_open and design.grader != PEOPLE else None,
             set_aside=bets.set_aside,
             not_sent=tuple(sorted(self._bodies.not_sent)),
             frame={
@@ -552,3 +590,7 @@ class _Pilot:
                 "repeated_conversations": skipped.repeated_conversations,
             },
         )
+
+
+def _exchanges(rows: Sequence[ExchangeRow], ledger: PilotLedger) -> list[Exchange]:
+    return [ledger.exchange(row.id) for row in rows]

@@ -34,9 +34,10 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """A draw that is set aside: its exchange has been erased from the ledger since, or it was drawn before."""
+    """A draw that is set aside: its exchange has been erased from the ledger since (`erased`), or it was drawn before."""
 
     position: int
+    erased: str | None = None
 
 
 class Supply:
@@ -95,7 +96,7 @@ class Supply:
         except LedgerError:
             if exchange_id in self._keys:
                 raise
-            return Gone(position=position)
+            return Gone(position=position, erased=exchange_id or None)
         key = self._keys.get(exchange_id) or request_key(exchange.request)
         replies = tuple(ledger.reply(asker, key) for asker in self._askers)
         return Drawn(position=position, key=key, exchange=exchange, replies=replies, paid=paid)

@@ -16,7 +16,7 @@ from fairlead.core.moves import (
     plan_from_json,
 )
 from fairlead.plan.economics import daily_calls, forecasted
-from fairlead.plan.facts import evidence_steps, pilot_facts, quantile
+from fairlead.plan.facts import pilot_facts, quantile
 from fairlead.plan.order import order
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "Step",
     "WorkloadFacts",
     "daily_calls",
-    "evidence_steps",
     "forecasted",
     "order",
     "pilot_facts",

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from fairlead.core.evidence import Evidence, Forecast, Judgement, Watch
+from fairlead.core.evidence import Judgement, PilotEvidence, replayed
 from fairlead.core.evidence.judges import Reliability, reliability, withheld
 from fairlead.core.evidence.verdict import undecided
 from fairlead.core.evidence.voice import PEOPLE, speaker_of
 from fairlead.core.money import Spend, cost
 from fairlead.core.moves import PilotFacts, SideFacts, Step
-from fairlead.core.nouns import FailureKind, Money, PairRow, PilotDesign, TokenPrice, Usage
+from fairlead.core.nouns import FailureKind, Money, OnFile, PairRow, PilotDesign, TokenPrice, Usage
 
-STEPS = 80
+STEPS = 40
 """Points of the evidence chart."""
 
 
@@ -37,13 +37,15 @@ def pilot_facts(
     *,
     price: TokenPrice | None,
     incumbent_costs: Sequence[Money | None] = (),
-    forecast: Forecast | None = None,
+    known: Sequence[OnFile] = (),
     distinct_left: int | None = None,
     out_of_date: tuple[str, ...] = (),
 ) -> PilotFacts:
-    """What a plan needs to know of a pilot; `incumbent_costs` go with `rows`, one each, where they are known."""
-    watch = Watch(design.margin, design.alpha)
-    decided_at = _decided_at(watch, rows)
+    """What a plan needs to know of a pilot.
+
+    `incumbent_costs` go with `rows`, one each, where they are known; `known` is what was on file before the first pair.
+    """
+    evidence = replayed(design, known, [row.pair for row in rows])
     judges = _judges(design, rows)
     candidate = design.candidate
     return PilotFacts(
@@ -61,14 +63,14 @@ def pilot_facts(
         grader=design.grader,
         labels_hash=design.labels_hash,
         reasked=design.incumbent is not None,
-        judgement=_judgement(watch, judges, design.margin) if rows and design.grader != PEOPLE else None,
+        judgement=_judgement(evidence, judges, design.margin) if rows and design.grader != PEOPLE else None,
         speaker=speaker_of(design),
         judges=judges,
-        forecast=forecast,
+        forecast=evidence.expects() if rows and design.grader != PEOPLE else None,
         incumbent_side=_incumbent(rows, incumbent_costs) if rows else None,
         candidate_side=_candidate(rows, price) if rows else None,
-        steps=evidence_steps([row.pair.difference for row in rows], margin=design.margin, alpha=design.alpha),
-        decided_at=decided_at,
+        steps=evidence_steps(evidence),
+        decided_at=evidence.decided_at,
         price=price,
         incumbent_models=design.incumbent_models,
         candidate_models=tuple(sorted({row.candidate_model for row in rows if row.candidate_model})),
@@ -88,35 +90,15 @@ def _judges(design: PilotDesign, rows: Sequence[PairRow]) -> Reliability | None:
     return reliability([row.judged for row in rows if row.judged is not None], names)
 
 
-def _judgement(watch: Watch, judges: Reliability | None, margin: float) -> Judgement:
+def _judgement(evidence: PilotEvidence, judges: Reliability | None, margin: float) -> Judgement:
     """The verdict now; none while too much of what the judges said could not be read."""
-    judged = watch.judgement()
+    judged = evidence.judgement()
     return undecided(judged) if judges is not None and withheld(judges, margin) else judged
 
 
-def evidence_steps(
-    differences: Sequence[float], *, margin: float, alpha: float, points: int = STEPS
-) -> tuple[Step, ...]:
+def evidence_steps(evidence: PilotEvidence, *, points: int = STEPS) -> tuple[Step, ...]:
     """The interval at up to `points` places along the pairs, for the chart; the last place is the last pair."""
-    count = len(differences)
-    places = sorted({max(1, round(count * place / points)) for place in range(1, points + 1)}) if count else []
-    evidence, seen, steps = Evidence(margin=margin, alpha=alpha), 0, list[Step]()
-    for place in places:
-        evidence = evidence.after(differences[seen:place])
-        seen = place
-        interval = evidence.interval()
-        steps.append(Step(n=place, low=interval.low, mean=evidence.counts.mean or 0.0, high=interval.high))
-    return tuple(steps)
-
-
-def _decided_at(watch: Watch, rows: Sequence[PairRow]) -> int | None:
-    """Feed every pair in the order drawn; the pair at which the margin was decided, if it was."""
-    decided: int | None = None
-    for row in rows:
-        watch.add(row.pair.difference)
-        if decided is None and watch.decided:
-            decided = watch.n
-    return decided
+    return tuple(Step(n=at.n, low=at.low, mean=at.mean, high=at.high) for at in evidence.charted(points))
 
 
 def _settings(design: PilotDesign) -> str:

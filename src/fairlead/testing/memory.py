@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fairlead.core.errors import LedgerError
-from fairlead.core.nouns import Exchange, ExchangeRow, PairRow, PilotDesign, Preference, Reply
+from fairlead.core.nouns import JSON, Exchange, ExchangeRow, OnFile, PairRow, PilotDesign, Preference, Reply
 from fairlead.core.wire.key import request_key
 
 
@@ -22,6 +22,7 @@ class MemoryLedger:
         self._rows: dict[str, ExchangeRow] = {}
         self._designs: dict[str, PilotDesign] = {}
         self._draws: dict[str, list[str]] = {}
+        self._on_file: dict[str, dict[int, OnFile]] = {}
         self._replies: dict[tuple[str, str], Reply] = {}
         self._pairs: dict[str, dict[int, PairRow]] = {}
         self._judgements: dict[tuple[str, str], Reply] = {}
@@ -45,6 +46,7 @@ class MemoryLedger:
         other._rows = dict(self._rows)
         other._designs = dict(self._designs)
         other._draws = {pilot: list(ids) for pilot, ids in self._draws.items()}
+        other._on_file = {pilot: dict(known) for pilot, known in self._on_file.items()}
         other._replies = dict(self._replies)
         other._pairs = {pilot: dict(rows) for pilot, rows in self._pairs.items()}
         other._judgements = dict(self._judgements)
@@ -76,6 +78,23 @@ class MemoryLedger:
         """Keep further draws."""
         self.writes += 1
         self._draws.setdefault(pilot_id, []).extend(exchange_ids)
+
+    def on_file(self, pilot_id: str) -> Sequence[OnFile]:
+        """What was known of the requests before the first pair, without those erased since."""
+        known = sorted(self._on_file.get(pilot_id, {}).items())
+        return [each for _, each in known if each.exchange_id in self._rows]
+
+    def append_on_file(self, pilot_id: str, known: Sequence[OnFile]) -> None:
+        """Keep what is known of the requests."""
+        self.writes += 1
+        kept = self._on_file.setdefault(pilot_id, {})
+        for each in known:
+            kept.setdefault(each.position, each)
+
+    def metadata(self, workload_id: str, key: str) -> Mapping[str, JSON]:
+        """The value of one metadata key for each exchange that has it."""
+        mine = self._exchanges.values() if workload_id == self.workload_id else ()
+        return {each.id: each.metadata[key] for each in mine if key in each.metadata}
 
     def reply(self, asker_id: str, request_key: str) -> Reply | None:
         """The reply kept from this asker to this request."""
@@ -147,4 +166,5 @@ def _row(exchange: Exchange, *, seq: int, workload_id: str) -> ExchangeRow:
         latency_s=exchange.latency_s,
         failure=None if failure is None else failure.kind,
         conversation=exchange.conversation,
+        user=exchange.user,
     )

@@ -16,7 +16,7 @@ from fairlead.core.evidence.stakes import EFFECTS, Terms, growth
 from fairlead.core.evidence.traffic import Traffic
 from fairlead.core.evidence.window import Window
 
-NARROW = {"narrower": 0.4, "wider": 0.4}
+NARROW = {"narrower": 0.4, "wider": 0.4, "behind": 0.4}
 
 
 def reference_log():

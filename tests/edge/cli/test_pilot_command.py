@@ -110,7 +110,8 @@ def test_a_window_is_about_exactly_the_logged_rows_and_says_so(run: Run, office:
     done = run("pilot", "Sort", *to(server), "--margin", 0.05, "--window", "--yes", "--json")
     pilot = only(done)
     assert (done.code, pilot["judgement"]["verdict"]) == (0, "equivalent")
-    assert pilot["judgement"]["n"] > 70, "rows are drawn again"
+    assert pilot["design"]["betting"]["engine"] == "adaptive stakes on what remains of the window"
+    assert pilot["design"]["betting"]["scores_on_file"]
     assert len(server.journal.asked) == len(set(server.journal.asked)) <= 70, "and asked once"
     assert "exactly this window of 70 exchanges (2026-10-21 to 2026-11-16)" in pilot["words"]
     assert "traffic like this" not in pilot["words"]

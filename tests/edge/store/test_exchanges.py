@@ -92,6 +92,7 @@ def test_a_row_says_what_counting_and_drawing_need(ledger):
             latency_s=0.25,
             failure=FailureKind.TIMEOUT,
             conversation="c1",
+            user=made.user,
         )
     ]
 

@@ -11,9 +11,10 @@ undecided -0.08085 +0.08085
 from fairlead.core.evidence.forecast import Forecast, fixed_size, forecast
 from fairlead.core.evidence.histogram import Histogram
 from fairlead.core.evidence.many import e_bh
+from fairlead.core.evidence.pilot import PilotEvidence, replayed
 from fairlead.core.evidence.sequence import Evidence, Interval
 from fairlead.core.evidence.settings import N_MAX, N_MIN
-from fairlead.core.evidence.verdict import Claim, Judgement, VerdictKind, stop
+from fairlead.core.evidence.verdict import Claim, Floor, Judgement, Segment, VerdictKind, stop
 from fairlead.core.evidence.watch import Watch
 
 __all__ = [
@@ -21,14 +22,18 @@ __all__ = [
     "N_MIN",
     "Claim",
     "Evidence",
+    "Floor",
     "Forecast",
     "Histogram",
     "Interval",
     "Judgement",
+    "PilotEvidence",
+    "Segment",
     "VerdictKind",
     "Watch",
     "e_bh",
     "fixed_size",
     "forecast",
+    "replayed",
     "stop",
 ]

@@ -23,7 +23,9 @@ from fairlead.core.evidence.settings import N_MIN, checked_alpha, checked_margin
 HORIZON = 20_000
 """More pairs than this are reported as unknown."""
 
-_LOOKS = 40
+LOOKS = 40
+"""Moments at which a world is looked at."""
+
 _WHOLE = frozenset({-100, 0, 100})
 
 
@@ -48,7 +50,7 @@ def forecast(
     judged = evidence.judge(n_min)
     if judged.replace_ok or judged.by_more_than_margin:
         return Forecast(median=0, p80=0, p_replace=float(judged.replace_ok), p_worse=float(judged.by_more_than_margin))
-    looks = np.unique(np.geomspace(10, horizon, _LOOKS).round().astype(np.int64))
+    looks = np.unique(np.geomspace(10, horizon, LOOKS).round().astype(np.int64))
     values, counts = _support(evidence.counts)
     ends, ways = _play(evidence, values, counts, looks, paths=paths, seed=seed, n_min=n_min)
     return Forecast(
@@ -74,6 +76,28 @@ def fixed_size(theta: float, margin: float, q: float, alpha: float = 0.025, powe
         return math.inf
     normal = NormalDist()
     return (normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)) ** 2 * (q - theta**2) / (theta + margin) ** 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worlds:
+    """Possible worlds, one a row of `shares`: how often each of `values` comes, and the `means` that follow."""
+
+    values: Floats
+    shares: Floats
+    rng: np.random.Generator
+
+    @property
+    def means(self) -> Floats:
+        """The mean difference in each world."""
+        means: Floats = self.shares @ self.values
+        return means
+
+
+def worlds(histogram: Histogram, *, paths: int, seed: int) -> Worlds:
+    """Worlds drawn from what the pairs so far leave open."""
+    rng = np.random.default_rng(seed)
+    values, prior = _support(histogram)
+    return Worlds(values=values, shares=rng.dirichlet(prior, size=paths), rng=rng)
 
 
 def _support(histogram: Histogram) -> tuple[Floats, Floats]:

@@ -31,6 +31,16 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Charted:
+    """The interval as it stood after `n` pairs, with the estimate of the mean."""
+
+    n: int
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What the pairs so far are worth.
 
@@ -127,16 +137,26 @@ class Evidence:
                     out = probe
                 else:
                     inside = probe
-        return _root(lambda theta: log_e(self.counts.counts, theta, sign, prior) - self.bar, out=out, inside=inside)
+        return root(
+            lambda theta: log_e(self.counts.counts, theta, sign, prior) - self.bar,
+            out=out,
+            inside=inside,
+            width=_WIDTH,
+        )
 
 
-def _root(excess: Callable[[float], float], *, out: float, inside: float) -> float:
-    """Where `excess` crosses 0, from outside: a point with `excess(point) >= 0`, within `_WIDTH` of one without.
+def places(n: int, points: int) -> list[int]:
+    """Up to `points` places spread over `n` pairs; the last one is the last pair."""
+    return sorted({max(1, round(n * place / points)) for place in range(1, points + 1)}) if n else []
+
+
+def root(excess: Callable[[float], float], *, out: float, inside: float, width: float) -> float:
+    """Where `excess` crosses 0, from outside: a point with `excess(point) >= 0`, within `width` of one without.
 
     Regula falsi with the Illinois rule: an end that stays has its value halved, so that both ends close in.
     """
     above, below, stayed = excess(out), excess(inside), 0
-    while abs(out - inside) > _WIDTH:
+    while abs(out - inside) > width:
         share = min(max(below / (below - above), 0.02), 0.98)
         middle = inside + share * (out - inside)
         value = excess(middle)

@@ -10,21 +10,17 @@ still expected leave over.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fairlead.core.errors import UsageError
-from fairlead.core.evidence.bets import Floats, Sign
+from fairlead.core.evidence.bets import Floats
 from fairlead.core.evidence.control import Guess, checked_scores
-from fairlead.core.evidence.histogram import Histogram
-from fairlead.core.evidence.sequence import Interval
 from fairlead.core.evidence.settings import N_MAX, N_MIN, hundredths
-from fairlead.core.evidence.stakes import Game, Spread, Step, Terms, read
-from fairlead.core.evidence.verdict import Claim, Judgement
+from fairlead.core.evidence.stakes import Bounds, Ordered, Step, Terms
 
 Cells: TypeAlias = npt.NDArray[np.int64]
 _MOST_FRESH = 19
@@ -58,7 +54,7 @@ class _Groups:
         return difference - share * float(table[cell]) + float(table[taken].sum()) / (fresh + 1), low, high
 
 
-class Traffic:
+class Traffic(Ordered):
     """Evidence about traffic like the log, fed pair by pair in the drawn order.
 
     `closed` are the incumbent's scores on file of all logged requests in their drawn order (those to be drawn first are
@@ -68,34 +64,14 @@ class Traffic:
     def __init__(
         self, terms: Terms, *, closed: Sequence[float] | None = None, n_max: int = N_MAX, n_min: int = N_MIN
     ) -> None:
-        self._game, self._spread, self._n_max = Game(terms, n_min=n_min), Spread(), n_max
-        self._seen: Counter[int] = Counter()
+        super().__init__(terms, n_min=n_min)
+        self._n_max = n_max
         self._groups = None if closed is None else _Groups(checked_scores(closed))
-
-    @property
-    def n(self) -> int:
-        """Pairs taken in."""
-        return self._game.n
-
-    @property
-    def claims(self) -> Mapping[Claim, int]:
-        """What has been proven so far, with the pair that proved it."""
-        return dict(self._game.claims)
-
-    @property
-    def decided(self) -> bool:
-        """Whether the margin is decided: not worse by more than it, or worse by more than it."""
-        return self._game.decided
 
     @property
     def room(self) -> int | None:
         """Pairs that the log still holds; `None` when no log was given."""
         return None if self._groups is None else self._groups.end - self.n
-
-    @property
-    def evidence(self) -> Histogram:
-        """The differences so far, counted."""
-        return Histogram(counts=self._seen)
 
     def add(self, difference: float) -> None:
         """Take in the pair of the next request in the drawn order: candidate's score minus incumbent's."""
@@ -107,23 +83,12 @@ class Traffic:
                     "The log is used up: every request was drawn or spent on a correction. A longer log can go on."
                 )
             z, low, high = self._groups.outcome(self.n, z, fresh=self._fresh(self._groups.end - self.n - 1))
-        self._game.settle(Step(z=z, low=low, high=high, spread=self._spread.now))
-        self._spread.learn(z)
-        self._seen[rounded] += 1
+        self._took(Step(z=z, low=low, high=high, spread=self._spread.now), rounded)
+        self._look()
 
-    def interval(self) -> Interval:
-        """All mean differences of such traffic that are not ruled out."""
-        if not self.n:
-            return Interval(low=-1.0, high=1.0)
-        return self._game.interval(low=-1.0, high=1.0, middle=self._spread.mean)
-
-    def log_e(self, theta: float, sign: Sign) -> float:
-        """Natural logarithm of the e-value against "the mean is at most theta" (`sign` +1) or "at least theta" (-1)."""
-        return self._game.log_e(theta, sign)
-
-    def judgement(self) -> Judgement:
-        """The verdict now."""
-        return read(self._game, self._seen, self.interval(), claims=frozenset(self._game.claims))
+    def bounds(self) -> Bounds:
+        """Nothing is certain of further traffic; the guess of its mean is that of the outcomes so far."""
+        return Bounds(n=self.n, middle=self._spread.mean)
 
     def _fresh(self, spare: int) -> int:
         """How many of the `spare` requests to spend on this pair: what the pairs still expected leave over, evenly.

@@ -56,6 +56,34 @@ CLAIMS: Mapping[Claim, Null] = {
 }
 
 
+class Floor(StrEnum):
+    """Whether a segment keeps its floor."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    OPEN = "not settled"
+    TOO_FEW = "too few to tell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One segment of a workload: the requests whose `label` is `value`, with an interval of its own.
+
+    The intervals of all segments hold together. `n` pairs of the segment's `requests` on file were bet on; `floor` is how much
+    worse the open model may be here.
+    """
+
+    label: str
+    value: str
+    requests: int
+    n: int
+    low: float
+    high: float
+    mean: float | None
+    floor: float
+    state: Floor
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """A verdict with everything it rests on.
@@ -63,6 +91,7 @@ class Judgement:
     `low` and `high` bound the mean difference (open minus closed); `wins`, `ties` and `losses` are the open model's.
     `two_sided` says that `equivalent` also excludes the open model being better by more than the margin.
     `log_e_replace` and `log_e_worse` are the current ln E against "worse by the margin or more" and "not worse".
+    `replace_ok` takes the mean and every one of the `segments`; `blocked` says which segment stands in the way.
     """
 
     verdict: VerdictKind
@@ -79,6 +108,8 @@ class Judgement:
     log_e_replace: float
     log_e_worse: float
     conflict: bool = False
+    segments: tuple[Segment, ...] = ()
+    blocked: str = ""
 
 
 def judgement(

@@ -8,14 +8,17 @@ histogram. The outcome is that of computing everything after every pair.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from fairlead.core.evidence.bets import Floats, grid_table, log_prior, log_total
 from fairlead.core.evidence.drift import Overlap
+from fairlead.core.evidence.forecast import Forecast, forecast
 from fairlead.core.evidence.histogram import Histogram
-from fairlead.core.evidence.sequence import Evidence, Interval
+from fairlead.core.evidence.sequence import Charted, Evidence, Interval, places
 from fairlead.core.evidence.settings import N_MIN, hundredths
 from fairlead.core.evidence.verdict import CLAIMS, Claim, Judgement, disputed
 
@@ -41,6 +44,7 @@ class Watch:
         self._bar = self._plan.bar
         self._prior: Floats = log_prior(margin, q0)
         self._seen = [0] * 201
+        self._order = array("d")
         self._n = 0
         self._claims: dict[Claim, int] = {}
         self._open = [_Open(claim, margin) for claim in CLAIMS]
@@ -52,6 +56,7 @@ class Watch:
         """Take in one pair: the candidate's score minus the incumbent's, in -1..1."""
         cell = hundredths(difference) + 100
         self._seen[cell] += 1
+        self._order.append(difference)
         self._n += 1
         for hypothesis in self._open:
             hypothesis.reach += hypothesis.gain[cell]
@@ -76,6 +81,34 @@ class Watch:
     def decided(self) -> bool:
         """Whether the margin is decided: not worse by more than it, or worse by more than it."""
         return self._n >= self._n_min and (Claim.NOT_WORSE in self._claims or Claim.WORSE in self._claims)
+
+    @property
+    def torn(self) -> bool:
+        """Whether the looks so far leave no mean over: the pairs cannot come from one."""
+        return self._narrowed().conflict
+
+    @property
+    def room(self) -> int | None:
+        """Pairs that can still be added: there is no end."""
+        return None
+
+    @property
+    def counts(self) -> Histogram:
+        """The differences so far, counted."""
+        return self.evidence.counts
+
+    def charted(self, points: int) -> tuple[Charted, ...]:
+        """The interval at up to `points` places along the pairs; the last place is the last pair."""
+        evidence, seen, found = self._as_evidence([0] * 201), 0, list[Charted]()
+        for place in places(self._n, points):
+            evidence = evidence.after(self._order[seen:place])
+            seen, interval = place, evidence.interval()
+            found.append(Charted(n=place, low=interval.low, mean=evidence.counts.mean or 0.0, high=interval.high))
+        return tuple(found)
+
+    def expects(self, *, seed: int = 0, paths: int = 400) -> Forecast:
+        """More pairs until the margin is decided either way, continuing from here."""
+        return forecast(self.evidence, seed=seed, paths=paths)
 
     @property
     def evidence(self) -> Evidence:
@@ -105,3 +138,25 @@ class Watch:
             self._claims[hypothesis.claim] = self._n
             # A new list, for the loop in `add` still walks the old one.
             self._open = [other for other in self._open if other is not hypothesis]
+
+
+class Ungraded(Watch):
+    """Counts pairs whose differences nobody has told yet: people will. Nothing is read off them."""
+
+    def __init__(self, margin: float, alpha: float) -> None:
+        super().__init__(margin, alpha)
+        self._counted = 0
+
+    @property
+    def n(self) -> int:
+        """Pairs counted."""
+        return self._counted
+
+    def add(self, difference: float) -> None:
+        """Count a pair."""
+        del difference
+        self._counted += 1
+
+    def judgement(self) -> Judgement:
+        """Undecided, after so many pairs."""
+        return replace(super().judgement(), n=self._counted)

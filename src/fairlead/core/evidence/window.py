@@ -10,22 +10,20 @@ Everything is given in the drawn order, and pairs must be added in it, never in 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from fairlead.core.errors import UsageError
-from fairlead.core.evidence.bets import Sign
+from fairlead.core.evidence.bets import Floats
 from fairlead.core.evidence.control import Guess, checked_scores, features
-from fairlead.core.evidence.histogram import Histogram
 from fairlead.core.evidence.sequence import Interval
 from fairlead.core.evidence.settings import N_MIN, hundredths
-from fairlead.core.evidence.stakes import Game, Spread, Step, Terms, read
+from fairlead.core.evidence.stakes import Bounds, Ordered, Step, Terms
 from fairlead.core.evidence.verdict import CLAIMS, Claim, Judgement
 
 
-class Window:
+class Window(Ordered):
     """Evidence about the `size` logged requests, fed pair by pair in their drawn order.
 
     `closed` are the incumbent's scores on file, the very ones the differences use; `segments` the requests' groups.
@@ -46,25 +44,21 @@ class Window:
         self._low = np.full(size, -1.0) if scores is None else np.rint(-100 * scores) / 100
         self._high = np.full(size, 1.0) if scores is None else np.rint(100 * (1 - scores)) / 100
         self._guess = Guess(features(scores, segments, size=size), low=self._low, high=self._high)
-        self._game, self._spread, self._size = Game(terms, n_min=min(n_min, size)), Spread(), size
+        super().__init__(terms, n_min=min(n_min, size))
+        self._size = size
         self._sum = 0.0
-        self._seen: Counter[int] = Counter()
+        self._sure = np.stack([_left_over(self._low), _left_over(self._high)])
         self._look_ahead(0)
-
-    @property
-    def n(self) -> int:
-        """Pairs taken in."""
-        return self._game.n
-
-    @property
-    def claims(self) -> Mapping[Claim, int]:
-        """What has been proven so far, with the pair that proved it."""
-        return dict(self._game.claims)
 
     @property
     def decided(self) -> bool:
         """Whether the margin is decided, or every request has been used."""
         return self.n == self._size or self._game.decided
+
+    @property
+    def room(self) -> int:
+        """Requests of the window that are not used yet."""
+        return self._size - self.n
 
     def add(self, difference: float) -> None:
         """Take in the pair of the next request in the drawn order: candidate's score minus incumbent's."""
@@ -79,31 +73,29 @@ class Window:
         if self._guess.refit():
             self._look_ahead(place)
         self._settle(place, left, rounded)
-        self._seen[hundredths(difference)] += 1
+        self._look()
+
+    def bounds(self) -> Bounds:
+        """The least and the most that the window's mean can still be; one value once every request has been used."""
+        low, high = (self._sum + self._sure[:, self.n]) / self._size
+        guessed = (self._sum + float(self._guess_left[self.n])) / self._size
+        return Bounds(n=self.n, low=float(low), high=float(high), middle=guessed)
 
     def interval(self) -> Interval:
         """All means over the window that are not ruled out; a single value once every request has been used."""
-        place = self.n
-        low = (self._sum + float(self._low[place:].sum())) / self._size
-        high = (self._sum + float(self._high[place:].sum())) / self._size
-        guessed = (self._sum + float(self._guess.values[place:].sum())) / self._size
-        if place in (0, self._size):
-            return Interval(low=low, high=high)
-        return self._game.interval(low=low, high=high, middle=guessed)
-
-    def log_e(self, theta: float, sign: Sign) -> float:
-        """Natural logarithm of the e-value against "the window's mean is at most theta" (`sign` +1) or "at least" (-1)."""
-        return self._game.log_e(theta, sign)
+        bounds = self.bounds()
+        if self.n in (0, self._size):
+            return Interval(low=bounds.low, high=bounds.high)
+        return self._game.interval(bounds)
 
     def judgement(self) -> Judgement:
         """The verdict now; exact, whatever was claimed before, once every request has been used."""
-        claims = frozenset(self._game.claims) if self.n < self._size else self._counted()
-        return read(self._game, self._seen, self.interval(), claims=claims)
+        if self.n == self._size:
+            return self._read(self.interval(), self._counted())
+        return super().judgement()
 
-    @property
-    def evidence(self) -> Histogram:
-        """The differences so far, counted."""
-        return Histogram(counts=self._seen)
+    def _left(self) -> int:
+        return self.room
 
     def _settle(self, place: int, left: int, difference: float) -> None:
         mean_guess = float(self._guess_left[place]) / left
@@ -115,15 +107,14 @@ class Window:
             stretch=self._size / left,
             shift=self._sum / left,
         )
-        self._game.settle(step)
-        self._spread.learn(step.z)
+        self._took(step, round(100 * difference))
         self._guess.learn(place, difference)
         self._sum += difference
 
     def _look_ahead(self, place: int) -> None:
         """Sums and bounds of what the guesses leave over the remaining requests; the set is known, the order unused."""
         guess = self._guess.values
-        self._guess_left = np.cumsum(guess[::-1])[::-1]
+        self._guess_left = _left_over(guess)
         self._bottom = float((self._low - guess)[place:].min())
         self._top = float((self._high - guess)[place:].max())
 
@@ -132,3 +123,9 @@ class Window:
         mean = self._sum / self._size
         margin = self._game.terms.margin
         return frozenset(claim for claim, null in CLAIMS.items() if null.sign * (mean - null.theta(margin)) > 0)
+
+
+def _left_over(values: Floats) -> Floats:
+    """The sum of the values from each place on; 0 after the last."""
+    sums: Floats = np.append(np.cumsum(values[::-1])[::-1], 0.0)
+    return sums

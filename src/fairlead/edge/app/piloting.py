@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from fairlead.core.nouns import (
     JSON,
     Asker,
     Candidate,
+    Drawing,
+    Engine,
     Estimand,
     Exchange,
     ExchangeRow,
@@ -36,6 +39,7 @@ from fairlead.core.nouns import (
 )
 from fairlead.core.ports import Grader
 from fairlead.core.wire.candidate import candidate_body
+from fairlead.core.workload.language import language
 from fairlead.edge.app import judges
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.judges import Fees, Panel
@@ -44,13 +48,17 @@ from fairlead.edge.app.scanning import cost_of
 from fairlead.edge.clients.address import address
 from fairlead.edge.clients.http import Endpoint, candidate_endpoint, incumbent_endpoint
 from fairlead.edge.labels import Labels, read_labels
+from fairlead.edge.language import Languages
 from fairlead.edge.plugins import load_grader
 from fairlead.pilot import design as designs
+from fairlead.pilot import on_file
 from fairlead.pilot.design import Frame
 from fairlead.pilot.progress import Progress
 from fairlead.pilot.result import Ended, PilotResult
 from fairlead.pilot.run import PausedPilot
 from fairlead.pilot.run import run as run_pilot
+
+LANGUAGES = Languages()
 
 LOOKED_AT = 200
 """Exchanges read to say which parameters will not be sent and which grader suits."""
@@ -77,6 +85,8 @@ class Order:
     timeout_s: float
     concurrency: int
     window: bool = False
+    drawing: Drawing = designs.PLAIN
+    constant: bool = False
     budget: Decimal | None = None
     price: TokenPrice | None = None
     reask: Asker | None = None
@@ -179,6 +189,7 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
             f"By the grader {name}, which suits the expected answers of {workload.name!r}, the log's own answers are nearly "
             f"all wrong ({right:.0%} right). Name the grader that is meant with --grader, or {name} if that is so."
         )
+    labels_known = on_file.known(desk.ledger, workload.id, order.drawing, rows)
     design = designs.propose(
         workload_id=workload.id,
         rows=rows,
@@ -195,9 +206,12 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
         incumbent=order.reask,
         judging=None if panel is None else panel.judging(workload),
         reviewing=judges.reviewing_of(desk, panel, wanted=order.people),
+        drawing=order.drawing,
+        engine=Engine.CONSTANT if order.constant else None,
+        known=labels_known,
     )
     design = designs.continued(design, [entry.design for entry in desk.ledger.pilots()], ran_out=ran_out(desk))
-    frame = designs.frame_of(design, rows, grader, expected)
+    frame = designs.frame_of(design, rows, grader, expected, labels_known)
     price = price_of_candidate(desk, order)
     estimated = estimate(design, frame, price, concurrency=order.concurrency)
     judge_prices = judges.prices(desk, panel) if panel is not None else ()
@@ -350,12 +364,19 @@ def price_of_incumbent(desk: Desk, design: PilotDesign) -> TokenPrice | None:
 
 def estimate(design: PilotDesign, frame: Frame, price: TokenPrice | None, *, concurrency: int) -> Estimate:
     """At most this many requests, and what they cost and take if the candidate is as wordy and as quick as the incumbent."""
-    requests = design.n_max if design.estimand is Estimand.WINDOW else min(design.n_max, frame.distinct)
+    requests = min(design.n_max, askable(design, frame))
     return Estimate(
         requests=requests,
         cost=scaled(frame.rows, price, requests),
         seconds=duration(frame.rows, requests, concurrency),
     )
+
+
+def askable(design: PilotDesign, frame: Frame) -> int:
+    """How many different requests there are to ask."""
+    if design.estimand is Estimand.LIKE_THIS:
+        return frame.distinct
+    return len({row.request_key for row in frame.rows})
 
 
 def scaled(rows: Sequence[ExchangeRow], price: TokenPrice | None, requests: int) -> Money | None:
@@ -426,6 +447,7 @@ async def run_connected(
                 budget=remaining,
                 concurrency=order.concurrency,
                 progress=on_progress,
+                language=partial(language, language_of=LANGUAGES),
             )
         except PausedPilot as paused:
             keep(desk, prepared, with_logged_cost(desk, paused.result), order)

@@ -13,7 +13,6 @@ import msgspec
 
 from fairlead import plan, scan
 from fairlead.core.errors import FairleadError
-from fairlead.core.evidence import Evidence, Forecast, forecast
 from fairlead.core.ids import digest
 from fairlead.core.judge import PEOPLE
 from fairlead.core.moves import LogSpan, PilotFacts, Plan, Skipped, WorkloadFacts
@@ -109,7 +108,7 @@ def one_pilot(desk: Desk, on_file: Files, entry: PilotEntry, rows: Sequence[Exch
         pairs,
         price=price_of(desk, design, record),
         incumbent_costs=incumbent_costs(desk, design, pairs, by_id),
-        forecast=forecast_of(design, pairs),
+        known=desk.ledger.on_file(entry.id),
         distinct_left=left,
         out_of_date=out_of_date(on_file, entry, rows),
     )
@@ -144,14 +143,6 @@ def incumbent_costs(
         again = row and desk.prices.cost_of(row.model, row.provider, pair.incumbent_usage, desk.now)
         costs.append(again.money if again else None)
     return costs
-
-
-def forecast_of(design: PilotDesign, pairs: Sequence[PairRow]) -> Forecast | None:
-    """How many more pairs would decide the margin; `None` before the first."""
-    if not pairs:
-        return None
-    evidence = Evidence(margin=design.margin, alpha=design.alpha)
-    return forecast(evidence.after([row.pair.difference for row in pairs]))
 
 
 def out_of_date(on_file: Files, entry: PilotEntry, rows: Sequence[ExchangeRow]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import msgspec
 from fairlead.core.errors import PilotPaused, UsageError
 from fairlead.core.grade import GRADERS, describe
 from fairlead.core.money import parse_price
-from fairlead.core.nouns import JSON, Asker, Candidate, Combine, Dialect, Judge
+from fairlead.core.nouns import JSON, Asker, Candidate, Combine, Dialect, Drawing, Judge
 from fairlead.edge.app import Desk, opened, piloting
 from fairlead.edge.app.judges import Panel, rubric_file
 from fairlead.edge.cli import options, show
@@ -67,7 +67,12 @@ def pilot_flags(command: options.Command) -> options.Command:
             click.option("--alpha", type=float, help=f"Chance of any wrong statement, ever (default {default.alpha})."),
             click.option("--n-max", type=click.IntRange(1), help=f"Pairs at most (default {default.n_max:,})."),
             click.option("--seed", type=int, help=f"Which random order requests are drawn in (default {default.seed})."),
-            click.option("--window", is_flag=True, help="Ask about exactly the logged rows (drawn with replacement), not traffic like them."),
+            click.option("--window", is_flag=True, help="Ask about exactly the logged rows, not traffic like them."),
+            click.option("--segment", "segments", multiple=True, metavar="LABEL", help="Every value of this label has a floor of its own: language, model, prompt, tool, user, or a key of the log's metadata. May be repeated."),
+            click.option("--floor", type=float, help="How much worse you would accept in any one segment, as a share (default 0.1, or the margin if that is more)."),
+            click.option("--cluster", metavar="LABEL", help=f"Bet once for each of these: conversation, trajectory, user, a key of the metadata, or none (default {default.cluster})."),
+            click.option("--weight", metavar="KEY", help="Draw in proportion to this number in the log's metadata (default: every request alike)."),
+            click.option("--engine", type=click.Choice(["adaptive", "constant"]), default="adaptive", show_default=True, help="How pairs become evidence; constant bets need more pairs and are those of fairlead verdict."),
             click.option("--concurrency", type=click.IntRange(1), help=f"Requests on their way at once (default {default.concurrency})."),
             click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help=f"A slower answer is a failure (default {default.timeout_s:g})."),
             click.option("--budget", metavar="AMOUNT", help="Stop before spending more than this, in the price's currency; without a price: requests."),
@@ -150,6 +155,8 @@ def order_of(settings: Settings, workloads: Sequence[str], flags: dict[str, Any]
         timeout_s=flags["timeout"] or defaults.timeout_s,
         concurrency=flags["concurrency"] or defaults.concurrency,
         window=flags["window"],
+        drawing=drawing_of(defaults, flags),
+        constant=flags["engine"] == "constant",
         budget=money_flag(flags["budget"]),
         price=parse_price(flags["price"]) if flags["price"] else None,
         reask=reasked(flags),
@@ -191,6 +198,21 @@ def judge_called(settings: Settings, name: str, flags: dict[str, Any]) -> Judge:
         )
     price = parse_price(flags["judge_price"]) if flags["judge_price"] else None
     return Judge(endpoint="http" + url, model=model, key_env=flags["judge_key_env"], price=price)
+
+
+def drawing_of(defaults: PilotSettings, flags: dict[str, Any]) -> Drawing:
+    """By what rule requests are drawn."""
+    cluster = flags["cluster"] or defaults.cluster
+    floor = flags["floor"] if flags["floor"] is not None else defaults.floor
+    segments = tuple(dict.fromkeys(flags["segments"] or defaults.segments))
+    if floor is not None and not segments:
+        raise UsageError("A floor is that of segments; name a label with --segment, such as --segment language.")
+    return Drawing(
+        cluster=None if cluster == "none" else cluster,
+        weight=flags["weight"],
+        segments=segments,
+        floor=None if floor is None else share(floor, name="floor"),
+    )
 
 
 def candidate_of(settings: Settings, flags: dict[str, Any]) -> Candidate:

@@ -21,6 +21,7 @@ TABLES = (
     "workloads",
     "pilots",
     "draws",
+    "on_file",
     "replies",
     "judgements",
     "preferences",

@@ -55,6 +55,7 @@ def erase(transaction: Transaction, who: str) -> Forgotten:
     preferences = transaction.change(f"DELETE FROM preferences WHERE exchange_id IN {_GONE}")
     # A draw leaves its place empty: the others keep their positions, on which pilots, also running ones, rely.
     draws = transaction.change(f"UPDATE draws SET exchange_id = '' WHERE exchange_id IN {_GONE}")
+    transaction.change(f"DELETE FROM on_file WHERE exchange_id IN {_GONE}")
     exchanges = transaction.change("DELETE FROM exchanges WHERE seq IN (SELECT seq FROM gone)")
     transaction.change(f"INSERT INTO loose SELECT body FROM {_GONE_REPLIES}")
     replies = transaction.change(f"DELETE FROM {_GONE_REPLIES}")

@@ -22,6 +22,7 @@ from fairlead.core.nouns import (
     JSON,
     Exchange,
     ExchangeRow,
+    OnFile,
     PairRow,
     PilotDesign,
     Preference,
@@ -419,6 +420,35 @@ class Ledger:
             last = transaction.rows(count, (pilot_id,))[0][0]
             values = [(pilot_id, last + place, key(each)) for place, each in enumerate(exchange_ids, start=1)]
             transaction.change_each("INSERT INTO draws (pilot_id, position, exchange_id) VALUES (?, ?, ?)", values)
+
+    def on_file(self, pilot_id: str) -> list[OnFile]:
+        """What was known of the requests before the first pair, by position; without those erased since."""
+        sql = "SELECT position, exchange_id, closed, segments FROM on_file WHERE pilot_id = ? ORDER BY position"
+        return columns.OnFileReader().read(self._database.rows(sql, (key(pilot_id),)))
+
+    def append_on_file(self, pilot_id: str, known: Sequence[OnFile]) -> None:
+        """Keep what is known of the requests of a pilot; what is there already stays."""
+        sql = (
+            "INSERT INTO on_file (pilot_id, position, exchange_id, closed, segments) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (pilot_id, position) DO NOTHING"
+        )
+        values = [
+            (pilot_id, each.position, key(each.exchange_id), each.closed, encode(each.segments)) for each in known
+        ]
+        with self._database.write() as transaction:
+            self._refuse_unknown_pilot(transaction, pilot_id)
+            transaction.change_each(sql, values)
+
+    def metadata(self, workload_id: str, name: str) -> dict[str, JSON]:
+        """The value of one metadata key for each exchange of a workload that has it, by exchange id."""
+        chosen = _of_workload(workload_id)
+        found: dict[str, JSON] = {}
+        for page in self._pages(columns.SELECT_METADATA, chosen, size=_ROWS_AT_ONCE):
+            for _, id_column, packed in page:
+                notes = decode(packed)
+                if isinstance(notes, dict) and name in notes:
+                    found[shown(id_column)] = notes[name]
+        return found
 
     def reply(self, asker_id: str, request_key: str) -> Reply | None:
         """The reply kept from this asker to this request, so that nothing is asked twice."""

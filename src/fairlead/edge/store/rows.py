@@ -18,6 +18,7 @@ from fairlead.core.nouns import (
     ExchangeRow,
     FailureKind,
     Fidelity,
+    OnFile,
     Reply,
     Request,
     Ungrouped,
@@ -69,8 +70,10 @@ INSERT_ARRIVAL = (
 
 SELECT_ROWS = (
     "SELECT seq, id, request_key, workload_id, prompt_id, dialect, endpoint, model, provider,"
-    f" {USAGE}, started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier FROM exchanges"
+    f" {USAGE}, started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier, made_for FROM exchanges"
 )
+
+SELECT_METADATA = "SELECT seq, id, metadata FROM exchanges"
 
 SELECT_REQUESTS = "SELECT e.seq, q.hash, q.data, e.started_us FROM exchanges e JOIN bodies q ON q.id = e.request_body"
 
@@ -252,7 +255,9 @@ class RowReader:
 
     def _record(self, columns: Row) -> ExchangeRow:
         seq, id_column, request_key, workload_id, prompt_id, dialect, endpoint, model, provider = columns[:9]
-        started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier = columns[9 + _TOKENS :]
+        started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier, made_for = columns[
+            9 + _TOKENS :
+        ]
         texts = self._texts
         return ExchangeRow(
             seq=seq,
@@ -273,4 +278,26 @@ class RowReader:
             step=step,
             fidelity=flags_from(fidelity),
             tier=texts[tier],
+            user=texts[made_for],
         )
+
+
+class OnFileReader:
+    """Reads what is on file of a pilot's requests, keeping one copy of segments that many share."""
+
+    def __init__(self) -> None:
+        self._segments: dict[bytes, tuple[str, ...]] = {}
+
+    def read(self, rows: Iterable[Row]) -> list[OnFile]:
+        """The rows as records."""
+        return [
+            OnFile(position=position, exchange_id=shown(id_column), closed=closed, segments=self._read(segments))
+            for position, id_column, closed, segments in rows
+        ]
+
+    def _read(self, column: bytes) -> tuple[str, ...]:
+        found = self._segments.get(column)
+        if found is None:
+            values = decode(column)
+            found = self._segments[column] = tuple(map(str, values)) if isinstance(values, list) else ()
+        return found

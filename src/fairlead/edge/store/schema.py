@@ -108,6 +108,17 @@ draws = sa.Table(
     sqlite_with_rowid=False,
 )
 
+on_file = sa.Table(
+    "on_file",
+    metadata,
+    sa.Column("pilot_id", sa.Text, sa.ForeignKey("pilots.id"), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("exchange_id", sa.Text, nullable=False, index=True),
+    sa.Column("closed", sa.BigInteger),
+    sa.Column("segments", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 replies = sa.Table(
     "replies",
     metadata,

@@ -127,6 +127,9 @@ def _pilots() -> None:
         sa.UniqueConstraint("id", name="uq_pilots_id"),
     )
     _of_a_pilot("draws")
+    _of_a_pilot(
+        "on_file", sa.Column("closed", sa.BigInteger()), sa.Column("segments", sa.LargeBinary(), nullable=False)
+    )
     _of_a_pilot("pairs", sa.Column("record", sa.LargeBinary(), nullable=False))
     op.create_table(
         "replies",
@@ -269,7 +272,7 @@ def _judging() -> None:
     op.create_index("ix_preferences_exchange_id", "preferences", ["exchange_id"])
 
 
-def _of_a_pilot(name: str, *more: sa.Column[bytes]) -> None:
+def _of_a_pilot(name: str, *more: sa.Column[bytes] | sa.Column[int]) -> None:
     op.create_table(
         name,
         sa.Column("pilot_id", sa.Text(), nullable=False),
