@@ -88,7 +88,7 @@ class PilotLedger(Protocol):
         """Keep what is known of the requests, before the first draw."""
         ...
 
-    def metadata(self, workload_id: str, key: str) -> Mapping[str, JSON]:
+    def metadata(self, workload_id: str, name: str) -> Mapping[str, JSON]:
         """The value of one metadata key for each exchange of a workload that has it, by exchange id."""
         ...
 

@@ -91,10 +91,10 @@ class MemoryLedger:
         for each in known:
             kept.setdefault(each.position, each)
 
-    def metadata(self, workload_id: str, key: str) -> Mapping[str, JSON]:
+    def metadata(self, workload_id: str, name: str) -> Mapping[str, JSON]:
         """The value of one metadata key for each exchange that has it."""
         mine = self._exchanges.values() if workload_id == self.workload_id else ()
-        return {each.id: each.metadata[key] for each in mine if key in each.metadata}
+        return {each.id: each.metadata[name] for each in mine if name in each.metadata}
 
     def reply(self, asker_id: str, request_key: str) -> Reply | None:
         """The reply kept from this asker to this request."""
