@@ -16,6 +16,7 @@ from fairlead.core.nouns import (
     Candidate,
     Category,
     Combine,
+    Engine,
     Estimand,
     Failure,
     FailureKind,
@@ -346,7 +347,7 @@ def test_judgements_that_are_kept_are_not_asked_for_again():
 
 
 def test_a_window_asks_a_judge_once_about_a_pair_it_draws_again():
-    court = Court(count=30, estimand=Estimand.WINDOW, n_max=120)
+    court = Court(count=30, estimand=Estimand.WINDOW, engine=Engine.CONSTANT, n_max=120)
     court.run(concurrency=16)
     assert len({row.pair.exchange_id for row in court.pairs}) < len(court.pairs)
     assert max(Counter((asked.first, asked.second) for asked in court.judges[0].asked).values()) == 1

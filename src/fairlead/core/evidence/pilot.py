@@ -97,8 +97,9 @@ class PilotEvidence:
         if not (self._segments and self._mean.decided):
             self._check(pair, self._mean.n)
             self._mean.add(pair.difference)
-        for each in [] if known is None else self._of(known):
-            each.add(pair.difference)
+        if known is not None:
+            for each in self._of(known):
+                each.add(pair.difference)
         self._pairs.append(pair)
         self.n += 1
 
