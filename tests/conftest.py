@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-MISSING = re.compile(r"needs (?:the )?Debian package (\S+)")
+# How long an example takes depends on what else the machine is doing; CI tries the same examples every time.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
+settings.load_profile("any machine")
+
+MISSING = re.compile(r"needs (?:the )?Debian package ([a-z0-9][a-z0-9.+-]*[a-z0-9+])")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.config.stash[SKIPS] = Counter(
-        found.group(1).rstrip(".,;")
+        found.group(1)
         for report in terminalreporter.stats.get("skipped", [])
         if (found := MISSING.search(str(report.longrepr)))
     )
