@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -88,14 +89,14 @@ def _pilot(number: int, pairs: int, win: int, loss: int, price: str | None, marg
         log_from=SPAN.start,
         log_to=SPAN.end,
     )
-    return pilot_facts(
+    facts = pilot_facts(
         design,
         rows,
         price=parse_price(price) if price else None,
         incumbent_costs=[Money(amount=Decimal("0.01"))] * len(rows),
-        forecast=Forecast(median=420, p80=900, p_replace=0.61, p_worse=0.34),
         distinct_left=300,
     )
+    return replace(facts, forecast=Forecast(median=420, p80=900, p_replace=0.61, p_worse=0.34))
 
 
 @cache
