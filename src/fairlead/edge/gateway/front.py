@@ -36,7 +36,7 @@ class Incoming:
     """
 
     __slots__ = (
-        "anthropic", "body_bytes", "fields", "is_pending", "keep", "key", "known", "method", "own_key", "parts", "place",
+        "anthropic", "body_bytes", "fields", "head_bytes", "is_pending", "keep", "key", "known", "method", "own_key", "parts", "place",
         "problem", "query", "url", "version",
     )  # fmt: skip
 
@@ -50,6 +50,7 @@ class Incoming:
         self.known: dict[bytes, bytes] = {}
         self.parts: list[bytes] = []
         self.body_bytes = 0
+        self.head_bytes = 0
         self.place: Place | None = None
         self.anthropic = False
         self.problem: Problem | None = None
@@ -103,6 +104,7 @@ class Front(asyncio.Protocol):
             if self._discarded > _DISCARD:
                 self.transport.abort()
             return
+        before = self._incoming if self._in_head else None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -114,7 +116,7 @@ class Front(asyncio.Protocol):
             self._refuse(Problem(status=400, code="not_http", message=f"The request is not valid HTTP/1.1: {error}."))
             return
         if self._in_head:
-            self._count_head(data)
+            self._count_head(before, len(data))
         elif (
             self._incoming is not None and self._incoming.problem is not None and not self._ready and self.call is None
         ):
@@ -130,15 +132,16 @@ class Front(asyncio.Protocol):
             self._reading = False
             self.transport.pause_reading()
 
-    def _count_head(self, data: bytes) -> None:
-        if self._incoming is None and not self._ready:  # between two requests
+    def _count_head(self, before: Incoming | None, count: int) -> None:
+        if before is None or before is not self._incoming:  # not all of it belongs to this head
             return
-        self._head_bytes += len(data)
+        self._head_bytes += count
         if self._head_bytes > self._plane.settings.max_header_bytes:
-            limit = self._plane.settings.max_header_bytes // 1024
-            self._refuse(
-                Problem(status=431, code="head_too_large", message=f"The head of the request is over {limit} KiB.")
-            )
+            self._refuse(self._long_head())
+
+    def _long_head(self) -> Problem:
+        limit = self._plane.settings.max_header_bytes // 1024
+        return Problem(status=431, code="head_too_large", message=f"The head of the request is over {limit} KiB.")
 
     def eof_received(self) -> bool:
         """The caller has closed: nobody who speaks HTTP closes only one way."""
@@ -183,6 +186,7 @@ class Front(asyncio.Protocol):
         incoming = self._incoming
         if incoming is not None:
             incoming.url += url
+            incoming.head_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the head; trailers are not looked at."""
@@ -196,6 +200,7 @@ class Front(asyncio.Protocol):
             )
         incoming.known[low] = value
         incoming.fields.append((low, value))
+        incoming.head_bytes += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         """The head is there: decide on it before a byte of the body is taken."""
@@ -217,10 +222,12 @@ class Front(asyncio.Protocol):
         if self.call is None:
             self.deadline = monotonic() + self._plane.settings.body_s
 
-    def _problem_of(self, incoming: Incoming) -> Problem | None:  # noqa: PLR0911  # a list of reasons, in order
+    def _problem_of(self, incoming: Incoming) -> Problem | None:  # noqa: C901, PLR0911  # a list of reasons, in order
         settings = self._plane.settings
         if incoming.version not in {"1.1", "1.0"}:
             return Problem(status=400, code="version", message="Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        if incoming.head_bytes > settings.max_header_bytes:
+            return self._long_head()
         if len(incoming.fields) > settings.max_headers:
             return Problem(
                 status=431, code="too_many_fields", message=f"The head has more than {settings.max_headers} fields."
