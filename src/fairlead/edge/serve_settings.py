@@ -83,7 +83,7 @@ _MEGABYTES = {"max_body_mb": "max_body_bytes", "kept_mb": "kept_bytes"}
 _FLAGS = ("require_key", "response_headers", "inject_usage")
 NAMES = {
     *_WHOLE, *_SECONDS, *_MEGABYTES, *_FLAGS, "host", "max_header_kb", "disconnect", "openai", "anthropic", "aliases",
-    "upstreams", "routes", "webhook",
+    "upstreams", "routes", "webhook", "capture", "admin", "traces", "logs",
 }  # fmt: skip
 UPSTREAM = {
     "url", "urls", "dialect", "key_env", "key_file", "health", "connect_s", "first_byte_s", "idle_s", "max_in_flight",

@@ -29,6 +29,7 @@ from fairlead.core.wire import anthropic, fields, loose, openai, responses
 from fairlead.core.wire.decode import decode
 from fairlead.core.wire.failure import failure_of, one_line
 from fairlead.core.wire.other_streams import CompletionStream, ResponseStream
+from fairlead.core.wire.row import TIERS
 from fairlead.core.wire.stream import MAX_STREAM_BYTES, ChatStream, MessageStream
 from fairlead.serve.frames import Ended, Protocol
 
@@ -74,6 +75,7 @@ class Answered:
     body: JSON
     answer: Answer
     usage: Usage
+    tier: str | None = None
 
 
 def asked(protocol: Protocol, data: bytes) -> Asked:
@@ -203,7 +205,14 @@ def _read(spoken: Protocol, body: JSON, *, status: int) -> Answered:
     except UnreadableLine as error:
         failure = Failure(kind=FailureKind.NOT_JSON, detail=one_line(error.reason), status=status or None)
         return Answered(body=body, answer=Answer(failure=failure), usage=Usage())
-    return Answered(body=body, answer=answer, usage=usage)
+    return Answered(body=body, answer=answer, usage=usage, tier=_tier(body))
+
+
+def _tier(body: JSON) -> str | None:
+    """The service tier an answer names; `None` is the standard one."""
+    told = fields.mapping_or_empty(body)
+    named = told.get("service_tier") or fields.mapping_or_empty(told.get("usage")).get("service_tier")
+    return str(named) if fields.is_one_of(named, TIERS) else None
 
 
 _ANSWERS: Mapping[Protocol, Callable[[JSON], tuple[Answer, Usage]]] = {

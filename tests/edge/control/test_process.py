@@ -22,6 +22,7 @@ from fairlead.edge.config import Settings
 from fairlead.edge.control import process
 from fairlead.edge.control.links import LARGEST_FRAME, Link
 from fairlead.edge.control.process import ControlProcess
+from fairlead.edge.operate_settings import CaptureSettings, OperateSettings
 from fairlead.edge.store import Ledger
 from fairlead.serve.snapshot import Snapshot
 
@@ -79,7 +80,11 @@ def running(tmp_path, *steps, tell=None):
     """A control process that serves a socket until the block ends."""
     where = str(tmp_path / "control.sock")
     control = ControlProcess(
-        Settings(), ledger=str(tmp_path / "fairlead.db"), base=Snapshot(version=0), tell=tell or Told(), flush_s=0.01
+        Settings(),
+        ledger=str(tmp_path / "fairlead.db"),
+        base=Snapshot(version=0),
+        tell=tell or Told(),
+        operate=OperateSettings(capture=CaptureSettings(flush_s=0.01)),
     )
     for step in steps:
         control.add(step)

@@ -26,8 +26,8 @@ def body(number):
 def arrival(number, *, workload=None, at_us=AT_US, key_id="k1", cost=5, bodies=None):
     request, response = bodies or (body(number), body(-number))
     note = {NOTE: {"ended": "done", "key": key_id, "cost": cost, "instead": 2 * cost}}
-    names = (f"call{number}", f"call{number}", f"rk{number}", "openai.chat", "chat", "m-1", "openai")
-    usage = (100, 20, None, None, 30, 4)
+    names = (f"call{number}", f"call{number}", f"rk{number}", "openai.chat", "chat", "m-1", "openai", None)
+    usage = (100, 20, None, None, 30, 4, None, None, None)
     around = (at_us, 0.3, 0.1, None, None, None, None, None, "gateway", encode(note), "incumbent", workload, None)
     return Arrival((*names, *usage, *around), request, response)
 
@@ -161,7 +161,7 @@ def test_keys_are_kept_in_the_order_they_were_made(ledger):
     ledger.put_key("k2", {"name": "two"})
     ledger.put_key("k1", {"name": "one"})
     ledger.put_key("k2", {"name": "second"})
-    assert ledger.keys() == [{"name": "second"}, {"name": "one"}]
+    assert ledger.key_records() == [{"name": "second"}, {"name": "one"}]
 
 
 def test_a_quantile_is_read_inside_its_bucket():

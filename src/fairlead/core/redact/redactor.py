@@ -67,8 +67,15 @@ class Redactor:
     def __init__(self, checks: Checks, *, policy: Policy = Policy.MASK, key: Callable[[], bytes] = _no_key) -> None:
         self.policy = policy
         self.report = Report()
+        self._checks = checks
         self._finder = Finder(checks, personal=policy is not Policy.KEEP)
         self._key = key
+
+    def dropping(self) -> Redactor:
+        """A redactor that keeps no text at all, for what may not be stored whatever the policy; with the same key."""
+        other = Redactor(self._checks, policy=Policy.DROP, key=self._key)
+        other.report = self.report
+        return other
 
     def text(self, text: str) -> str:
         """`text` without what must not be stored, on its own."""

@@ -193,7 +193,7 @@ def _looks_anthropic(asked: Mapping[str, JSON]) -> bool:
 
 _FLAGS = frozenset(flag.value for flag in Fidelity)
 _MEDIA = frozenset({PartKind.IMAGE, PartKind.DOCUMENT, PartKind.AUDIO})
-_TIERS = frozenset({"batch", "flex", "priority"})
+TIERS = frozenset({"batch", "flex", "priority"})
 _CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id")
 _USER_KEYS = ("user_id", "user")
 
@@ -312,7 +312,7 @@ class _Reading:
             return fields.label(self._row["tier"])
         body = fields.mapping_or_empty(response)
         named = body.get("service_tier") or fields.mapping_or_empty(body.get("usage")).get("service_tier")
-        if fields.is_one_of(named, _TIERS):
+        if fields.is_one_of(named, TIERS):
             return str(named)
         return "batch" if metadata.get("batch") is True else None
 

@@ -28,6 +28,8 @@ COMMANDS = {
     "run": "Scan, pilot, plan and report in one go.",
     "verdict": "Judge counts you already have, or show the verdicts on file.",
     "demo": "Run everything on a simulated organisation, offline.",
+    "key": "Make, list, replace and revoke callers' keys.",
+    "top": "Watch the gateway live: workloads, speed, money, errors.",
     "doctor": "Say what is missing on this machine.",
     "ledger": "Back up, export or erase what the ledger keeps.",
 }

@@ -77,7 +77,8 @@ def command(
 
     def control(listener: socket.socket) -> None:
         module = importlib.import_module("fairlead.edge.control.process")  # the data planes load no database
-        module.main(listener, config=config, ledger=ledger, base=base_snapshot(settings()))
+        found = settings()
+        module.main(listener, config=config, ledger=ledger, base=base_snapshot(found), admin_port=found.admin_port)
 
     def ready(settings: ServeSettings) -> None:
         click.echo(_as_json(settings) if as_json else _as_text(settings))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
+from typing import Protocol as Protocol_
 
 import msgspec
 
@@ -33,12 +34,25 @@ SOURCE = "gateway"
 
 _MEMORY = 24_000_000
 _COSTS = 20_000
+_MODELS = 1_000
+OTHER_MODEL = "other"
+"""Stands for models that never answered: anybody can ask for any name, and sums are kept for each."""
 _ROW_BYTES = 600
 _LEARNED_ALWAYS = 16
 _MAKERS: Mapping[Protocol, str] = {Protocol.ANTHROPIC_MESSAGES: "anthropic"}
 _ENCODER = msgspec.json.Encoder()
 
-Price = Callable[[str, str | None, Usage, datetime | None], Priced]
+
+class Price(Protocol_):
+    """What a call cost, by model, provider, tokens, time and service tier."""
+
+    def __call__(
+        self, model: str, provider: str | None, usage: Usage, at: datetime | None, *, tier: str | None = None
+    ) -> Priced:
+        """The cost, or why it is not known."""
+        ...
+
+
 Rate = Callable[[str], Decimal | None]
 """What one unit of a currency is worth in dollars, `None` where that is not known."""
 
@@ -130,7 +144,8 @@ class Lot:
 class Capture:
     """Turns calls into lots. Not to be shared between threads.
 
-    `provider` names who is paid at an upstream; `wanted` says of which calls somebody wants to see what was kept.
+    `provider` names who is paid at an upstream; `wanted` says of which calls somebody wants to see what was kept;
+    `may_leave` whether the texts of a workload (`None`: not known yet) may be written to where the ledger is.
     """
 
     def __init__(
@@ -146,14 +161,17 @@ class Capture:
         self.wanted = wanted
         self.provider = provider
         self.unreadable = 0
+        self.may_leave: Callable[[str | None], bool] = lambda _: True
         self._redactor = redactor
+        self._dropping = redactor.dropping()
         self._price = price
         self._rate = rate
         self._placing = placing
         self._pack = packer()
         self._questions: Memo[tuple[Protocol, bytes], _Question] = Memo(_MEMORY, lambda _, each: each.size)
         self._replies: Memo[tuple[Protocol, int, Ended, bytes], _Reply] = Memo(_MEMORY, lambda _, each: each.size)
-        self._costs: dict[tuple[str, str | None, Usage, int], int | None] = {}
+        self._models: set[str] = set()
+        self._costs: dict[tuple[str, str | None, Usage, int, str | None], int | None] = {}
 
     def read(self, calls: Sequence[Call]) -> Lot:
         """The lot that calls make."""
@@ -230,11 +248,14 @@ class Capture:
 
     def _keep(self, call: Call, question: _Question, reply: _Reply, lot: Lot) -> None:
         who = _Who(call.user or question.asked.user, call.conversation or question.asked.conversation)
-        named = self._named(who) if question.clean and reply.clean else None
+        placed = self._place(call, question)
+        leaves = self.may_leave(placed.workload_id)
+        named = self._named(who) if leaves and question.clean and reply.clean else None
         fidelity = question.asked.fidelity
         notes: dict[str, JSON] = {}
         if named is None:
-            whole = redacted(_exchange(call, question.asked, reply.answered, who), self._redactor)
+            redactor = self._redactor if leaves else self._dropping
+            whole = redacted(_exchange(call, question.asked, reply.answered, who), redactor)
             fidelity, notes = whole.fidelity, dict(whole.metadata)
             named = _Who(whole.user, whole.conversation)
             seen = question.seen
@@ -243,7 +264,8 @@ class Capture:
             )
             question.seen = seen
             reply = self._reply_of(replace(reply.answered, body=whole.response_body, answer=whole.answer), size=0)
-        placed = self._place(call, question)
+        if leaves:
+            self._learn(call, question)
         bill = self._count(call, lot, placed=placed, reply=reply.answered)
         flags = ", ".join(fidelity) or None
         notes[NOTE] = _note(call, bill, self._redactor)
@@ -274,6 +296,7 @@ class Capture:
             request.endpoint.value,
             kept(reply.answered.answer.model or call.model or request.model),
             self.provider(call.upstream),
+            None if reply.answered.tier is None else kept(reply.answered.tier),
             *reply.usage,
             call.started_us,
             call.latency_s,
@@ -282,21 +305,23 @@ class Capture:
         )
 
     def _place(self, call: Call, question: _Question) -> Placed:
-        """Where a call belongs: as its data plane found, or as is found here; learning from it either way."""
-        request = question.asked.request
-        if question.seen <= _LEARNED_ALWAYS or question.seen & (question.seen - 1) == 0:
-            self._placing.learn(request, at=moment(call.started_us))
+        """Where a call belongs: as its data plane found, or as is found here."""
         if call.workload_id is not None:
             return Placed(call.workload_id, call.prompt_id)
         if question.placed_by != self._placing.version:
-            question.placed, question.placed_by = self._placing.place(request), self._placing.version
+            question.placed, question.placed_by = self._placing.place(question.asked.request), self._placing.version
         return question.placed
+
+    def _learn(self, call: Call, question: _Question) -> None:
+        """Learn from a request, as it is kept; from one that comes again and again ever more rarely."""
+        if question.seen <= _LEARNED_ALWAYS or question.seen & (question.seen - 1) == 0:
+            self._placing.learn(question.asked.request, at=moment(call.started_us))
 
     # Sums
 
     def _count(self, call: Call, lot: Lot, *, placed: Placed = NOWHERE, reply: Answered | None = None) -> _Bill:
         """Add a call to the sums; what it cost."""
-        model = (reply.answer.model if reply is not None else None) or call.model
+        model = self._model(call, reply)
         workload = placed.workload_id or call.workload_id or ""
         slot = Slot(call.started_us // HOUR_US * HOUR_US, workload, model, call.key_id or "", call.served.value)
         tally = lot.tallies.get(slot)
@@ -318,27 +343,39 @@ class Capture:
         )
         return bill
 
+    def _model(self, call: Call, reply: Answered | None) -> str:
+        """The model to count a call under: as it answered. A name that only callers know is not counted by itself."""
+        told = None if reply is None else reply.answer.model
+        if told is None and reply is not None and reply.answer.failure is None:
+            told = call.model
+        if told is not None and len(self._models) < _MODELS:
+            self._models.add(told)
+        model = told or call.model
+        return model if model in self._models else OTHER_MODEL
+
     def _bill(self, call: Call, model: str, reply: Answered) -> _Bill:
         usage = reply.usage
         told = usage.fresh is not None or usage.visible is not None
         if not told and reply.answer.failure is not None and call.ended is not Ended.CLIENT_CLOSED:
             return _FREE  # an error is not billed
-        cost = self._cost(model, self.provider(call.upstream), usage, call.started_us)
+        cost = self._cost(model, self.provider(call.upstream), usage, call.started_us, tier=reply.tier)
         if cost is None or call.served is not Served.CANDIDATE:
             return _Bill(cost, cost)
         maker = _MAKERS.get(call.protocol, "openai")
         return _Bill(cost, self._cost(call.model, maker, usage, call.started_us))
 
-    def _cost(self, model: str, provider: str | None, usage: Usage, at_us: int) -> int | None:
-        name = (model, provider, usage, at_us // DAY_US)
+    def _cost(
+        self, model: str, provider: str | None, usage: Usage, at_us: int, *, tier: str | None = None
+    ) -> int | None:
+        name = (model, provider, usage, at_us // DAY_US, tier)
         if name not in self._costs:
             if len(self._costs) >= _COSTS:
                 self._costs.clear()
-            self._costs[name] = self._look_up(model, provider, usage, moment(at_us))
+            self._costs[name] = self._look_up(model, provider, usage, moment(at_us), tier)
         return self._costs[name]
 
-    def _look_up(self, model: str, provider: str | None, usage: Usage, at: datetime) -> int | None:
-        money = self._price(model, provider, usage, at).money
+    def _look_up(self, model: str, provider: str | None, usage: Usage, at: datetime, tier: str | None) -> int | None:
+        money = self._price(model, provider, usage, at, tier=tier).money
         rate = None if money is None else self._rate(money.currency)
         return None if money is None or rate is None else int(money.amount * rate * DOLLAR)
 
@@ -379,6 +416,7 @@ def _exchange(call: Call, question: Asked, reply: Answered, who: _Who) -> Exchan
         request_body=question.body,
         response_body=reply.body,
         usage=reply.usage,
+        tier=reply.tier,
         started_at=moment(call.started_us),
         latency_s=call.latency_s,
         conversation=who.conversation,

@@ -45,8 +45,8 @@ class State:
 class Keeper:
     """Owns the way from frames to the ledger.
 
-    `opened` opens the ledger, whenever that becomes possible; `on_counters` and `on_kept` are called from the keeper's
-    thread; `tell` prints one line for the operator. At the end a ledger that cannot be written is given `patience_s`.
+    `opened` opens the ledger, whenever that becomes possible; `on_counters`, `on_lot` and `on_kept` are called from the
+    keeper's thread; `tell` prints one line for the operator. At the end a ledger that cannot be written is given `patience_s`.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Keeper:
         opened: Callable[[], Ledger],
         tell: Callable[[str], None],
         on_counters: Callable[[Counters], None] = lambda _: None,
+        on_lot: Callable[[Lot], None] = lambda _: None,
         on_kept: Callable[[Sequence[Kept]], None] = lambda _: None,
         flush_s: float = 0.2,
         most_bytes: int = 64_000_000,
@@ -66,6 +67,7 @@ class Keeper:
         self._opened = opened
         self._tell = tell
         self._on_counters = on_counters
+        self._on_lot = on_lot
         self._on_kept = on_kept
         self._flush_s = flush_s
         self._most_bytes = most_bytes
@@ -77,6 +79,7 @@ class Keeper:
         self._held: deque[Lot] = deque()
         self._wake = threading.Event()
         self._ending = threading.Event()
+        self._salvaged: set[type[Exception]] = set()
         self._retry_s = 0.0
         self._retry_at = 0.0
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -118,6 +121,7 @@ class Keeper:
     def _turn(self) -> None:
         while calls := self._calls():
             lot = self._capture.read(calls)
+            self._on_lot(lot)
             self.state.received += len(calls)
             self.state.held_calls += lot.calls
             self.state.held_bytes += lot.size
@@ -157,7 +161,11 @@ class Keeper:
 
     def _salvage(self, lot: Lot, error: Exception) -> None:
         """Keep what can be kept of a batch that the database would not take as a whole."""
-        self._tell(f"A call could not be kept ({type(error).__name__}); the others of its batch are.")
+        if type(error) not in self._salvaged:  # a bug is told once, not for each batch
+            self._salvaged.add(type(error))
+            self._tell(
+                f"A batch could not be kept whole ({type(error).__name__}: {error}); its calls are kept one by one."
+            )
         arrivals, lot.arrivals = lot.arrivals, []
         for each in arrivals:
             try:

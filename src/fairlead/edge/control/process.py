@@ -16,32 +16,46 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from time import monotonic, time
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from fairlead.core.errors import FairleadError, LedgerError
+from fairlead.core.redact import DataClass
 from fairlead.edge import config as settings_file
+from fairlead.edge import operate_settings, route_settings, serve_settings
+from fairlead.edge.admin_token import token_of
+from fairlead.edge.app.keys import Key, KeyBook, keys_now
 from fairlead.edge.app.privacy import redactor_for
+from fairlead.edge.app.routes import RouteBook
 from fairlead.edge.catalog.prices import Prices
 from fairlead.edge.config import Settings
+from fairlead.edge.control import metrics
 from fairlead.edge.control import placing as workloads
+from fairlead.edge.control.call_log import CallLog
 from fairlead.edge.control.capture import Capture, Kept
 from fairlead.edge.control.keeper import Keeper
 from fairlead.edge.control.links import Link
+from fairlead.edge.control.overview import Live, Overview, Planes, overview
 from fairlead.edge.control.placing import Placing
+from fairlead.edge.control.retention import sweep
+from fairlead.edge.control.traces import Traces
 from fairlead.edge.currency import rates
+from fairlead.edge.operate_settings import OperateSettings
 from fairlead.edge.store import Ledger
-from fairlead.serve.frames import Call, Counters
-from fairlead.serve.snapshot import Snapshot
+from fairlead.edge.store.codec import microseconds
+from fairlead.edge.store.rollups import DAY_US
+from fairlead.serve.frames import Call
+from fairlead.serve.snapshot import KeyNow, Snapshot
 
 _WAITING_FOR_A_STEP = 2_000
 _REOPEN_S = 1.0
@@ -74,6 +88,16 @@ class _Follower:
     failures: int = 0
 
 
+def is_on_this_machine(ledger: str) -> bool:
+    """Whether a ledger is a file or a database on this machine, as far as its address tells."""
+    scheme, separator, _ = ledger.partition("://")
+    if not separator or scheme == "sqlite":
+        return True
+    parts = urlsplit(ledger)
+    host = parts.hostname or dict(parse_qsl(parts.query)).get("host", "")
+    return not host or host.startswith(("/", "127.")) or host in {"localhost", "::1"}
+
+
 class OpenLedger:
     """The ledger, opened when it can be; safe to ask from any thread."""
 
@@ -101,13 +125,6 @@ class OpenLedger:
             self._ledger.close()
 
 
-@dataclass(slots=True)
-class Planes:
-    """The last counters of each data plane, by process."""
-
-    counters: dict[int, Counters] = field(default_factory=dict[int, Counters])
-
-
 class ControlProcess:
     """See the module. `tell` prints one line for the operator."""
 
@@ -117,15 +134,19 @@ class ControlProcess:
         *,
         ledger: str,
         base: Snapshot,
+        operate: OperateSettings | None = None,
         tell: Callable[[str], None] | None = None,
-        flush_s: float = 0.2,
     ) -> None:
         self.settings = settings
+        self.operate = operate or OperateSettings()
         self.ledger = OpenLedger(ledger)
         self.started = time()
         self.snapshot = base
+        self._configured = {each.name for each in base.upstreams}
         self.placing = Placing()
         self.planes = Planes()
+        self.live = Live()
+        self.coverage: Callable[[], Mapping[str, float]] = dict
         self.prices = Prices({model: [price] for model, price in settings.prices.items()})
         self.tell = tell or _to_stderr
         self.capture = Capture(
@@ -135,13 +156,19 @@ class ControlProcess:
             placing=self.placing,
             wanted=self._is_wanted,
         )
+        classes = settings.privacy.data_classes
+        self._is_elsewhere = DataClass.LOCAL_ONLY in classes.values() and not is_on_this_machine(ledger)
+        self._stays: frozenset[str] = frozenset(name for name in classes)
+        self.capture.may_leave = self._texts_may_leave
         self.keeper = Keeper(
             self.capture,
             opened=self.ledger,
             tell=self.tell,
-            on_counters=self._count,
+            on_counters=self.planes.add,
+            on_lot=self.live.add,
             on_kept=self._kept,
-            flush_s=flush_s,
+            flush_s=self.operate.capture.flush_s,
+            most_bytes=round(self.operate.capture.memory_mb * 1e6),
         )
         self._grouper: bytes | None = None
         self._followers: list[_Follower] = []
@@ -149,6 +176,7 @@ class ControlProcess:
         self._tasks: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._look_at_keys = asyncio.Event()
 
     # What holds now
 
@@ -163,6 +191,14 @@ class ControlProcess:
             link.send(frame)
         self.snapshot = msgspec.structs.replace(self.snapshot, grouper=None)
         return self.snapshot
+
+    def rebase(self, base: Snapshot) -> None:
+        """Take over what settings say; routes and keys, which they do not say, stay."""
+        said = ("default_openai", "default_anthropic", "default_route", "require_key", "response_headers", "aliases")
+        brought = [each for each in self.snapshot.upstreams if each.name not in self._configured]
+        self._configured = {each.name for each in base.upstreams}
+        upstreams = (*base.upstreams, *(each for each in brought if each.name not in self._configured))
+        self.publish(upstreams=upstreams, **{name: getattr(base, name) for name in said})
 
     def _upstreams_changed(self) -> None:
         urls = {each.name: each.urls[0] for each in self.snapshot.upstreams if each.urls}
@@ -183,9 +219,6 @@ class ControlProcess:
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
             self.attach(listener.accept()[0])
-
-    def _count(self, counters: Counters) -> None:
-        self.planes.counters[counters.process] = counters
 
     # Steps
 
@@ -234,9 +267,9 @@ class ControlProcess:
         listener.setblocking(False)
         self.loop.add_reader(listener, self._accept, listener)
         for follower in self._followers:
-            self._start(self._follow(follower))
-        self._start(self._learn())
-        self._start(self._watch_parent())
+            self.start(self._follow(follower))
+        for work in (self._learn(), self._watch_keys(), self._forget_what_is_old(), self._watch_parent()):
+            self.start(work)
         await self._stopping.wait()
         self.loop.remove_reader(listener)
         for task in self._tasks:
@@ -245,6 +278,10 @@ class ControlProcess:
         for link in [*self._links]:
             link.close()
         await asyncio.to_thread(self.keeper.stop)
+        for follower in self._followers:
+            close = getattr(follower.step, "close", None)
+            if close is not None:
+                await asyncio.to_thread(close)
         self.ledger.close()
 
     def stop(self) -> None:
@@ -259,9 +296,19 @@ class ControlProcess:
             await asyncio.sleep(_LOOK_AROUND_S)
         self.stop()
 
-    def _start(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def start(self, work: Awaitable[None]) -> None:
+        """Have something run beside everything else, until the end; what it raises is told."""
+        task = asyncio.ensure_future(self._told(work))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except FairleadError as error:
+            self.tell(str(error))
+        except Exception as error:  # noqa: BLE001 - one thing that breaks must not end the others in silence
+            self.tell(f"Part of the control process ended: {type(error).__name__}: {error}")
 
     async def _learn(self) -> None:
         """Load what is known of workloads, then link now and then: soon while much is new, rarely when nothing is."""
@@ -288,6 +335,95 @@ class ControlProcess:
 
         return workloads.link(self.ledger(), self.placing, language_of=Languages())
 
+    # Keys
+
+    async def _watch_keys(self) -> None:
+        """Tell data planes of keys as they are made and spend; anybody may make them, also by command."""
+        before: object = None
+        while True:
+            keys = await self._patiently(self._keys_now)
+            if keys is not None and keys != before:
+                before = keys
+                self.publish(keys=keys)
+            self._look_at_keys.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look_at_keys.wait(), _LOOK_AROUND_S)
+
+    def _keys_now(self) -> tuple[KeyNow, ...]:
+        if self._is_elsewhere:
+            self._look_at_classes()
+        ledger, now = self.ledger(), datetime.now(UTC)
+        keys: list[Key] = KeyBook(ledger).all()
+        if not keys:
+            return ()
+        now_us = round(now.timestamp() * 1e6)
+        first = microseconds(now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)) or 0
+        day, month = ledger.spent(since_us=now_us // DAY_US * DAY_US), ledger.spent(since_us=first)
+        return tuple(keys_now(keys, day=day, month=month, now_us=now_us))
+
+    def look_at_keys(self) -> None:
+        """Look now, not in a second: a key was made or closed."""
+        self._look_at_keys.set()
+
+    # What may not leave this machine
+
+    def _texts_may_leave(self, workload_id: str | None) -> bool:
+        """Whether the texts of a workload may be written to a ledger on another machine; not while it is not known which it is."""
+        return not self._is_elsewhere or (workload_id is not None and workload_id not in self._stays)
+
+    def _look_at_classes(self) -> None:
+        privacy = self.settings.privacy
+        known = self.ledger().workloads()
+        self._stays = frozenset(each.id for each in known if privacy.data_class(each) is DataClass.LOCAL_ONLY)
+
+    # What is old
+
+    async def _forget_what_is_old(self) -> None:
+        await asyncio.sleep(_FIRST_SWEEP_S)
+        while True:
+            with suppress(LedgerError):
+                swept = await sweep(self.ledger(), self.operate.capture, now_us=round(time() * 1e6))
+                if swept.short:
+                    self.tell(
+                        "The ledger is over max_gb with nothing left to take out: what remains is scanned, or evidence."
+                    )
+            await asyncio.sleep(_SWEEP_S)
+
+    # What is shown
+
+    def overview(self) -> Overview:
+        """How everything is doing; asks the ledger."""
+        now = datetime.now(UTC)
+        today_us = round(now.timestamp() * 1e6) // DAY_US * DAY_US
+        problem = ""
+        try:
+            ledger = self.ledger()
+            known, today = ledger.workloads(), ledger.rollups(since_us=today_us, until_us=today_us + DAY_US)
+        except LedgerError as error:
+            known, today, problem = [], [], str(error)
+        shown = overview(
+            now=now,
+            since=self.started,
+            state=self.keeper.state,
+            unreadable=self.capture.unreadable,
+            missed=sum(follower.missed for follower in self._followers),
+            planes=self.planes,
+            live=self.live,
+            snapshot=self.snapshot,
+            workloads=known,
+            today=today,
+            coverage=self.coverage(),
+            is_ready=not problem,
+        )
+        return shown if not problem or shown.problem else replace(shown, problem=problem)
+
+    def metrics(self) -> str:
+        """The page of metrics."""
+        state = self.keeper.state
+        return metrics.page(
+            self.overview(), planes=self.planes, sums=self.live.sums(), kept=state.kept, writes=state.writes
+        )
+
     async def _patiently(self, work: Callable[[], Any]) -> Any:
         """Do something with the ledger in a thread; `None` where the ledger would not."""
         try:
@@ -297,6 +433,7 @@ class ControlProcess:
 
 
 _FIRST_LINK_S, _LINK_S, _LONGEST_LINK_S = 5.0, 60.0, 600.0
+_FIRST_SWEEP_S, _SWEEP_S = 30.0, 600.0
 
 
 @cache
@@ -308,24 +445,76 @@ def _to_stderr(line: str) -> None:
     print(f"fairlead: {line}", file=sys.stderr, flush=True)  # noqa: T201 - this process has no other voice
 
 
-async def _until_told(control: ControlProcess, listener: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wiring:
+    """What `main` was told, to be read again at a reload."""
+
+    control: ControlProcess
+    config: Path | None
+    admin_port: int
+    token: str
+
+
+async def _until_told(wiring: _Wiring, listener: socket.socket) -> None:
+    loop, control = asyncio.get_running_loop(), wiring.control
     loop.add_signal_handler(signal.SIGTERM, control.stop)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # a Ctrl-C reaches every process; the data planes end first
+    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(wiring))
     gc.collect()
     gc.freeze()  # what is loaded by now stays: looking through it again and again would cost more than keeping calls
     gc.set_threshold(20_000, 20, 50)
+    control.start(_serve_admin(wiring))
     await control.run(listener)
 
 
+async def _serve_admin(wiring: _Wiring) -> None:
+    from fairlead.edge.control import admin  # noqa: PLC0415 - nobody waits for it, so the data planes go first
+
+    control = wiring.control
+    sources = admin.Sources(
+        ledger=control.ledger,
+        overview=control.overview,
+        metrics=control.metrics,
+        snapshot=lambda: control.snapshot,
+        reload=lambda: _reload(wiring),
+        changed=control.look_at_keys,
+        routes=lambda: RouteBook(control.ledger(), settings=route_settings.load(wiring.config)),
+    )
+    await admin.serve(admin.Admin(sources).app(wiring.token), port=wiring.admin_port)
+
+
+def _reload(wiring: _Wiring) -> None:
+    """Read the settings again: upstreams and defaults are published, the rest holds from the next start."""
+    try:
+        base = serve_settings.base_snapshot(serve_settings.load(wiring.config))
+    except FairleadError as error:
+        wiring.control.tell(f"{error} What held before goes on holding.")
+        return
+    wiring.control.rebase(base)
+
+
 def main(
-    listener: socket.socket, *, ledger: str | None = None, config: Path | None = None, base: Snapshot | None = None
+    listener: socket.socket,
+    *,
+    ledger: str | None = None,
+    config: Path | None = None,
+    base: Snapshot | None = None,
+    admin_port: int | None = None,
 ) -> int:
     """Run the control process; data planes connect to `listener`. The exit code."""
     try:
-        settings = settings_file.load(config)
-        control = ControlProcess(settings, ledger=ledger or settings.ledger, base=base or Snapshot(version=0))
-        asyncio.run(_until_told(control, listener))
+        settings, operate = settings_file.load(config), operate_settings.load(config)
+        served, where = serve_settings.load(config), ledger or settings.ledger
+        control = ControlProcess(
+            settings, ledger=where, base=base or serve_settings.base_snapshot(served), operate=operate
+        )
+        if operate.logs.file:
+            control.add(CallLog(operate.logs.file))
+        if operate.traces.endpoint:
+            control.add(Traces(operate.traces))
+        token = token_of(operate.admin, ledger=where, environ=os.environ)
+        wiring = _Wiring(control=control, config=config, admin_port=admin_port or served.admin_port, token=token)
+        asyncio.run(_until_told(wiring, listener))
     except FairleadError as error:
         _to_stderr(str(error))
         return 2

@@ -588,7 +588,7 @@ class Ledger:
         """What each key has used since the beginning of a day."""
         return sums.spent(self._database, since_us=since_us)
 
-    def keys(self) -> list[JSON]:
+    def key_records(self) -> list[JSON]:
         """The records of all callers' keys, the first one first."""
         return self._records("SELECT record FROM keys ORDER BY created_us, id")
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from fairlead.core.nouns import JSON, Usage
 from fairlead.edge.store.codec import decode, encode, kept, key, shown
 from fairlead.edge.store.database import Database, Row, Transaction
-from fairlead.edge.store.rows import usage_from
+from fairlead.edge.store.rows import USAGE, usage_from
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -55,7 +55,7 @@ BOUNDS_S = (
 _AT_ONCE = 500
 _NO_USAGE = Usage()
 _COUNTS = ("calls", "errors", "closed", "unmetered", "unpriced")
-_SUMS = (*_COUNTS, "fresh", "cache_read", "cache_write", "visible", "reasoning", "cost", "instead")
+_SUMS = (*_COUNTS, "fresh", "cache_read", "cache_write", "visible", "reasoning", "cost", "instead", "latency_us")
 _KEY = ("hour_us", "workload_id", "model", "key_id", "served")
 
 
@@ -74,7 +74,7 @@ class Tally:
     """Sums over calls. `closed` are calls that the caller left; `unmetered` told no usage, `unpriced` have no known cost.
 
     `cost` is what was paid, `instead` what the incumbent would have cost for the same tokens (the same where the incumbent
-    answered). `latency` and `first` are histograms over `BOUNDS_S`.
+    answered). Input that was counted apart (sound, pictures) is in `fresh`, such output in `visible`. `latency` and `first` are histograms over `BOUNDS_S`.
     """
 
     calls: int = 0
@@ -89,6 +89,7 @@ class Tally:
     reasoning: int = 0
     cost: int = 0
     instead: int = 0
+    latency_us: int = 0
     latency: list[int] = field(default_factory=list[int])
     first: list[int] = field(default_factory=list[int])
 
@@ -116,15 +117,16 @@ class Tally:
         self.closed += closed
         if latency_s is not None:
             count(self.latency, latency_s)
+            self.latency_us += round(latency_s * 1e6)
         if first_s is not None:
             count(self.first, first_s)
         if usage.fresh is None and usage.visible is None:
-            self.unmetered += latency_s is not None
+            self.unmetered += latency_s is not None and not failed
         else:
-            self.fresh += usage.fresh or 0
+            self.fresh += (usage.fresh or 0) + (usage.audio_in or 0) + (usage.image_in or 0)
             self.cache_read += usage.cache_read or 0
             self.cache_write += (usage.cache_write_5m or 0) + (usage.cache_write_1h or 0)
-            self.visible += usage.visible or 0
+            self.visible += (usage.visible or 0) + (usage.audio_out or 0)
             self.reasoning += usage.reasoning or 0
         if cost is None:
             self.unpriced += 1
@@ -253,8 +255,7 @@ def counted(transaction: Transaction, workloads: Mapping[int, str]) -> dict[Slot
 
 
 _SELECT_CALL = (
-    "SELECT seq, started_us, model, served, metadata, latency_s, first_token_s, failure,"
-    " fresh, cache_read, cache_write_5m, cache_write_1h, visible, reasoning FROM exchanges"
+    f"SELECT seq, started_us, model, served, metadata, latency_s, first_token_s, failure, {USAGE} FROM exchanges"
 )
 
 

@@ -62,10 +62,10 @@ INSERT_EXCHANGE = (
 )
 
 INSERT_ARRIVAL = (
-    "INSERT INTO exchanges (id, row_hash, request_key, dialect, endpoint, model, provider,"
+    "INSERT INTO exchanges (id, row_hash, request_key, dialect, endpoint, model, provider, tier,"
     f" {USAGE}, started_us, latency_s, first_token_s, failure, fidelity, conversation, step, made_for, source,"
     " metadata, served, workload_id, prompt_id, request_body, response_body)"
-    f" VALUES ({', '.join('?' * (22 + _TOKENS))}) ON CONFLICT DO NOTHING"
+    f" VALUES ({', '.join('?' * (23 + _TOKENS))}) ON CONFLICT DO NOTHING"
 )
 
 SELECT_ROWS = (

@@ -199,7 +199,7 @@ rollups = sa.Table(
     sa.Column("key_id", sa.Text, primary_key=True),
     sa.Column("served", sa.Text, primary_key=True),
     *_sums("calls", "errors", "closed", "unmetered", "unpriced"),
-    *_sums("fresh", "cache_read", "cache_write", "visible", "reasoning", "cost", "instead"),
+    *_sums("fresh", "cache_read", "cache_write", "visible", "reasoning", "cost", "instead", "latency_us"),
     sa.Column("spread", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

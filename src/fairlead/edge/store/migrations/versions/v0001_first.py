@@ -226,7 +226,7 @@ def _gateway() -> None:
         sa.Column("hour_us", sa.BigInteger(), nullable=False),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("workload_id", "model", "key_id", "served")),
         *_sums("calls", "errors", "closed", "unmetered", "unpriced"),
-        *_sums("fresh", "cache_read", "cache_write", "visible", "reasoning", "cost", "instead"),
+        *_sums("fresh", "cache_read", "cache_write", "visible", "reasoning", "cost", "instead", "latency_us"),
         sa.Column("spread", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("hour_us", "workload_id", "model", "key_id", "served", name="pk_rollups"),
         sqlite_with_rowid=False,
