@@ -130,7 +130,7 @@ class Call:
         error = unpacked.exception()
         if error is None:
             self._body = unpacked.result()
-            self._go()
+            self._plane.guarded(self, self._go)
         else:
             self.refuse(Problem(status=400, code="unreadable", message=str(error)))
 
@@ -678,6 +678,21 @@ class Call:
             self._front.whole_problem(self._incoming, problem)
         self._plane.count_refusal(problem)
         self._end(Ended.REFUSED, problem.code)
+
+    def fail(self, problem: Problem) -> None:
+        """Give up because of a bug of ours."""
+        self._stop_asking()
+        if self._replica is not None:
+            self._attempted(self._status or None, problem.code)
+        front = self._front
+        if front is None or self._is_done:
+            return
+        if self._has_begun:
+            self._cut(problem, timed_out=False)
+            return
+        self._status = problem.status
+        front.whole_problem(self._incoming, problem)
+        self._end(Ended.UPSTREAM_ERROR, problem.code)
 
     def timed_out(self) -> None:
         """The deadline has passed."""

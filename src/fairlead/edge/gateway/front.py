@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _ONCE: Final = frozenset({b"authorization", b"x-api-key", b"host", b"content-type", b"content-encoding", b"expect"})
 _HOSTLESS: Final = Problem(status=400, code="no_host", message="The request has no Host field.")
+_NO_UPGRADE: Final = Problem(
+    status=400, code="no_upgrade", message="Only HTTP/1.1 is spoken here; leave out Upgrade and CONNECT."
+)
 _DISCARD: Final = 1024 * 1024
 HIGH_WATER: Final = 64 * 1024
 
@@ -108,10 +111,9 @@ class Front(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(
-                Problem(status=400, code="no_upgrade", message="Only HTTP/1.1 is spoken here; leave out Upgrade.")
-            )
-            return
+            # The parser stops behind the head that asks for it; what follows is not HTTP/1.1.
+            self._ready[-1].problem = _NO_UPGRADE
+            self._ready[-1].keep = False
         except httptools.HttpParserError as error:
             self._refuse(Problem(status=400, code="not_http", message=f"The request is not valid HTTP/1.1: {error}."))
             return

@@ -10,7 +10,7 @@ import asyncio
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Final
 
@@ -160,7 +160,16 @@ class Plane:
         front.call = call
         self._calls.add(call)
         self._requests += 1
-        call.start()
+        self.guarded(call, call.start)
+
+    def guarded(self, call: Call, step: Callable[[], None]) -> None:
+        """Take a step of a call; a bug of ours is shown with its traceback, and the caller gets an answer all the same."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # see above
+            context = {"message": "A call could not be answered", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            call.fail(Problem(status=500, code="gateway_error", message="The gateway could not handle this request."))
 
     def choose(self, call: Call) -> None:
         """Decide where a call goes."""
@@ -203,8 +212,11 @@ class Plane:
 
     def _placed(self, call: Call, done: asyncio.Future[Place]) -> None:
         if call in self._calls:
-            call.place = done.result()
-            self._decide(call)
+            self.guarded(call, lambda: self._go_on(call, done))
+
+    def _go_on(self, call: Call, done: asyncio.Future[Place]) -> None:
+        call.place = done.result()
+        self._decide(call)
 
     def _decide(self, call: Call) -> None:
         key = call.incoming.key
@@ -225,7 +237,7 @@ class Plane:
         """Go on with a call that waited for the first snapshot."""
         if call in self._calls:
             call.deadline = 0.0
-            self.choose(call)
+            self.guarded(call, lambda: self.choose(call))
 
     def ended(self, call: Call, told: frames.Call) -> None:
         """A call is over."""
