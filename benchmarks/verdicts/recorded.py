@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from streams import claims_of
+from streams import MARGIN_CLAIMS, claims_of, column, decided
 from tables import first_claim
 
 from fairlead.core.evidence import Claim, fixed_size
@@ -112,26 +112,29 @@ def contests(name: str) -> tuple[str, list[Contest]]:
     return rater, found
 
 
-def played(contest: Contest, pilots: int) -> Outcome:
-    """Pilots with random draws of one contest."""
+def played(contest: Contest, pilots: int) -> tuple[Outcome, Outcome]:
+    """Pilots with random draws of one contest, by the default engine and by constant bets."""
     rng = np.random.default_rng(zlib.crc32(f"{contest.file}/{contest.closed}/{contest.open}".encode()))
+    drawn = contest.differences[rng.integers(0, len(contest.differences), (N_MAX, pilots))]
+    constant = [claims_of(column.tolist(), contest.margin) for column in drawn.T]
+    return (
+        _outcome(contest, decided(drawn, Terms(margin=contest.margin))),
+        _outcome(contest, {claim: column(constant, claim) for claim in MARGIN_CLAIMS}),
+    )
+
+
+def _outcome(contest: Contest, claims: dict[Claim, np.ndarray]) -> Outcome:
     theta = round(float(contest.differences.mean()), 9)
     false = {Claim.BETTER: theta <= 0, Claim.NOT_WORSE: theta <= -contest.margin, Claim.BEHIND: theta >= 0}
-    wrong, decided, ends, replaced = 0, 0, [], []
-    for _ in range(pilots):
-        drawn = contest.differences[rng.integers(0, len(contest.differences), N_MAX)].tolist()
-        claims = claims_of(drawn, contest.margin)
-        wrong += any(is_false and claim in claims for claim, is_false in false.items())
-        replaced.append(claims.get(Claim.NOT_WORSE, math.inf))
-        ends.append(min(replaced[-1], claims.get(Claim.WORSE, math.inf)))
-        decided += math.isfinite(ends[-1])
+    wrong = np.logical_or.reduce([np.isfinite(claims[claim]) & is_false for claim, is_false in false.items()])
+    ends = np.minimum(claims[Claim.NOT_WORSE], claims[Claim.WORSE])
     return Outcome(
         contest=contest,
-        pilots=pilots,
-        wrong=wrong,
-        decided=decided,
+        pilots=len(ends),
+        wrong=int(wrong.sum()),
+        decided=int(np.isfinite(ends).sum()),
         median=float(np.quantile(ends, 0.5, method="inverted_cdf")),
-        to_replace=float(np.quantile(replaced, 0.5, method="inverted_cdf")),
+        to_replace=float(np.quantile(claims[Claim.NOT_WORSE], 0.5, method="inverted_cdf")),
     )
 
 
@@ -239,6 +242,7 @@ def run(*, everything: bool, pilots: int) -> None:
     if not DATA.is_dir():
         raise SystemExit(f"Recorded outcomes are not at {DATA}; put the shared data beside the repository.")
     outcomes: list[Outcome] = []
+    constant: list[Outcome] = []
     with ProcessPoolExecutor(2) as pool:
         waiting = []
         for name in files():
@@ -249,10 +253,13 @@ def run(*, everything: bool, pilots: int) -> None:
         header = f"{'file':<30}{'pairs':>12}  {'wrong':>6}  {'decided':>7}  {'median pairs':>12}  {'of fixed size':>13}  rater"
         print(header)
         for name, rater, total, cells in waiting:
-            ended = [cell.result() for cell in cells]
+            both = [cell.result() for cell in cells]
+            ended = [default for default, _ in both]
             outcomes += ended
+            constant += [other for _, other in both]
             print(line(name, ended, total) + f"  {rater}", flush=True)
     print(line("all", outcomes, None))
+    print(line("all, constant bets", constant, None))
     verdict_on(outcomes)
     judges(runs=pilots)
 

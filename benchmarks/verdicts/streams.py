@@ -61,12 +61,20 @@ def adaptive(x: np.ndarray, terms: Terms, claims: Sequence[Claim] = MARGIN_CLAIM
     return {claim: _crossings(x, spread, terms, claim) for claim in claims}
 
 
+def decided(x: np.ndarray, terms: Terms) -> dict[Claim, np.ndarray]:
+    """What the default engine proves up to the pair at which the margin is decided, for all pilots at once."""
+    first = adaptive(x, terms, (Claim.NOT_WORSE, Claim.WORSE))
+    ends = np.minimum(np.minimum(first[Claim.NOT_WORSE], first[Claim.WORSE]), len(x))
+    rest = adaptive(x[: int(ends.max())], terms, (Claim.BETTER, Claim.BEHIND))
+    return {claim: np.where(when <= ends, when, math.inf) for claim, when in (first | rest).items()}
+
+
 def _crossings(x: np.ndarray, spread: np.ndarray, terms: Terms, claim: Claim) -> np.ndarray:
     null = CLAIMS[claim]
     theta, bar = null.theta(terms.margin), terms.bar(null.theta(terms.margin), null.sign)
     found = np.full(x.shape[1], math.inf)
     live = np.arange(x.shape[1])
-    logs = np.tile(terms.log_prior(), (len(live), 1))
+    logs = np.tile(terms.log_prior(null.sign), (len(live), 1))
     for place in range(len(x)):
         z = x[place, live]
         ones = np.ones_like(z)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from rivals import asymptotic, peeked_z
-from streams import adaptive, claims_of, column, logged, ternary, watched
+from streams import adaptive, claims_of, column, decided, logged, ternary, watched
 
 from fairlead.core.evidence import Claim, Evidence, Histogram, e_bh, fixed_size, forecast
 from fairlead.core.evidence.canary import Canary, Guard
@@ -40,9 +40,9 @@ def false_claims(q: float, margin: float, runs: int) -> Row:
     return {
         "q": q,
         "margin": margin,
-        "default (≤.025)": share(ours),
-        "adaptive (≤.025)": share(even),
-        "adaptive, weighted (≤.04)": share(weighted),
+        "constant bets (≤.025)": share(ours),
+        "adaptive stakes (≤.025)": share(even),
+        "default: adaptive, weighted (≤.04)": share(weighted),
         "asymptotic CS": share(asymptotic(x, margin)),
         "z every pair": share(peeked_z(x, margin, every=1)),
         "z every 50": share(peeked_z(x, margin, every=50)),
@@ -55,21 +55,27 @@ def rare_failures(q: float, runs: int) -> Row:
     row: Row = {"q = margin": q}
     for start in (30, 50, 100, 200):
         row[f"asymptotic CS from {start}"] = share(asymptotic(x, q, start=start))
-    row["default"] = share(column(watched(x, q), Claim.NOT_WORSE))
-    row["adaptive, weighted"] = share(adaptive(x, Terms(margin=q), [Claim.NOT_WORSE])[Claim.NOT_WORSE])
+    row["constant bets"] = share(column(watched(x, q), Claim.NOT_WORSE))
+    row["default"] = share(adaptive(x, Terms(margin=q), [Claim.NOT_WORSE])[Claim.NOT_WORSE])
     return row
 
 
 def time_to_verdict(margin: float, q: float, theta: float, runs: int) -> Row:
-    """Which verdict stands when the default stop rule ends the pilot, and after how many pairs."""
+    """Which verdict stands when the default stop rule ends the pilot, after how many pairs, and what constant bets need."""
     x = ternary(3, theta=theta, q=q, pairs=5000, pilots=runs)
-    claims = watched(x, margin)
+    claims = decided(x, Terms(margin=margin))
     better, within, behind, worse = (
-        np.isfinite(column(claims, claim)) for claim in (Claim.BETTER, Claim.NOT_WORSE, Claim.BEHIND, Claim.WORSE)
+        np.isfinite(claims[claim]) for claim in (Claim.BETTER, Claim.NOT_WORSE, Claim.BEHIND, Claim.WORSE)
     )
-    ends = np.minimum(np.minimum(column(claims, Claim.NOT_WORSE), column(claims, Claim.WORSE)), 5000)
-    replace = column(claims, Claim.NOT_WORSE)
-    size = fixed_size(theta, margin, q)
+    first = np.minimum.reduce([claims[claim] for claim in (Claim.BETTER, Claim.NOT_WORSE, Claim.BEHIND, Claim.WORSE)])
+    ends = np.minimum(np.minimum(claims[Claim.NOT_WORSE], claims[Claim.WORSE]), 5000)
+    constant = watched(x, margin)
+    before = np.minimum.reduce(
+        [column(constant, claim) for claim in (Claim.BETTER, Claim.NOT_WORSE, Claim.BEHIND, Claim.WORSE)]
+    )
+    false = (
+        (better & (theta <= 0)) | (within & (theta <= -margin)) | (behind & (theta >= 0)) | (worse & (theta >= -margin))
+    )
     return {
         "margin": margin,
         "q": q,
@@ -77,14 +83,18 @@ def time_to_verdict(margin: float, q: float, theta: float, runs: int) -> Row:
         "open leads": f"{better.mean():.3f}",
         "equivalent": f"{(within & ~better).mean():.3f}",
         "closed leads": f"{((behind | worse) & ~within & ~better).mean():.3f}",
-        "pairs to stop, median (q90)": f"{median(ends):.0f} ({median(ends, 0.9):.0f})",
-        "may replace": f"{within.mean():.3f} / {pairs(median(replace))}",
-        "fixed size": pairs(size),
+        "any false (≤.05)": f"{false.mean():.3f}",
+        "first statement, median (q90)": f"{pairs(median(first))} ({pairs(median(first, 0.9))})",
+        "constant bets": pairs(median(before)),
+        "to stop, median (q90)": f"{median(ends):.0f} ({median(ends, 0.9):.0f})",
+        "may replace": f"{within.mean():.3f} / {pairs(median(claims[Claim.NOT_WORSE]))}",
+        "constant": pairs(median(column(constant, Claim.NOT_WORSE))),
+        "fixed size": pairs(fixed_size(theta, margin, q)),
     }
 
 
 def every_cell(margin: float, q: float, theta: float, runs: int) -> Row:
-    """Median pairs to "not worse", default against adaptive stakes, in one cell of the grid."""
+    """Median pairs to "not worse", the default against the constant bets of before, in one cell of the grid."""
     x = ternary(4, theta=theta, q=q, pairs=8000, pilots=runs)
     ours = median(column(watched(x, margin), Claim.NOT_WORSE))
     weighted = median(adaptive(x, Terms(margin=margin), [Claim.NOT_WORSE])[Claim.NOT_WORSE])
@@ -95,19 +105,19 @@ def every_cell(margin: float, q: float, theta: float, runs: int) -> Row:
         "q": q,
         "mean": theta,
         "fixed size": pairs(size),
-        "default": pairs(ours),
-        "adaptive, weighted": pairs(weighted),
+        "constant bets": pairs(ours),
+        "default": pairs(weighted),
         "ratio": "" if math.isnan(ratio) else f"{ratio:.2f}{' SLOWER' if ratio > 1.1 else ''}",
     }
 
 
 def known_scores(margin: float, size: int, passed: float, theta: float, runs: int) -> Row:
     """Median pairs to "not worse" when the incumbent's scores of the whole log are on file; q = 0.2."""
-    found: dict[str, list[float]] = {"default": [], "adaptive": [], "adaptive + scores": [], "window + scores": []}
+    found: dict[str, list[float]] = {"constant": [], "adaptive": [], "adaptive + scores": [], "window + scores": []}
     used_up = 0
     for seed in range(runs):
         closed, differences = logged(seed, theta=theta, q=0.2, passed=passed, size=size)
-        found["default"].append(claims_of(differences, margin).get(Claim.NOT_WORSE, math.inf))
+        found["constant"].append(claims_of(differences, margin).get(Claim.NOT_WORSE, math.inf))
         terms = Terms(margin=margin)
         engines = (
             Traffic(terms),

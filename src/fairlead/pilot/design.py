@@ -274,6 +274,41 @@ def continued(design: PilotDesign, stored: Sequence[PilotDesign], *, ran_out: Co
     return open_ones[-1] if open_ones else design
 
 
+def changed(design: PilotDesign, stored: Sequence[PilotDesign]) -> tuple[str, tuple[str, ...]] | None:
+    """The newest pilot of the same workload and model that asks another question, and what differs; `None` without one.
+
+    A changed question starts new evidence, and whoever changes it must be told so.
+    """
+    same = [
+        each
+        for each in stored
+        if (each.workload_id, each.candidate.model) == (design.workload_id, design.candidate.model)
+    ]
+    if design in stored or not same:
+        return None
+    earlier, now = _question(same[-1]), _question(design)
+    differs = tuple(name for name in _NAMES if getattr(earlier, name) != getattr(now, name))
+    return (same[-1].id, tuple(_NAMES[name] for name in differs)) if differs else None
+
+
+_NAMES: Mapping[str, str] = {
+    "candidate": "the candidate's settings",
+    "grader": "the grader",
+    "labels_hash": "the expected answers",
+    "margin": "the margin",
+    "alpha": "alpha",
+    "n_max": "the most pairs",
+    "seed": "the seed",
+    "estimand": "what it is about",
+    "timeout_s": "the time limit",
+    "incumbent": "whom the incumbent is",
+    "betting": "the engine",
+    "drawing": "clusters, weights or segments",
+    "judging": "the judges",
+    "reviewing": "what people are shown",
+}
+
+
 def _question(design: PilotDesign) -> PilotDesign:
     return replace(
         design.bare,

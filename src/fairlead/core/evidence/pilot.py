@@ -16,7 +16,7 @@ passed over, by a rule that looks at earlier pairs alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fairlead.core.errors import LedgerError
@@ -73,6 +73,11 @@ class PilotEvidence:
         """The pair at which the margin was decided; `None` while it is not."""
         found = [n for claim, n in self._mean.claims.items() if claim in {Claim.NOT_WORSE, Claim.WORSE}]
         return min(found, default=None)
+
+    @property
+    def claims(self) -> Mapping[Claim, int]:
+        """What has been proven of the mean, with the pair that proved it."""
+        return self._mean.claims
 
     @property
     def torn(self) -> bool:

@@ -118,6 +118,7 @@ class Prepared:
 
     workload: Workload
     design: PilotDesign
+    changed: tuple[str, tuple[str, ...]] | None
     grader: Grader
     grader_name: str
     expected: Mapping[str, JSON] | None
@@ -210,7 +211,8 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
         engine=Engine.CONSTANT if order.constant else None,
         known=labels_known,
     )
-    design = designs.continued(design, [entry.design for entry in desk.ledger.pilots()], ran_out=ran_out(desk))
+    stored = [entry.design for entry in desk.ledger.pilots()]
+    design = designs.continued(design, stored, ran_out=ran_out(desk))
     frame = designs.frame_of(design, rows, grader, expected, labels_known)
     price = price_of_candidate(desk, order)
     estimated = estimate(design, frame, price, concurrency=order.concurrency)
@@ -218,6 +220,7 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     return Prepared(
         workload=workload,
         design=design,
+        changed=designs.changed(design, stored),
         grader=grader,
         grader_name=name,
         expected=expected,

@@ -22,6 +22,7 @@ from fairlead.pilot.result import points, signed
     "--margin", type=float, default=0.03, show_default=True, help="How much worse you would accept, as a share."
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of any wrong statement, ever.")
+@click.option("--why", is_flag=True, help="With WORKLOAD: say why, what would change it, and which gates it passed.")
 @options.ledger
 @options.config
 @options.as_json
@@ -34,6 +35,7 @@ def command(
     losses: int | None,
     margin: float,
     alpha: float,
+    why: bool,
     ledger: str | None,
     config: Path | None,
     as_json: bool,
@@ -42,7 +44,7 @@ def command(
 
     \b
     With counts:  fairlead verdict --wins 30 --ties 240 --losses 30 --margin 0.05
-    On file:      fairlead verdict [WORKLOAD]
+    On file:      fairlead verdict [WORKLOAD] [--why]
 
     WORKLOAD is an id or the beginning of a name. With counts, the exit code is 0 when the open model may replace the
     closed one (the whole interval lies above minus the margin) and 1 when that is not shown. The interval is a
@@ -55,11 +57,15 @@ def command(
       replace_ok            true when the open model may replace the closed one
       by_more_than_margin   true when the closed model leads by more than the margin
       more_pairs            {median, p80}: pairs until the margin is decided, null when over 20,000
+    With WORKLOAD: {"verdicts": [{workload, candidate, verdict, low, high, n, replace_ok, blocked, segments, …}]}, and with --why also
+    "why": {question, counts, interval, proof, looks, change, segments, dependence, gates: [{name, met, words}], judges}
     """
     counts = {"wins": wins, "ties": ties, "losses": losses}
     if all(count is None for count in counts.values()):
-        show_on_file(workload, ledger=ledger, config=config, as_json=as_json)
+        show_on_file(workload, why=why, ledger=ledger, config=config, as_json=as_json)
         return
+    if why:
+        raise UsageError("--why explains a verdict on file; name its workload and leave the counts out.")
     absent = [name for name, count in counts.items() if count is None]
     if absent:
         raise UsageError(f"Counts need all three of --wins, --ties and --losses; missing: --{' and --'.join(absent)}.")
@@ -111,14 +117,16 @@ def words(judgement: Judgement, more: Forecast, *, margin: float, alpha: float) 
     return "\n".join(lines)
 
 
-def show_on_file(workload: str | None, *, ledger: str | None, config: Path | None, as_json: bool) -> None:
+def show_on_file(workload: str | None, *, why: bool, ledger: str | None, config: Path | None, as_json: bool) -> None:
     """Print the verdicts the ledger holds, newest pilot of each workload and candidate."""
     from fairlead.edge.app import on_file, opened  # noqa: PLC0415 - counts alone need no ledger
     from fairlead.edge.cli import show  # noqa: PLC0415
 
     with opened(ledger=ledger, config=config, create=False) as desk:
-        verdicts = on_file.verdicts(desk, workload)
+        verdicts = on_file.verdicts(desk, workload, explain=why)
     if as_json:
         options.print_json({"verdicts": verdicts})
+    elif why:
+        show.whys(verdicts)
     else:
         show.verdicts(verdicts)

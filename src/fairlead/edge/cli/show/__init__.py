@@ -1,7 +1,15 @@
 """How records look in a terminal: tables a finance lead can read, plain text when the output is a file."""
 
 from fairlead.edge.cli.show.bill import bill
-from fairlead.edge.cli.show.pilot import announce, pilot_line, pilot_progress, pilot_result, prepared_record, verdicts
+from fairlead.edge.cli.show.pilot import (
+    announce,
+    pilot_line,
+    pilot_progress,
+    pilot_result,
+    prepared_record,
+    verdicts,
+    whys,
+)
 from fairlead.edge.cli.show.plan import plan
 from fairlead.edge.cli.show.scan import scan
 from fairlead.edge.cli.show.terminal import progress, say
@@ -21,6 +29,7 @@ __all__ = [
     "scan",
     "truth",
     "verdicts",
+    "whys",
     "workload_detail",
     "workload_list",
 ]

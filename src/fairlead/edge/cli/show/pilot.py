@@ -62,6 +62,13 @@ def announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) 
         f"The margin is {points(order.margin)} points; a pilot stops by itself when it is decided, usually long before the "
         "most shown. Time assumes the candidate is as quick as the incumbent was."
     )
+    for each in prepared:
+        if each.changed is not None:
+            earlier, what = each.changed
+            yield (
+                f"{safe(each.workload.name, width=WORKLOAD_WIDTH)}: pilot {earlier} asked another question ({', '.join(what)} changed), so "
+                f"this is new evidence, pilot {each.design.id}; nothing of the old is carried over."
+            )
     unlabelled = sum(each.frame.without_expected for each in prepared)
     if unlabelled:
         yield f"{unlabelled:,} exchanges have no expected answer and are set aside."
@@ -140,6 +147,9 @@ def prepared_record(each: piloting.Prepared) -> dict[str, Any]:
     """What a dry run says of one pilot, for machines."""
     return {
         "workload": {"id": each.workload.id, "name": each.workload.name},
+        "pilot_id": each.design.id,
+        "changed": None if each.changed is None else {"earlier": each.changed[0], "what": list(each.changed[1])},
+        "engine": each.design.betting.engine,
         "endpoint": each.design.candidate.endpoint,
         "model": each.design.candidate.model,
         "grader": each.design.grader,
@@ -348,3 +358,36 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> None:
         say(
             f"Rests on: grader {rows[0]['grader']}; incumbent {safe(', '.join(rows[0]['incumbent_models']), width=100)}; prompts {rows[0]['prompts']}."
         )
+
+
+def whys(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Why each verdict on file is what it is."""
+    if not rows:
+        say("No verdicts yet; run fairlead pilot.")
+    for row in rows:
+        for line in why_lines(row):
+            say(line)
+
+
+def why_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """One explanation, as lines; text from logs is made safe."""
+    why = row["why"]
+    yield f"{safe(row['workload']['name'])} with {safe(row['candidate'])}: {safe(row['said'], width=200)}"
+    yield safe(row["words"], width=600)
+    yield ""
+    for title, lines in (
+        ("Asked", [why["question"]]),
+        ("Counted", [why["counts"], why["interval"]]),
+        ("Proven", why["proof"]),
+        ("Looks", [why["looks"]]),
+        ("Judges", why["judges"]),
+        ("Segments", why["segments"]),
+        ("Clusters", [why["dependence"]]),
+        ("What would change it", why["change"]),
+    ):
+        for place, line in enumerate(lines):
+            yield f"{title if place == 0 else '':<21}{safe(line, width=600)}"
+    for place, gate in enumerate(why["gates"]):
+        mark = "✓" if gate["met"] else "✗"
+        yield f"{'Gates' if place == 0 else '':<21}{mark} {gate['name']}: {safe(gate['words'], width=300)}"
+    yield ""
