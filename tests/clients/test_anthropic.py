@@ -23,7 +23,7 @@ TOOLS: dict[str, Any] = {name: v for name, v in MESSAGES_REQUEST.items() if name
 
 
 def client(url: str, **more: Any) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=url, api_key="sk-ant-own", **{"max_retries": 0, "timeout": 20, **more})
+    return anthropic.Anthropic(base_url=url, api_key="sk-ant-own", **{"max_retries": 0, "timeout": 90, **more})
 
 
 def events(stream: Any) -> list[Any]:

@@ -28,7 +28,7 @@ class Trip(BaseModel):
 
 
 def client(url: str, **more: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="sk-their-own", **{"max_retries": 0, "timeout": 20, **more})
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="sk-their-own", **{"max_retries": 0, "timeout": 90, **more})
 
 
 def plain(found: Any) -> Any:
