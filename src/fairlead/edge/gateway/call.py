@@ -86,6 +86,7 @@ class Call:
         self._encoding = ""
         self._injected = False
         self._crossing: Crossing | None = None
+        self._omitted: tuple[str, ...] = ()
         self._crossed: Stream | None = None
         self._collects = False
         self._judges = False
@@ -217,7 +218,11 @@ class Call:
         self._target = target
         front = self._front
         assert front is not None
-        body = estimated_count(self._body)
+        try:
+            body = estimated_count(self._body)
+        except Untranslatable as error:
+            self.refuse(Problem(status=400, code="unreadable", message=str(error)))
+            return
         head, _, self._may_keep = response_head(
             200,
             [(b"content-type", b"application/json")],
@@ -269,6 +274,7 @@ class Call:
         self._strip = False
         self._injected = shaped.injected
         self._crossing = shaped.crossing
+        self._omitted = shaped.omitted
         self._crossed = None
         self._collects = False
         route = self._decision.route if self._decision is not None else None
@@ -361,7 +367,7 @@ class Call:
             is_unpacked=self._unpack is not None,
             version=self._incoming.version,
             keep=self._keeps(),
-            told=self._plane.told(self) + (self._notes() if self._crossed is not None else b""),
+            told=self._plane.told(self) + self._notes(),
         )
         if self._held is not None and not self._collects and not self._is_worth_holding(status):
             self._held = None
@@ -572,10 +578,11 @@ class Call:
         self._finish(data)
 
     def _notes(self) -> bytes:
-        """The field that names what could not be carried over into the other protocol."""
-        if self._crossing is None or not self._crossing.notes:
+        """The field that names what the one who answered was not told: of another protocol, or by its settings."""
+        names = self._omitted if self._crossing is None else (*self._crossing.notes, *self._omitted)
+        if not names:
             return b""
-        return b"x-fairlead-untranslated: %b\r\n" % ", ".join(self._crossing.notes).encode("ascii", "replace")
+        return b"x-fairlead-untranslated: %b\r\n" % ", ".join(dict.fromkeys(names)).encode("ascii", "replace")
 
     def _spoken(self) -> Protocol:
         return self.protocol if self._crossing is None else Protocol(self._crossing.spoken)

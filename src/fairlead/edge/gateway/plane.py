@@ -280,14 +280,16 @@ class Plane:
         has_key = now.key_env is not None or now.key_file is not None
         if call.incoming.key is not None:
             return upstream.key is not None or not has_key
-        return now.caller_key or not has_key or (now.lend_key and upstream.key is not None)
+        return _is_meant_for(call, upstream) or not has_key or (now.lend_key and upstream.key is not None)
 
     def authorization(self, call: Call, upstream: Upstream) -> list[tuple[bytes, bytes]]:
         """The fields with the key that an upstream is sent: the caller's own where it was meant for it, or the operator's."""
         incoming = call.incoming
-        if incoming.key is None and upstream.now.caller_key and (incoming.own_key or not upstream.now.lend_key):
+        if incoming.key is None and _is_meant_for(call, upstream) and (incoming.own_key or not upstream.now.lend_key):
             return [(name, incoming.known[name]) for name in (b"authorization", b"x-api-key") if name in incoming.known]
         if upstream.key is None:
+            return []
+        if incoming.key is None and not upstream.now.lend_key:
             return []
         key = upstream.key.encode("ascii")
         return [(b"x-api-key", key)] if upstream.now.dialect == "anthropic" else [(b"authorization", b"Bearer " + key)]
@@ -399,6 +401,11 @@ class Plane:
                 replica.origin.close()
         if self.link is not None:
             self.link.counters(self.counters())
+
+
+def _is_meant_for(call: Call, upstream: Upstream) -> bool:
+    """Whether a caller's own key may go to an upstream: it speaks the dialect of the provider who gave the key."""
+    return upstream.now.caller_key and (upstream.now.dialect == "anthropic") == call.incoming.anthropic
 
 
 def problem_of(refusal: Refusal) -> Problem:

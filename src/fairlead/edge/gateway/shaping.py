@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from fairlead.core.errors import UnreadableLine, Untranslatable
 from fairlead.core.nouns import JSON
 from fairlead.edge.gateway import bodies
 from fairlead.edge.gateway.bodies import View
@@ -18,6 +19,7 @@ from fairlead.serve.frames import Protocol
 from fairlead.serve.snapshot import TargetNow, UpstreamNow
 
 if TYPE_CHECKING:
+    from fairlead.core.wire.candidate import CandidateBody
     from fairlead.core.wire.translate import Crossing
 
 INJECTED: Final = frozenset({Protocol.OPENAI_CHAT, Protocol.OPENAI_COMPLETIONS})
@@ -25,13 +27,17 @@ _OWN_MARK: Final = b'"fairlead"'
 
 
 class Shaped(NamedTuple):
-    """What a target is asked: `path` after its base URL where it is another than the caller's; `is_as_sent` byte by byte."""
+    """What a target is asked: `path` after its base URL where it is another than the caller's; `is_as_sent` byte by byte.
+
+    `omitted` names what a candidate's settings left out.
+    """
 
     body: bytes
     is_as_sent: bool = True
     injected: bool = False
     path: bytes | None = None
     crossing: Crossing | None = None
+    omitted: tuple[str, ...] = ()
 
 
 def dialect_of(protocol: Protocol) -> str:
@@ -86,10 +92,18 @@ def _has_settings(target: TargetNow) -> bool:
 def _settled(protocol: Protocol, body: bytes, *, target: TargetNow, wants_usage: bool) -> Shaped:
     from fairlead.core.wire.candidate import live_body  # noqa: PLC0415  # see the module
 
-    asked = live_body(_decoded(body), target, protocol=protocol.value).body
+    asked, omitted = _live(live_body(_decoded(body), target, protocol=protocol.value))
     if wants_usage:
         asked["stream_options"] = {"include_usage": True}
-    return Shaped(msgspec.json.encode(asked), is_as_sent=False, injected=wants_usage)
+    return Shaped(msgspec.json.encode(asked), is_as_sent=False, injected=wants_usage, omitted=omitted)
+
+
+def _live(made: CandidateBody) -> tuple[dict[str, JSON], tuple[str, ...]]:
+    return made.body, tuple(_header_safe(name) for name in made.omitted)
+
+
+def _header_safe(name: str) -> str:
+    return "".join(letter if " " < letter <= "~" and letter != "," else "?" for letter in name[:60])
 
 
 def _crossed(
@@ -108,12 +122,13 @@ def _crossed(
 
     wanted = model or view.model_name
     crossing = cross(protocol.value, to=upstream.dialect, body=_decoded(body), model=wanted, name=call_id, now=now)
-    asked = crossing.request
+    asked, omitted = crossing.request, tuple[str, ...]()
     if target.candidate_id is not None or _has_settings(target):
-        asked = live_body(asked, target, protocol=crossing.spoken).body
+        asked, omitted = _live(live_body(asked, target, protocol=crossing.spoken))
     if view.is_stream and upstream.dialect == "openai":
         asked["stream_options"] = {"include_usage": True}
-    return Shaped(msgspec.json.encode(asked), is_as_sent=False, path=crossing.path.encode("ascii"), crossing=crossing)
+    path = crossing.path.encode("ascii")
+    return Shaped(msgspec.json.encode(asked), is_as_sent=False, path=path, crossing=crossing, omitted=omitted)
 
 
 def _without_own_thinking(body: bytes) -> tuple[bytes, bool]:
@@ -124,8 +139,14 @@ def _without_own_thinking(body: bytes) -> tuple[bytes, bool]:
 
 
 def _decoded(body: bytes) -> dict[str, JSON]:
-    value: JSON = msgspec.json.decode(body)
-    assert isinstance(value, dict)  # the request was read as an object
+    from fairlead.core.wire.decode import decode  # noqa: PLC0415  # see the module
+
+    try:
+        value = decode(body)
+    except UnreadableLine as error:
+        raise Untranslatable(f"The body is {error.reason}.") from None
+    if not isinstance(value, dict):
+        raise Untranslatable("The body is not a JSON object.")
     return value
 
 
