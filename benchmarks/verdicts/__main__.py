@@ -1,7 +1,7 @@
 """How often verdicts are wrong and how many pairs they need, by simulation and on recorded outcomes.
 
 `python benchmarks/verdicts` prints the tables; `--recorded` replays recorded models instead, `--fewer` compares
-the engines on them, `--quick` uses a tenth of the
+the engines on them, `--judging` sets judges against people, `--quick` uses a tenth of the
 runs, `--only NAME` prints one table. Seeds are fixed; two processes work.
 """
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 
+import judging
 import recorded
 import tables
 
@@ -147,12 +148,17 @@ def main() -> None:
     parser.add_argument(
         "--fewer", action="store_true", help="pairs each engine needs on recorded models (needs ../shared/data)"
     )
+    parser.add_argument(
+        "--judging", action="store_true", help="judges against people on recorded pairs (needs ../shared/data)"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
     parser.add_argument("--only", choices=list(plan(1.0)), help="print this table alone")
     chosen = parser.parse_args()
     start = time.perf_counter()
     if chosen.recorded:
         recorded.run(everything=chosen.all, pilots=20 if chosen.quick else 200)
+    elif chosen.judging:
+        judging.run(runs=20 if chosen.quick else 200)
     elif chosen.fewer:
         recorded.races(pilots=4 if chosen.quick else 15)
     else:

@@ -15,13 +15,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import judging
 import numpy as np
 import pyarrow.parquet as pq
 from streams import MARGIN_CLAIMS, claims_of, column, decided
 from tables import first_claim
 
 from fairlead.core.evidence import Claim, fixed_size
-from fairlead.core.evidence.human import Block, People, corrected
 from fairlead.core.evidence.stakes import Terms
 from fairlead.core.evidence.traffic import Traffic
 from fairlead.core.evidence.window import Window
@@ -261,7 +261,7 @@ def run(*, everything: bool, pilots: int) -> None:
     print(line("all", outcomes, None))
     print(line("all, constant bets", constant, None))
     verdict_on(outcomes)
-    judges(runs=pilots)
+    judging.run(runs=pilots)
 
 
 def line(name: str, ended: list[Outcome], total: int | None) -> str:
@@ -284,65 +284,3 @@ def verdict_on(outcomes: list[Outcome]) -> None:
     print(
         f"worst: {worst.wrong} of {worst.pilots} wrong, {worst.contest.closed} to {worst.contest.open} ({worst.contest.file})"
     )
-
-
-def judges(*, runs: int) -> None:
-    """A judge's interval against the human value, and what people and judge together make of it."""
-    for name, judge, blocks in (("mtbench_human_pairs", "gpt-4", 3), ("pandalm_human", "gpt-3.5-turbo", 5)):
-        human, judged = labelled(name, judge)
-        gap = judged - human
-        se = judged.std(ddof=1) / math.sqrt(len(judged))
-        low, high = judged.mean() - 1.96 * se, judged.mean() + 1.96 * se
-        covers = "covers" if low <= human.mean() <= high else "misses"
-        print(f"\n{name}: {len(human)} pairs with both labels, judge {judge}")
-        print(
-            f"  people {100 * human.mean():+.1f}, judge {100 * judged.mean():+.1f} points of net preference; gap {100 * gap.mean():+.1f} ± {100 * gap.std(ddof=1) / math.sqrt(len(gap)):.1f}"
-        )
-        print(f"  judge alone: {100 * low:+.1f} .. {100 * high:+.1f}, {covers} the human value")
-        shown(human, judged, size=blocks, runs=runs)
-
-
-def shown(human: np.ndarray, judged: np.ndarray, *, size: int, runs: int) -> None:
-    """One pair in each block shown to people: coverage and width with the judge's help and without."""
-    truth, count = float(human.mean()), len(human) // size
-    table: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for seed in range(runs):
-        order = np.random.default_rng(seed).permutation(len(human))[: count * size].reshape(count, size)
-        helped, alone = People(0.1), People(0.1)
-        for block in order:
-            first, rest = float(human[block[0]]), tuple(judged[block[1:]].tolist())
-            helped.add(Block(human=first, judged=float(judged[block[0]]), others=rest))
-            alone.add(Block(human=first, judged=0.0, others=()))
-        people, seen, others = human[order[:, 0]], judged[order[:, 0]], judged[order[:, 1:]].ravel()
-        fixed = [corrected(people.tolist(), seen.tolist(), others.tolist(), judge_weight=w) for w in (None, 0.0)]
-        for label, found in zip(
-            ("any time, with judge", "any time, people alone", "fixed size, PPI++", "fixed size, people alone"),
-            (helped.interval(), alone.interval(), *fixed),
-            strict=True,
-        ):
-            table[label].append((found.low, found.high))
-    widths = {}
-    for label, ends in table.items():
-        widths[label] = float(np.mean([high - low for low, high in ends]))
-        cover = np.mean([low <= truth <= high for low, high in ends])
-        print(f"  {label:<25} {count} human labels: covers {cover:.3f}, width {100 * widths[label]:.1f} points")
-    for kind, (with_judge, alone_) in {"any time": list(widths)[:2], "fixed size": list(widths)[2:]}.items():
-        saved = 1 - (widths[with_judge] / widths[alone_]) ** 2
-        print(f"  {kind}: the judge saves {saved:.0%} of the labels for the same width")
-
-
-def labelled(name: str, judge: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean human and judge preference for the open model of each pair, -1..1, where both have labelled it."""
-    votes: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    rows = pq.read_table(DATA / f"{name}.parquet").to_pylist()
-    is_open = {row["model"]: bool(row["open_weights"]) for row in rows}
-    for row in rows:
-        one, other = row["model"], row["baseline"]
-        key, turned = ((row["item_id"], one, other), 1.0) if one < other else ((row["item_id"], other, one), -1.0)
-        if name == "mtbench_human_pairs":
-            if is_open.get(one, False) == is_open.get(other, False):
-                continue
-            turned *= 1.0 if is_open[key[1]] else -1.0
-        votes[key][row["rater"]].append(turned * (2 * row["score"] - 1))
-    both = [found for found in votes.values() if found.get("human") and found.get(judge)]
-    return tuple(np.array([float(np.mean(found[who])) for found in both]) for who in ("human", judge))

@@ -19,6 +19,7 @@ import msgspec
 from fairlead.core.errors import InputError
 from fairlead.core.evidence import Forecast, Judgement
 from fairlead.core.evidence.judges import Reliability
+from fairlead.core.evidence.reviewed import Reviewed
 from fairlead.core.money import CostSummary, Rates
 from fairlead.core.nouns import Estimand, Money, TokenPrice
 
@@ -129,6 +130,7 @@ class PilotFacts:
     judgement: Judgement | None = None
     speaker: str = ""
     judges: Reliability | None = None
+    reviewed: Reviewed | None = None
     forecast: Forecast | None = None
     incumbent_side: SideFacts | None = None
     candidate_side: SideFacts | None = None

@@ -322,6 +322,12 @@ def _question(design: PilotDesign) -> PilotDesign:
     )
 
 
+def contestants(design: PilotDesign) -> tuple[str, ...]:
+    """The models whose names nobody who compares their answers may see."""
+    again = design.incumbent.model if design.incumbent is not None else None
+    return (design.candidate.model, *design.incumbent_models, *([again] if again else []))
+
+
 def candidate_asker(design: PilotDesign) -> str:
     """Under what name the candidate's replies are kept.
 

@@ -100,7 +100,8 @@ class Bench:
     def _prepared(
         self, exchange: Exchange, incumbent: Answer, candidate: Answer
     ) -> tuple[Shown, tuple[Question, Question]]:
-        shown = judging.shown_pair(exchange.request, incumbent, candidate, contestants=self._contestants)
+        names = (*self._contestants, exchange.request.model)
+        shown = judging.shown_pair(exchange.request, incumbent, candidate, contestants=names)
         return shown, (
             judging.question(shown, self._rubric, first="candidate"),
             judging.question(shown, self._rubric, first="incumbent"),

@@ -18,6 +18,7 @@ from typing import Any, cast
 from fairlead.core import money
 from fairlead.core.evidence import Forecast, Judgement, VerdictKind
 from fairlead.core.evidence.judges import Reliability
+from fairlead.core.evidence.reviewed import Reviewed
 from fairlead.core.evidence.voice import PEOPLE, said, short, speaker_of
 from fairlead.core.grade import is_agreement
 from fairlead.core.ids import digest, plain
@@ -311,6 +312,15 @@ def _likeness(judgement: Judgement, design: PilotDesign) -> str:
     return f"nothing is proven about how often {model} agrees with the incumbent"
 
 
+def review_words(found: Reviewed, design: PilotDesign) -> str:
+    """What people prefer, as one sentence; who helped them is said."""
+    words = _opinion_words(found.judgement, design, PEOPLE)
+    if design.judging is None or not found.judge_weight:
+        return words
+    name = design.judging.name
+    return f"{words} {name[0].upper()}{name[1:]} helped with a weight of {found.judge_weight:.2f}; its bias cancels."
+
+
 def _opinion_words(judgement: Judgement, design: PilotDesign, speaker: str) -> str:
     """What a judge or people prefer, as one sentence that claims no more than that."""
     margin, model = points(design.margin), design.candidate.model
@@ -326,12 +336,12 @@ def _opinion_words(judgement: Judgement, design: PilotDesign, speaker: str) -> s
     if judgement.conflict:
         words = f"{said(VerdictKind.UNDECIDED, speaker)}: the pairs contradict each other, so the traffic or {speaker} changed on the way"
     shown = f"{signed(judgement.low)} to {signed(judgement.high)} points"
-    sure = f"{100 * (1 - design.alpha):g} %"
-    is_opinion = design.judging is not None and judgement.verdict is not VerdictKind.UNDECIDED
+    sure, counted = f"{100 * (1 - design.alpha):g} %", "labels" if speaker == PEOPLE else "pairs"
+    is_opinion = speaker != PEOPLE and judgement.verdict is not VerdictKind.UNDECIDED
     ending = " This is what the judge prefers; no person has said so." if is_opinion else ""
-    if design.judging is not None and design.judging.forced:
+    if speaker != PEOPLE and design.judging is not None and design.judging.forced:
         ending += " The judge was let in though it may be of a contestant's own family."
-    return f"{words} (net preference {shown} at {sure}, {judgement.n} pairs).{ending}"
+    return f"{words} (net preference {shown} at {sure}, {judgement.n} {counted}).{ending}"
 
 
 def _about(design: PilotDesign) -> str:

@@ -206,12 +206,11 @@ class _Pilot:
         """Name the judges."""
         design = self._design
         assert design.judging is not None
-        again = design.incumbent.model if design.incumbent is not None else None
         self._bench = Bench(
             design.judging,
             asks,
             rubric=rubric,
-            contestants=[design.candidate.model, *design.incumbent_models, *([again] if again else [])],
+            contestants=designs.contestants(design),
             keeper=self._keeper,
             pay=lambda place, logged, reply: self._purse.settle(self._first_judge + place, logged=logged, reply=reply),
             thinking=self._grading,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fairlead.core.evidence import Judgement, VerdictKind
-from fairlead.core.evidence.voice import said
+from fairlead.core.evidence.voice import PEOPLE, said
 from fairlead.core.money import people
 from fairlead.core.moves import Action, Forecasted, PilotFacts
 from fairlead.core.nouns import Money
@@ -50,6 +50,10 @@ def advise(case: Case) -> Advice:
 def _not_run(case: Case) -> Advice | None:
     if case.pilot.judgement is not None and case.pilot.judgement.n:
         return None
+    if case.pilot.reviewed is not None and case.pilot.reviewed.shown:
+        return Advice(
+            action=Action.WAIT, reason="nobody has looked at its pairs yet", next="let people look: fairlead review"
+        )
     return Advice(action=Action.WAIT, reason="declared, no pairs yet", next="run its pilot")
 
 
@@ -154,7 +158,11 @@ def _said(case: Case) -> str:
 
 def _more(case: Case) -> str:
     """How many more pairs, from the forecast."""
-    forecast = case.pilot.forecast
+    forecast, people = case.pilot.forecast, case.pilot.reviewed
+    if people is not None and case.pilot.speaker == PEOPLE:
+        if people.more_labels is None:
+            return "let people look at its pairs: fairlead review"
+        return f"about {rounded(people.more_labels):,} more answers from people: fairlead review"
     if forecast is None:
         return "continue its pilot"
     if forecast.median is None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fairlead.core.evidence import Judgement, PilotEvidence, replayed
+from fairlead.core.evidence.human import People
 from fairlead.core.evidence.judges import Reliability, reliability, withheld
+from fairlead.core.evidence.reviewed import blocks, reviewed
 from fairlead.core.evidence.verdict import undecided
 from fairlead.core.evidence.voice import PEOPLE, speaker_of
 from fairlead.core.money import Spend, cost
 from fairlead.core.moves import PilotFacts, SideFacts, Step
-from fairlead.core.nouns import FailureKind, Money, OnFile, PairRow, PilotDesign, TokenPrice, Usage
+from fairlead.core.nouns import FailureKind, Money, OnFile, PairRow, PilotDesign, Preference, TokenPrice, Usage
 
 STEPS = 40
 """Points of the evidence chart."""
@@ -40,6 +42,7 @@ def pilot_facts(
     known: Sequence[OnFile] = (),
     distinct_left: int | None = None,
     out_of_date: tuple[str, ...] = (),
+    preferences: Sequence[Preference] = (),
 ) -> PilotFacts:
     """What a plan needs to know of a pilot.
 
@@ -47,6 +50,8 @@ def pilot_facts(
     """
     evidence = replayed(design, known, [row.pair for row in rows])
     judges = _judges(design, rows)
+    people = reviewed(design, rows, preferences) if preferences or design.grader == PEOPLE else None
+    heard = people is not None and (people.speaks or design.grader == PEOPLE)
     candidate = design.candidate
     return PilotFacts(
         pilot_id=design.id,
@@ -63,14 +68,19 @@ def pilot_facts(
         grader=design.grader,
         labels_hash=design.labels_hash,
         reasked=design.incumbent is not None,
-        judgement=_judgement(evidence, judges, design.margin) if rows and design.grader != PEOPLE else None,
-        speaker=speaker_of(design),
+        judgement=people.judgement
+        if people is not None and heard
+        else _judgement(evidence, judges, design.margin)
+        if rows
+        else None,
+        speaker=PEOPLE if heard else speaker_of(design),
+        reviewed=people,
         judges=judges,
-        forecast=evidence.expects() if rows and design.grader != PEOPLE else None,
+        forecast=evidence.expects() if rows and not heard else None,
         incumbent_side=_incumbent(rows, incumbent_costs) if rows else None,
         candidate_side=_candidate(rows, price) if rows else None,
-        steps=evidence_steps(evidence),
-        decided_at=evidence.decided_at,
+        steps=people_steps(design, rows, preferences) if heard else evidence_steps(evidence),
+        decided_at=None if heard else evidence.decided_at,
         price=price,
         incumbent_models=design.incumbent_models,
         candidate_models=tuple(sorted({row.candidate_model for row in rows if row.candidate_model})),
@@ -99,6 +109,19 @@ def _judgement(evidence: PilotEvidence, judges: Reliability | None, margin: floa
 def evidence_steps(evidence: PilotEvidence, *, points: int = STEPS) -> tuple[Step, ...]:
     """The interval at up to `points` places along the pairs, for the chart; the last place is the last pair."""
     return tuple(Step(n=at.n, low=at.low, mean=at.mean, high=at.high) for at in evidence.charted(points))
+
+
+def people_steps(design: PilotDesign, rows: Sequence[PairRow], preferences: Sequence[Preference]) -> tuple[Step, ...]:
+    """The interval of what people prefer at up to `STEPS` places along the labels."""
+    counted = blocks(design, rows, preferences)
+    places = {max(1, round(len(counted) * place / STEPS)) for place in range(1, STEPS + 1)} if counted else set[int]()
+    people, steps = People(design.margin, design.alpha), list[Step]()
+    for number, block in enumerate(counted, start=1):
+        people.add(block)
+        if number in places:
+            interval, mean = people.interval(), people.judgement().mean
+            steps.append(Step(n=number, low=interval.low, mean=mean or 0.0, high=interval.high))
+    return tuple(steps)
 
 
 def _settings(design: PilotDesign) -> str:

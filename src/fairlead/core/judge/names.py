@@ -75,6 +75,7 @@ _SELF = (
         re.IGNORECASE,
     ),
 )  # fmt: skip
+_DATE = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|latest)$")
 _SAYS_SO = "I am [model]"
 
 
@@ -121,6 +122,7 @@ def _bounded(words: str) -> re.Pattern[str]:
 
 
 def _spellings(model: str) -> list[str]:
-    """A model's id as it is written, whole and without who hosts it; short words that may mean anything are left."""
+    """A model's id as it is written: whole, without who hosts it, without its date; short words may mean anything and stay."""
     bare = model.rpartition("/")[2]
-    return [name for name in dict.fromkeys((model, bare, bare.replace("-", " "))) if len(name) >= 5]
+    undated = _DATE.sub("", bare)
+    return [name for name in dict.fromkeys((model, bare, undated, undated.replace("-", " "))) if len(name) >= 5]

@@ -111,6 +111,7 @@ def one_pilot(desk: Desk, on_file: Files, entry: PilotEntry, rows: Sequence[Exch
         known=desk.ledger.on_file(entry.id),
         distinct_left=left,
         out_of_date=out_of_date(on_file, entry, rows),
+        preferences=desk.ledger.preferences(entry.id),
     )
 
 

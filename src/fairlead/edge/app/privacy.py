@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from fairlead.core.errors import InputError
+from fairlead.core.ids import plain
 from fairlead.core.nouns import JSON, Exchange
 from fairlead.core.redact import Policy, Redactor, expected
 from fairlead.edge.app.desk import Desk
@@ -97,3 +98,23 @@ def _read(path: Path) -> bytes:
     if len(key) < _KEY_BYTES // 2:
         raise InputError(f"{path} does not hold a key: {_KEY_BYTES * 2} hexadecimal digits are expected.")
     return key
+
+
+def judged(desk: Desk) -> Iterator[JSON]:
+    """What judges replied, one record each."""
+    for entry in desk.ledger.judgements():
+        yield plain(
+            {
+                "judge": entry.judge_id,
+                "exchange": entry.exchange_id,
+                "said": entry.reply.answer.text,
+                "usage": entry.reply.usage,
+            }
+        )
+
+
+def preferred(desk: Desk) -> Iterator[JSON]:
+    """What people said of each pilot's pairs, one record each."""
+    for entry in desk.ledger.pilots():
+        for each in desk.ledger.preferences(entry.id):
+            yield plain({"pilot": entry.id, **plain(each)})

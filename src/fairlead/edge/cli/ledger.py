@@ -53,38 +53,58 @@ def backup(path: Path, ledger: str | None, config: Path | None, as_json: bool) -
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (default: stdout)."
 )
+@click.option(
+    "--what",
+    type=click.Choice(["exchanges", "judgements", "preferences"]),
+    default="exchanges",
+    show_default=True,
+    help="What is written: exchanges, what judges replied, or what people said.",
+)
 @options.ledger
 @options.config
 @options.as_json
-def export(who: str | None, output: Path | None, ledger: str | None, config: Path | None, as_json: bool) -> None:
+def export(
+    who: str | None, output: Path | None, what: str, ledger: str | None, config: Path | None, as_json: bool
+) -> None:
     """Write every exchange as canonical JSONL, one object a line, which `fairlead scan` reads back.
 
     With USER-OR-CONVERSATION, only the exchanges of that user or conversation: what `fairlead ledger forget` would erase.
 
-    The record printed by --json (needs --output): {"path", "exchanges"}.
+    The record printed by --json (needs --output): {"path", "exchanges"}, or "judgements" or "preferences" with --what.
     """
+    if who is not None and what != "exchanges":
+        raise click.UsageError("Only exchanges can be written for one user or conversation.")
     if as_json and output is None:
         raise click.UsageError("--json needs --output FILE, for the lines themselves go to stdout otherwise.")
     with app.opened(ledger=ledger, config=config, create=False) as desk:
-        written = write_file(desk, output, who) if output is not None else write_lines(desk, sys.stdout.buffer, who)
+        written = (
+            write_file(desk, output, who, what)
+            if output is not None
+            else write_lines(desk, sys.stdout.buffer, who, what)
+        )
     if as_json:
-        options.print_json({"path": str(output), "exchanges": written})
+        options.print_json({"path": str(output), what: written})
     else:
-        click.echo(f"Wrote {written:,} exchanges.", err=True)
+        click.echo(f"Wrote {written:,} {what}.", err=True)
 
 
-def write_file(desk: app.Desk, path: Path, who: str | None) -> int:
-    """Write the exchanges to a file, or say in one line why that is not possible."""
+def write_file(desk: app.Desk, path: Path, who: str | None, what: str = "exchanges") -> int:
+    """Write what is asked for to a file, or say in one line why that is not possible."""
     try:
         with path.open("wb") as file:
-            return write_lines(desk, file, who)
+            return write_lines(desk, file, who, what)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def write_lines(desk: app.Desk, file: BinaryIO, who: str | None) -> int:
-    """Write the exchanges and return how many there were."""
+def write_lines(desk: app.Desk, file: BinaryIO, who: str | None, what: str = "exchanges") -> int:
+    """Write what is asked for and return how many lines there were."""
     written = 0
+    if what != "exchanges":
+        for value in privacy.judged(desk) if what == "judgements" else privacy.preferred(desk):
+            file.write(msgspec.json.encode(value) + b"\n")
+            written += 1
+        return written
 
     def write(exchange: Exchange) -> None:
         nonlocal written

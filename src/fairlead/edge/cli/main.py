@@ -22,6 +22,7 @@ COMMANDS = {
     "scan": "Read logs, find the workloads, say what each is and costs.",
     "workload": "List, show, name, merge, split, pin workloads; say where their texts may go.",
     "pilot": "Ask an open model the same requests, grade both, decide.",
+    "review": "Show people pairs of answers, blind, and hear what they prefer.",
     "plan": "Order the workloads: what to move first, and what it saves.",
     "report": "Write the plan as one HTML page worth mailing.",
     "serve": "Answer OpenAI and Anthropic requests, and keep them.",

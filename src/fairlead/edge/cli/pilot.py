@@ -138,6 +138,8 @@ def command(
 def order_of(settings: Settings, workloads: Sequence[str], flags: dict[str, Any]) -> piloting.Order:
     """The order that flags and settings make together; a flag beats the file."""
     defaults = settings.pilot
+    if flags["people"] and flags["window"]:
+        raise UsageError("--people asks about traffic like this, not about a window; leave out --window.")
     panel = panel_of(settings, flags)
     compares = panel is not None or (flags["people"] and flags["grader"] is None and flags["labels"] is None)
     usual = settings.judging.margin if compares else defaults.margin

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from fairlead.core.evidence import Judgement
 from fairlead.core.evidence.judges import Steadiness
+from fairlead.core.evidence.reviewed import Reviewed
 from fairlead.core.evidence.voice import PEOPLE
 from fairlead.core.money import CostSummary, people, people_each
 from fairlead.core.moves import Action, Move, Option, PilotFacts, Plan, SideFacts
@@ -232,11 +233,29 @@ def _measured(pilot: PilotFacts, judged: Judgement, sure: str) -> str:
             f"On {pilot.estimand} the candidate is {mean} points from the incumbent, with {sure} "
             f"confidence {ends}: better on {judged.wins:,} requests, worse on {judged.losses:,}, the same on {judged.ties:,}."
         )
+    if pilot.reviewed is not None and pilot.speaker == PEOPLE:
+        return _said_by_people(pilot, pilot.reviewed, judged, ends=ends, mean=mean, sure=sure)
     return (
         f"On {pilot.estimand} the net preference of {shown(pilot.speaker, longest=120)} for the candidate is {mean} points, with {sure} "
         f"confidence {ends}: for the candidate on {judged.wins:,} requests, for the incumbent on {judged.losses:,}, for neither "
         f"on {judged.ties:,}."
         + ("" if pilot.speaker == PEOPLE else " This is what a judge prefers; no person has said so.")
+    )
+
+
+def _said_by_people(pilot: PilotFacts, found: Reviewed, judged: Judgement, *, ends: str, mean: str, sure: str) -> str:
+    """What people prefer, and who helped them."""
+    helped = ""
+    if pilot.judges is not None:
+        names = ", ".join(judge.judge for judge in pilot.judges.judges)
+        helped = (
+            f" Judge {shown(names, longest=100)} helped with a weight of {found.judge_weight:.2f}; its bias cancels."
+        )
+    who = "1 person" if len(found.reviewers) == 1 else f"{len(found.reviewers)} people"
+    return (
+        f"On {pilot.estimand} the net preference of people for the candidate is {mean} points, with {sure} confidence {ends}: "
+        f"{who} looked at {found.shown:,} pairs without knowing whose answers they were; for the candidate on {judged.wins:,}, "
+        f"for the incumbent on {judged.losses:,}, for neither on {judged.ties:,}.{helped}"
     )
 
 
@@ -252,7 +271,7 @@ def _sides(pilot: PilotFacts) -> Iterator[SideView]:
     if incumbent is None or candidate is None:
         return
     for what, view in _LINES:
-        what = "Preferred in" if what == "Mean score" and pilot.speaker else what  # noqa: PLW2901
+        what = "Preferred in" if what == "Mean grade" and pilot.speaker else what  # noqa: PLW2901
         yield SideView(what=what, incumbent=view(incumbent), candidate=view(candidate))
 
 

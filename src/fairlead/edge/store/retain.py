@@ -43,6 +43,7 @@ def expire(transaction: Transaction, *, before_us: int | None, after: int, evide
     transaction.change("CREATE TEMPORARY TABLE loose (id BIGINT)")
     transaction.change_each("INSERT INTO loose VALUES (?)", [(body,) for row in going for body in row[2:]])
     exchanges = transaction.change_each("DELETE FROM exchanges WHERE seq = ?", [(row[0],) for row in going])
+    transaction.change_each("DELETE FROM judgements WHERE exchange_id = ?", [(row[1],) for row in going])
     bodies = erase_loose_bodies(transaction)
     transaction.change("DROP TABLE loose")
     return Expired(exchanges=exchanges, bodies=bodies, after=found[-1][0], looked=True)

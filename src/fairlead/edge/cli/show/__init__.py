@@ -11,6 +11,7 @@ from fairlead.edge.cli.show.pilot import (
     whys,
 )
 from fairlead.edge.cli.show.plan import plan
+from fairlead.edge.cli.show.review import harmless, review_begins, review_item, review_state
 from fairlead.edge.cli.show.scan import scan
 from fairlead.edge.cli.show.terminal import progress, say
 from fairlead.edge.cli.show.truth import truth
@@ -19,12 +20,16 @@ from fairlead.edge.cli.show.workload import workload_detail, workload_list
 __all__ = [
     "announce",
     "bill",
+    "harmless",
     "pilot_line",
     "pilot_progress",
     "pilot_result",
     "plan",
     "prepared_record",
     "progress",
+    "review_begins",
+    "review_item",
+    "review_state",
     "say",
     "scan",
     "truth",

@@ -236,7 +236,7 @@ def pilot_result(result: PilotResult) -> None:
         say(result.message)
     made = table(("", False), ("incumbent", True), ("candidate", True))
     for label, value in SIDE_ROWS.items():
-        shown = "preferred in" if label == "score" and result.speaker else label
+        shown = "preferred in" if label == "mean grade" and result.speaker else label
         made.add_row(shown, value(result.incumbent), value(result.candidate))
     console().print(made)
     for line in (*judge_lines(result), *basis_lines(result)):
