@@ -304,7 +304,9 @@ def test_export_import_and_status_are_three_things(bare, run):
 def test_what_people_said_is_exported_as_lines(bare, run):
     pilot = world(bare / "fairlead.db", count=3)
     run("review", "--reviewer", "kim", stdin=b"12=")
-    assert json.loads(run("ledger", "export", "--what", "preferences", "-o", "p.jsonl", "--json").out)["preferences"] == 3
+    assert (
+        json.loads(run("ledger", "export", "--what", "preferences", "-o", "p.jsonl", "--json").out)["preferences"] == 3
+    )
     lines = [json.loads(each) for each in (bare / "p.jsonl").read_text().splitlines()]
     assert [each["choice"] for each in lines] == ["1", "2", "="]
     assert {each["pilot"] for each in lines} == {pilot}

@@ -149,8 +149,7 @@ def reviewed(design: PilotDesign, rows: Sequence[PairRow], said: Sequence[Prefer
         unsure=sum(each.choice is Choice.UNSURE for each in said),
         reviewers={name: sum(each.reviewer == name for each in said) for name in sorted({s.reviewer for s in said})},
         counted=len(counted),
-        waiting=sum(value is not None for each, value in asked)
-        - sum(each.by_rule is None for each in found[: len(counted)]),
+        waiting=len(both) - sum(each.by_rule is None for each in found[: len(counted)]),
         by_rule=sum(each.by_rule is not None for each in found[: len(counted)]),
         shown=len(asked),
         unanswered=sum(value is None for _, value in asked),

@@ -67,10 +67,10 @@ def command(
     pairs, and may be looked at after each. docs/judges.md says more.
 
     \b
-    The record printed by --json: {workload, pilot_id, candidate, judge, said, words, judgement: {verdict, low, high, n, …},
-    labels, unsure, reviewers, counted, waiting, by_rule, shown, judge_weight, with_judge, same_way, fixed, more_labels,
-    agreement: {pairs, reviewers, alike, cohen, fleiss, krippendorff}, judge_kappa}; with --import also imported: {new, known, blank},
-    with --export: {exported, path}
+    The record printed by --json: {workload, pilot_id, candidate, judge, said, words, judgement: {verdict, low, high,
+    n, …}, labels, unsure, reviewers, counted, waiting, by_rule, shown, judge_weight, with_judge, same_way, fixed,
+    more_labels, agreement: {pairs, reviewers, alike, cohen, fleiss, krippendorff}, judge_kappa}; with --import also
+    imported: {new, known, blank}, with --export also {exported, path}
     """
     if sum((to is not None, from_ is not None, status)) > 1:
         raise UsageError("--export, --import and --status are three different things; use one.")
