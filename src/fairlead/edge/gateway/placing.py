@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from fairlead.core.workload.memo import Memo
 from fairlead.edge.gateway.bodies import View
 from fairlead.serve.frames import Protocol
 
 if TYPE_CHECKING:
     from fairlead.core.workload.group import Grouper
+    from fairlead.core.workload.memo import Memo
 
 LONG: Final = 128 * 1024
 """A body longer than this that is not remembered is read in a thread."""
@@ -61,6 +61,8 @@ class Placing:
     """Places requests by one state of the grouper."""
 
     def __init__(self, grouper: Grouper) -> None:
+        from fairlead.core.workload.memo import Memo  # noqa: PLC0415  # its package is loaded when there are routes
+
         self._grouper = grouper
         self._frames: Memo[tuple[bytes, ...], Place] = Memo(_MEMO_BYTES, lambda key, _: sum(map(len, key)) + 64)
         self._openings: Memo[tuple[tuple[bytes, ...], bytes], Place] = Memo(
