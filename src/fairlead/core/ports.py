@@ -149,6 +149,18 @@ class ExchangeLedger(Protocol):
         """The exchanges of a workload, or all, without their bodies, in order of arrival."""
         ...
 
+    def unplaced(self) -> Iterator[tuple[int, str]]:
+        """(`seq`, `row_hash`) of the exchanges that belong to no workload yet, in order of arrival."""
+        ...
+
+    def is_placed(self, row_hash: str) -> bool:
+        """Whether the exchange of this row belongs to a workload, or is no longer there."""
+        ...
+
+    def request(self, seq: int) -> Request:
+        """The request of the exchange with this number."""
+        ...
+
     def ungrouped(self) -> Iterator[Ungrouped]:
         """The requests that belong to no workload yet, in order of arrival; assigning them meanwhile is fine."""
         ...

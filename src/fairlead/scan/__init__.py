@@ -7,14 +7,16 @@
 from fairlead.scan.first import Candidacy, Outlook, outlook
 from fairlead.scan.reconcile import BillRow, LogUse, Reconciliation, reconcile
 from fairlead.scan.shape import Cost, Shape, ShapeTally, Spread, shape, span
+from fairlead.scan.spool import Spool
 from fairlead.scan.take_in import Skip, SkippedLine, TakenIn, take_in
-from fairlead.scan.workloads import Grouping, guess
+from fairlead.scan.workloads import Grouping, Learning, guess
 
 __all__ = [
     "BillRow",
     "Candidacy",
     "Cost",
     "Grouping",
+    "Learning",
     "LogUse",
     "Outlook",
     "Reconciliation",
@@ -22,6 +24,7 @@ __all__ = [
     "ShapeTally",
     "Skip",
     "SkippedLine",
+    "Spool",
     "Spread",
     "TakenIn",
     "guess",

@@ -133,8 +133,11 @@ class ShapeTally:
         self._models[row.model] += 1
         if row.tier is not None:
             self._tiers[row.tier] += 1
-        self._fidelity.update(flag.value for flag in row.fidelity)
-        self._replayable += _LOST.isdisjoint(row.fidelity)
+        if row.fidelity:
+            self._fidelity.update(flag.value for flag in row.fidelity)
+            self._replayable += _LOST.isdisjoint(row.fidelity)
+        else:
+            self._replayable += 1
         self._spend.add(cost.money)
         self._assumed += cost.assumed_date
         if cost.money is None:

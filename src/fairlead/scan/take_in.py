@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from fairlead.core.nouns import Exchange
 from fairlead.core.ports import ExchangeLedger
-from fairlead.core.redact import Redactor, Report, redacted
+from fairlead.core.redact import Policy, Redactor, Report, redacted
 
 KEPT_SKIPS = 1000
 BATCH = 500
@@ -76,8 +76,16 @@ def take_in(
 ) -> TakenIn:
     """Keep every exchange of `items` in the ledger.
 
-    `on_new` is called for each that was new, `on_progress` with exchanges and skipped lines so far.
+    `on_new` is called for each that was new, `on_progress` with exchanges and skipped lines so far. Where bodies are dropped,
+    `on_new` gets the exchange as it was read: what it says is learned from and not kept.
     """
+    drops = redactor.policy is Policy.DROP
+    read_as: dict[str, Exchange] = {}
+
+    def told(exchange: Exchange) -> None:
+        if on_new is not None:
+            on_new(read_as.get(exchange.row_hash, exchange))
+
     skips: list[SkippedLine] = []
     reasons: Counter[str] = Counter()
     read = new = 0
@@ -85,6 +93,8 @@ def take_in(
     def exchanges() -> Iterator[Exchange]:
         for item in items:
             if isinstance(item, Exchange):
+                if drops:
+                    read_as[item.row_hash] = item
                 yield redacted(item, redactor)
                 continue
             reason = redactor.text(item.reason)
@@ -93,7 +103,8 @@ def take_in(
                 skips.append(SkippedLine(source=item.source, line=item.line, reason=reason))
 
     for batch in batches(exchanges(), size=BATCH):
-        new += ledger.append_exchanges(batch, on_new=on_new)
+        new += ledger.append_exchanges(batch, on_new=told)
+        read_as.clear()
         read += len(batch)
         if on_progress is not None:
             on_progress(read, reasons.total())

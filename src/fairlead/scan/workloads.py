@@ -1,22 +1,30 @@
 """Exchanges to workloads: learn from the new ones, then say for each which workload it belongs to and what kind it is.
 
-Two passes, because a template is only known once several of its calls were seen. Ids are minted once and kept in the
-grouper's state, which lies in the ledger: another scan, of more log, gives the same exchanges the same workload. The state
-is kept before the first exchange is placed, so that a scan killed on the way is finished by the next as it was begun.
+Two passes, because a template is only known once several of its calls were seen; what places an exchange is put aside in
+between (`spool`), so that no body is read twice and a ledger without bodies can be grouped too. Ids are minted once and kept
+in the grouper's state, which lies in the ledger: another scan, of more log, gives the same exchanges the same workload. The
+state is kept before the first exchange is placed, so that a scan killed on the way is finished by the next as it was begun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 
 from fairlead.core.nouns import JSON, CategoryGuess, Endpoint, Exchange, Workload
 from fairlead.core.ports import ExchangeLedger
-from fairlead.core.workload import CategoryTally, Grouper, LanguageOf, share
+from fairlead.core.workload import Assignment, CategoryTally, Grouper, LanguageOf, Shaped, share
+from fairlead.core.workload.category import is_left_out
+from fairlead.core.workload.memo import Memo
+from fairlead.core.workload.signals import signals
+from fairlead.scan.spool import Aside, Spool
 
 STATE = share.STATE
+TALLIES = "category tallies"
 BATCH = 5000
 SEEN_FOR_CATEGORY = 400
+_FIRST_OF_A_KIND = 50
 
 
 def untold(_step: str, _count: int) -> None:
@@ -27,6 +35,8 @@ class Grouping:
     """One scan's search for workloads: `learn` from each new exchange as it comes in, then `finish`.
 
     `language_of` names the language of a text (ISO 639-1); `on_progress` gets the pass's name and the exchanges so far.
+    `keeps_bodies` is false where the ledger will not hold what the exchanges say: then everything that places one is worked
+    out as it comes in, and wording that did not come back is forgotten at the end.
     """
 
     def __init__(
@@ -35,12 +45,16 @@ class Grouping:
         *,
         language_of: LanguageOf,
         on_progress: Callable[[str, int], None] | None = None,
+        keeps_bodies: bool = True,
     ) -> None:
         self._ledger = ledger
         self._language_of = language_of
         self._report = on_progress if on_progress is not None else untold
+        self._keeps_bodies = keeps_bodies
         self._grouper, is_sorted = kept(ledger.state(STATE))
         self._learned = 0
+        self._here = Learning(self._grouper, language_of=language_of, whole=not keeps_bodies)
+        self._spools = [self._here.spool]
         if not is_sorted:
             self._sort(left={row.workload_id: row.endpoint for row in ledger.rows() if row.workload_id is not None})
         self._catch_up()
@@ -53,22 +67,33 @@ class Grouping:
 
     def learn(self, exchange: Exchange) -> None:
         """Take in a new exchange."""
-        self._grouper.learn(exchange.request, at=exchange.started_at)
-        self._learned += 1
+        self._here.learn(exchange)
+
+    def absorb(self, news: JSON, *, spool: Path, learned: int) -> None:
+        """Take in what another process has learned (`Learning.news`) and put aside."""
+        self._grouper.absorb_news(news)
+        self._spools.append(Spool(spool))
+        self._learned += learned
 
     def finish(self) -> tuple[Workload, ...]:
         """Give every ungrouped exchange its workload and return all workloads, the ones known before included."""
-        if self._learned:
+        if self._learned + self._here.learned:
+            if not self._keeps_bodies:
+                self._grouper.forget_rare_news()
             self._grouper = share.share(self._ledger, self._grouper, is_sorted=False)
             self._sort(left={})
         return tuple(self._ledger.workloads())
 
     def _sort(self, *, left: Mapping[str, Endpoint]) -> None:
         """Place every ungrouped exchange and describe the workloads that got some; a killed scan `left` some already."""
-        touched = {self._grouper.resolve(id_): endpoint for id_, endpoint in left.items()}
-        touched |= self._assign() | self._merge()
+        unread = {self._grouper.resolve(id_): endpoint for id_, endpoint in left.items()}
+        placed = _Placed(self._ledger, self._grouper, self._spools)
+        for count in placed.all():
+            self._report("sorting exchanges", count)
+        unread |= placed.unread | self._merge()
+        touched = {**placed.touched, **unread}
         others = [each for each in self._ledger.workloads() if self._grouper.resolve(each.id) not in touched]
-        found = described(self._ledger, self._grouper, touched, self._language_of)
+        found = self._described(touched, placed.tallies, unread=set(unread))
         self._ledger.set_workloads([*others, *found])
         self._ledger.change_state(STATE, is_sorted_now)
 
@@ -82,23 +107,119 @@ class Grouping:
                 found[now] = workload.endpoint
         return found
 
-    def _assign(self) -> dict[str, Endpoint]:
-        """Write down the workload of every ungrouped exchange; returns those that got some, with their endpoint."""
-        touched: dict[str, Endpoint] = {}
+    def _described(
+        self, touched: Mapping[str, Endpoint], fresh: Mapping[str, CategoryTally], *, unread: set[str]
+    ) -> list[Workload]:
+        """The touched workloads with their name and category; those of which some were placed `unread` are read anew."""
+        before = self._ledger.state(TALLIES)
+        known = dict(before) if isinstance(before, dict) else {}
+        unread |= {
+            each.id for each in self._ledger.workloads()
+        } - known.keys()  # described by others: what was read is not known
+        found: list[Workload] = []
+        for workload_id, endpoint in touched.items():
+            tally = fresh.get(workload_id, CategoryTally())
+            if workload_id in known:
+                tally = CategoryTally.from_json(known[workload_id]).merged(tally)
+            if self._keeps_bodies and (workload_id in unread or not tally.read):
+                tally = read_anew(self._ledger.exchanges(workload_id), self._language_of)
+            known[workload_id] = tally.to_json()
+            found.append(
+                Workload(id=workload_id, name=self._grouper.name(workload_id), guess=tally.guess(), endpoint=endpoint)
+            )
+        self._ledger.set_state(TALLIES, {id_: each for id_, each in known.items() if self._grouper.resolve(id_) == id_})
+        return found
+
+
+class Learning:
+    """What one process learns from new exchanges, in the order it takes them in: counts for `grouper`, and a spool."""
+
+    def __init__(self, grouper: Grouper, *, language_of: LanguageOf, whole: bool, spool: Spool | None = None) -> None:
+        self.grouper = grouper
+        self.spool = spool or Spool()
+        self.learned = 0
+        self._language_of = language_of
+        self._whole = whole
+        self._kinds: Memo[tuple[str, ...], list[int]] = Memo(20_000)
+
+    def learn(self, exchange: Exchange) -> None:
+        """Take in a new exchange."""
+        shaped = self.grouper.take(exchange.request, at=exchange.started_at, whole=self._whole)
+        self.spool.put(exchange.row_hash, shaped, self._signals(exchange, shaped))
+        self.learned += 1
+
+    def _signals(self, exchange: Exchange, shaped: Shaped) -> Mapping[str, float] | None:
+        """What the exchange shows of its kind of work: of the first of each frame, then of some, chosen by content."""
+        frame = shaped.frame
+        key = (*frame.lines[:1], *frame.lines[-1:], *frame.tools[:1], *frame.format[:1])
+        if not frame.lines:
+            key += (shaped.opening or ())[:1]
+        seen = self._kinds.get(key)
+        if seen is None:
+            seen = [0]
+            self._kinds.put(key, seen)
+        seen[0] += 1
+        if seen[0] > _FIRST_OF_A_KIND and is_left_out(exchange.request):
+            return None
+        return signals(exchange.request, exchange.answer, self._language_of)
+
+
+class _Placed:
+    """The second pass: every exchange that belongs nowhere yet is placed by what was put aside of it, else by its request."""
+
+    def __init__(self, ledger: ExchangeLedger, grouper: Grouper, spools: Sequence[Spool]) -> None:
+        self._ledger = ledger
+        self._grouper = grouper
+        self._asides = [spool.read() for spool in spools]
+        self._heads: list[Aside | None] = [next(aside, None) for aside in self._asides]
+        self.touched: dict[str, Endpoint] = {}
+        self.unread: dict[str, Endpoint] = {}
+        self.tallies: dict[str, CategoryTally] = {}
+
+    def all(self) -> Iterator[int]:
+        """Place them in batches; gives how many so far."""
         count = 0
+        left = self._ledger.unplaced()
+        while page := list(islice(left, BATCH)):
+            here = {row_hash for _, row_hash in page}
+            self._ledger.assign([self._one(seq, row_hash, here) for seq, row_hash in page])
+            count += len(page)
+            yield count
 
-        def placed() -> Iterator[tuple[int, str, str | None]]:
-            for left in self._ledger.ungrouped():
-                found = self._grouper.assign(left.request)
-                touched.setdefault(found.workload_id, left.request.endpoint)
-                yield left.seq, found.workload_id, found.prompt_id
+    def _one(self, seq: int, row_hash: str, here: set[str]) -> tuple[int, str, str | None]:
+        aside = self._taken_out(row_hash, here)
+        if aside is not None:
+            found = self._grouper.assign_shape(aside.shaped)
+            if found is None:
+                found = self._grouper.assign(self._ledger.request(seq))
+            self._note(found, aside)
+            return seq, found.workload_id, found.prompt_id
+        request = self._ledger.request(seq)
+        found = self._grouper.assign(request)
+        self.unread.setdefault(found.workload_id, request.endpoint)
+        return seq, found.workload_id, found.prompt_id
 
-        rows = placed()
-        while batch := list(islice(rows, BATCH)):
-            self._ledger.assign(batch)
-            count += len(batch)
-            self._report("sorting exchanges", count)
-        return touched
+    def _taken_out(self, row_hash: str, here: set[str]) -> Aside | None:
+        """What was put aside of a row: each process's spool is in the order of its own rows."""
+        for number, head in enumerate(self._heads):
+            # Rows that another process placed meanwhile are in the spool and no longer among the unplaced.
+            while head is not None and head.row_hash != row_hash and head.row_hash not in here and self._is_stale(head):
+                head = self._heads[number] = next(self._asides[number], None)  # noqa: PLW2901 - the head moves on
+            if head is not None and head.row_hash == row_hash:
+                self._heads[number] = next(self._asides[number], None)
+                return head
+        return None
+
+    def _is_stale(self, head: Aside) -> bool:
+        return self._ledger.is_placed(head.row_hash)
+
+    def _note(self, found: Assignment, aside: Aside) -> None:
+        tally = self.tallies.get(found.workload_id)
+        if tally is None:
+            tally = self.tallies[found.workload_id] = CategoryTally()
+            is_embedding = aside.shaped.frame.family.startswith("embeddings")
+            self.touched[found.workload_id] = Endpoint.EMBEDDINGS if is_embedding else Endpoint.CHAT
+        tally.add_signals(aside.signals)
 
 
 def kept(state: JSON) -> tuple[Grouper, bool]:
@@ -126,7 +247,12 @@ def described(
 
 def guess(exchanges: Iterator[Exchange], language_of: LanguageOf) -> CategoryGuess:
     """The category of a workload, from its first exchanges."""
+    return read_anew(exchanges, language_of).guess()
+
+
+def read_anew(exchanges: Iterator[Exchange], language_of: LanguageOf) -> CategoryTally:
+    """What the first exchanges of a workload show."""
     tally = CategoryTally(language_of=language_of)
     for exchange in islice(exchanges, SEEN_FOR_CATEGORY):
         tally.add(exchange.request, exchange.answer)
-    return tally.guess()
+    return tally

@@ -33,7 +33,8 @@ def redacted(exchange: Exchange, redactor: Redactor) -> Exchange:
     found = _dropped(exchange, redactor) if redactor.policy is Policy.DROP else exchange
     found = _nameless(found, redactor) if redactor.policy is Policy.HASH else found
     each = redactor.pass_over()
-    plain = _around(_inside(found, each), each)
+    is_bare = redactor.policy is Policy.DROP and not found.request.tools  # nothing is left inside that anybody wrote
+    plain = _around(found if is_bare else _inside(found, each), each)
     if each.met:  # a number announced in one place may stand bare in another
         each = redactor.pass_over(each.met)
         plain = _around(_inside(found, each), each)
@@ -41,7 +42,8 @@ def redacted(exchange: Exchange, redactor: Redactor) -> Exchange:
         plain = replace(plain, metadata={**plain.metadata, GIVEN: cast("JSON", given)})
     report = redactor.report
     report.exchanges += 1
-    report.places.update(each.found)
+    if each.found:
+        report.places.update(each.found)
     report.dropped += redactor.policy is Policy.DROP
     report.touched += plain is not exchange
     return plain

@@ -36,6 +36,7 @@ UNNAMED_MODEL = "unnamed"
 """Stands where a body names no model (Azure keeps it in the address); no price is ever known for it."""
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_PLAIN_ROLES = ("system", "user", "assistant", "developer")
 _STRUCTURAL = frozenset(
     {"model", "messages", "tools", "functions", "tool_choice", "function_call", "response_format", "stream", "input"}
 )
@@ -89,7 +90,10 @@ def without_system(turns: list[Message]) -> tuple[str, tuple[Message, ...]]:
 def message(raw: JSON, where: str) -> Message:
     """Return one chat message; `where` names it in errors."""
     raw = fields.mapping(raw, where)
-    role = fields.text(raw.get("role"), f"{where}.role")
+    role, said = raw.get("role"), raw.get("content")
+    if len(raw) == 2 and type(said) is str and said and role in _PLAIN_ROLES:  # nearly every turn of every log
+        return Message(role=str(role), parts=(Part(kind=PartKind.TEXT, text=said),))
+    role = fields.text(role, f"{where}.role")
     if role not in ROLES:
         raise fields.unexpected(f"{where}.role", role, ROLES)
     if role in {"tool", "function"}:

@@ -107,6 +107,11 @@ EVIDENCE: Final[tuple[_Evidence, ...]] = (
 _PRIOR: Final[Mapping[Category, float]] = {C.WRITING: 0.25}
 
 
+def is_left_out(request: Request) -> bool:
+    """Whether a request is not read once many like it were: one in sixty-four is, by its content."""
+    return mark_of(f"{len(request.messages)} {first_user(request)}") % _THEN_ONE_IN != 0
+
+
 @dataclass(slots=True)
 class CategoryTally:
     """Evidence about one workload, exchange by exchange; `language_of` names the language of texts in Latin script.
@@ -124,12 +129,21 @@ class CategoryTally:
         self.seen += 1
         if self.read >= _FIRST and (self.read >= _MOST or self._is_left_out(request)):
             return
+        self._read(signals(request, answer, self.language_of))
+
+    def add_signals(self, found: Mapping[str, float] | None) -> None:
+        """Take one exchange into account whose signals are known, or which was left out (`None`)."""
+        self.seen += 1
+        if found is not None:
+            self._read(found)
+
+    def _read(self, found: Mapping[str, float]) -> None:
         self.read += 1
-        for name, value in signals(request, answer, self.language_of).items():
+        for name, value in found.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
     def _is_left_out(self, request: Request) -> bool:
-        return mark_of(f"{len(request.messages)} {first_user(request)}") % _THEN_ONE_IN != 0
+        return is_left_out(request)
 
     def share(self, signal: str) -> float:
         """The mean of a signal over the exchanges read; for facts, the share that show it."""

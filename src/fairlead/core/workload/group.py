@@ -29,7 +29,7 @@ from fairlead.core.workload.link import SHARED, versions
 from fairlead.core.workload.mask import Masker
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.naming import clean, names
-from fairlead.core.workload.sample import Cell, Sample, size_of
+from fairlead.core.workload.sample import SHORT_FRAME, Cell, Sample, size_of
 from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.shape import Frame, anchors_of, first_user, frame_of, mark_of
 from fairlead.core.workload.tree import By, Leaf, Node, leaves, node_from_json, node_to_json, walk
@@ -45,6 +45,14 @@ class Assignment:
 
     workload_id: str
     prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A request by what places it; `opening` is `None` where the user's message was not read, for it hardly ever matters."""
+
+    frame: Frame
+    opening: tuple[str, ...] | None
 
 
 @dataclass(slots=True)
@@ -88,6 +96,7 @@ class Grouper:
         self._wishes = Wishes()
         self._prompts: dict[str, str] = {}
         self._landed: Memo[tuple[Frame, str], Assignment] = Memo(_MEMO_BYTES, lambda key, _: size_of(key[0]))
+        self._reads: Memo[Frame, int] = Memo(_MEMO_BYTES, lambda frame, _: size_of(frame))
         self._plain: Memo[Frame, Leaf] = Memo(_MEMO_BYTES, lambda frame, _: size_of(frame))
         self._name()
 
@@ -106,17 +115,64 @@ class Grouper:
         """Count one request; `at` is when it was made, where the log says."""
         system = request.system
         stands_for = 1 if not system or self._masker.has_masked(system) else self._news.stands_for(system)
-        if not stands_for:
-            return
+        if stands_for:
+            self._learn(request, frame_of(request, self._masker), at, stands_for)
+
+    def take(self, request: Request, *, at: datetime | None = None, whole: bool = False) -> Shaped:
+        """Learn from a request and return what places it later; `whole` reads every user message."""
+        system = request.system
+        stands_for = 1 if not system or self._masker.has_masked(system) else self._news.stands_for(system)
         frame = frame_of(request, self._masker)
+        opening = self._learn(request, frame, at, stands_for) if stands_for else None
+        if opening is None and (whole or self._needs_opening(frame)):
+            opening = anchors_of(first_user(request), self._masker)
+        return Shaped(frame, opening)
+
+    def _learn(self, request: Request, frame: Frame, at: datetime | None, stands_for: int) -> tuple[str, ...] | None:
+        """Count a request; the user message's segments where they were read."""
         cell = self._news.cell(frame, at.timestamp() if at is not None else None, stands_for)
         if cell is None or request.endpoint is Endpoint.EMBEDDINGS:
-            return
+            return None
         text = first_user(request)
         mark = mark_of(text)
         level = self._news.level_for(cell, mark)
-        if level is not None:
-            self._news.opening(cell, anchors_of(text, self._masker), mark, level)
+        if level is None:
+            return None
+        opening = anchors_of(text, self._masker)
+        self._news.opening(cell, opening, mark, level)
+        return opening
+
+    def _needs_opening(self, frame: Frame) -> bool:
+        """Whether requests of this frame are likely to be told apart by what the user's message begins or ends with."""
+        known = self._reads.get(frame)
+        if known is None:
+            words = sum(map(literal_words, frame.lines))
+            known = 1 if words < SHORT_FRAME and not frame.tools and not frame.format else 2
+            self._reads.put(frame, known)
+        return known == 1
+
+    def assign_shape(self, shaped: Shaped) -> Assignment | None:
+        """Where a request of this shape belongs; `None` when its user message decides that and was not read."""
+        frame = shaped.frame
+        leaf = self._plain.get(frame)
+        if leaf is None:
+            asked = False
+
+            def anchors() -> tuple[str, ...]:
+                nonlocal asked
+                asked = True
+                return shaped.opening or ()
+
+            leaf = walk(self._tree, frame, anchors)
+            if asked and shaped.opening is None:
+                return None
+            if leaf is not None and not asked:
+                self._plain.put(frame, leaf)
+        return self._assignment(frame, leaf if leaf is not None else self._leaves[_AD_HOC])
+
+    def forget_rare_news(self) -> None:
+        """Keep of what is new only wording that came back: for ledgers that must not hold what a single message said."""
+        self._news.forget_rare()
 
     def assign(self, request: Request) -> Assignment:
         """Where a request belongs; what fits nowhere belongs to the ad hoc workload."""
@@ -170,6 +226,14 @@ class Grouper:
             known = Assignment(workload_id=self._home_of(prompt, leaf), prompt_id=prompt)
             self._landed.put((frame, leaf.id), known)
         return known
+
+    def news(self) -> JSON:
+        """What was learned since this grouper was made or loaded, for another process's `absorb_news`."""
+        return self._news.to_json()
+
+    def absorb_news(self, news: JSON) -> None:
+        """Add what a grouper of another process has learned."""
+        self._news.absorb(Sample.from_json(news))
 
     def absorb(self, other: Grouper) -> None:
         """Add what another grouper has learned since it was made or loaded; ids and names stay as they are here."""

@@ -247,6 +247,17 @@ class Sample:
         self._openings -= len(cell.openings)
         self._opening_bytes -= sum(bytes_of(segments) for segments in cell.openings)
 
+    def forget_rare(self) -> None:
+        """Drop every frame and opening that was seen fewer than three times."""
+        for cell in list(self.cells.values()):
+            if cell.count < _ADMITTED_AT:
+                self._forget(cell)
+                continue
+            for segments in [segments for segments, opening in cell.openings.items() if opening.count < _ADMITTED_AT]:
+                del cell.openings[segments]
+                self._openings -= 1
+                self._opening_bytes -= bytes_of(segments)
+
     def absorb(self, other: Sample) -> None:
         """Add what another sample saw; the order in which samples are added makes no difference to what repeats."""
         for theirs in other.cells.values():

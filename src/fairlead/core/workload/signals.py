@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from fairlead.core.nouns import Answer, Endpoint, PartKind, Request
@@ -168,11 +169,18 @@ def _structure(request: Request) -> dict[str, float]:
 
 
 def _wording(instruction: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, pattern in WORDS.items():
-        hits = {hit.lower() for hit in pattern.findall(instruction)}
-        found[name] = float(min(_MOST_WORDS, len(hits)))
-    return found
+    hits: dict[str, set[str]] = {name: set() for name in WORDS}
+    for line in instruction.split("\n"):
+        for name, words in _hits(line):
+            hits[name].update(words)
+    return {name: float(min(_MOST_WORDS, len(words))) for name, words in hits.items()}
+
+
+@lru_cache(maxsize=8_192)
+def _hits(line: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The telling words of a line, by signal; lines of prompts come again in every call."""
+    found = ((name, frozenset(hit.lower() for hit in pattern.findall(line))) for name, pattern in WORDS.items())
+    return tuple((name, words) for name, words in found if words)
 
 
 def _content(request: Request, user: str, instruction: str) -> dict[str, float]:

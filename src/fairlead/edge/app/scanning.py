@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 from fairlead import scan
 from fairlead.core.money import Rates, Spend
 from fairlead.core.moves import DAYS_A_MONTH, LogSpan
 from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Money, Workload
 from fairlead.core.redact import DataClass, Policy
+from fairlead.edge.app import together
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import redactor_for
 from fairlead.edge.currency import rates
@@ -20,6 +23,7 @@ from fairlead.edge.sources import read
 
 MOST_MODELS = 2_000
 OTHERS = "other models"
+LOOKED_AT = 1024 * 1024
 
 Progress = Callable[[str, int], None]
 
@@ -93,31 +97,74 @@ class Scan:
 
 
 def run(
-    desk: Desk, paths: Sequence[str], *, currency: str, on_progress: Progress, redact: Policy | None = None
+    desk: Desk,
+    paths: Sequence[str],
+    *,
+    currency: str,
+    on_progress: Progress,
+    redact: Policy | None = None,
+    processes: int | None = None,
+    on_expected: Callable[[str, int | None], None] | None = None,
 ) -> Scan:
-    """Read `paths` into the ledger, find the workloads, survey; `redact` goes before the settings' policy."""
+    """Read `paths` into the ledger, find the workloads, survey; `redact` goes before the settings' policy.
+
+    Long logs are read by as many processes as there are processors, or by `processes`.
+    """
     redactor = redactor_for(desk.settings.privacy, ledger=desk.where, policy=redact)
 
-    def reading(exchanges: int, skipped: int) -> None:
-        on_progress("reading", exchanges + skipped)
-
-    grouping = scan.Grouping(desk.ledger, language_of=Languages(), on_progress=on_progress)
     lines = read.read(paths, now=desk.now)
-    taken = scan.take_in(lines, ledger=desk.ledger, redactor=redactor, on_new=grouping.learn, on_progress=reading)
+    parts, whole = together.divided(lines.files, number := processes or together.processes())
+    taken: list[scan.TakenIn] = []
+    if on_expected is not None:
+        on_expected("reading", about(lines.files))
+
+    def reading(exchanges: int, skipped: int) -> None:
+        before = sum(each.exchanges + each.skipped for each in taken)
+        on_progress("reading", before + exchanges + skipped)
+
+    grouping = scan.Grouping(
+        desk.ledger, language_of=Languages(), on_progress=on_progress, keeps_bodies=redactor.policy is not Policy.DROP
+    )
+    if parts:
+        redactor.hashed("", "key")  # a key is made once, before several processes ask for it
+        job = together.Job(
+            ledger=desk.where, privacy=desk.settings.privacy, policy=redactor.policy, now=desk.now, spool="", parent=os.getpid()
+        )  # fmt: skip
+        helped, again = together.take_in_parts(parts, job, grouping, number=number, on_progress=reading)
+        taken.append(helped)
+        whole += again
+    if whole:
+        rest = read.read(whole, now=desk.now)
+        taken.append(
+            scan.take_in(rest, ledger=desk.ledger, redactor=redactor, on_new=grouping.learn, on_progress=reading)
+        )
     grouping.finish()
+    taken_in = together.combined(taken)
     desk.ledger.add_scan(
         {
             "at": desk.now.isoformat(),
             "paths": list(paths),
-            "exchanges": taken.exchanges,
-            "new": taken.new,
-            "skipped": taken.skipped,
-            "reasons": dict(taken.reasons),
+            "exchanges": taken_in.exchanges,
+            "new": taken_in.new,
+            "skipped": taken_in.skipped,
+            "reasons": dict(taken_in.reasons),
             "redact": redactor.policy.value,
-            "redacted": redactor.report.to_json(),
+            "redacted": taken_in.redacted.to_json(),
         }
     )
-    return Scan(taken=taken, survey=survey(desk, currency=currency), policy=redactor.policy)
+    return Scan(taken=taken_in, survey=survey(desk, currency=currency), policy=redactor.policy)
+
+
+def about(files: Sequence[str]) -> int | None:
+    """About how many lines the files hold, from the length of the first ones; `None` where that cannot be told."""
+    lines = 0
+    for name in files:
+        if not name.endswith((".jsonl", ".ndjson", ".log")):
+            return None
+        with Path(name).open("rb") as file:
+            head = file.read(LOOKED_AT)
+        lines += round(Path(name).stat().st_size / max(1, len(head)) * head.count(b"\n"))
+    return lines or None
 
 
 def survey(desk: Desk, *, currency: str) -> Survey:

@@ -76,7 +76,7 @@ def whole(
 ) -> dict[str, Any]:
     """The flow from logs to report; returns the record of each step."""
     with show.progress("scan", quiet=quiet) as tell:
-        done = scanning.run(desk, paths, currency=currency, on_progress=tell)
+        done = scanning.run(desk, paths, currency=currency, on_progress=tell, on_expected=tell.expect)
     if not quiet:
         show.scan(done.survey, done, where=desk.where)
         show.say()

@@ -33,6 +33,11 @@ PAGE = "fairlead-scan.html"
     type=click.Path(path_type=Path, dir_okay=False),
     help=f"Where the first report page goes (default: {PAGE}; with --json none).",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    help="How many processes read long logs (default: as many as there are processors).",
+)
 @options.redact
 @options.ledger
 @options.config
@@ -41,6 +46,7 @@ def command(
     paths: tuple[str, ...],
     bills: tuple[str, ...],
     page: Path | None,
+    processes: int | None,
     currency: str | None,
     redact: str | None,
     ledger: str | None,
@@ -88,7 +94,10 @@ def command(
             done = None
         else:
             with show.progress("scan", quiet=as_json) as tell:
-                done = scanning.run(desk, paths, currency=wanted, on_progress=tell, redact=options.policy(redact))
+                done = scanning.run(
+                    desk, paths, currency=wanted, on_progress=tell, redact=options.policy(redact),
+                    processes=processes, on_expected=tell.expect,
+                )  # fmt: skip
             survey = done.survey
         where = desk.where
         bill = billing.reconciled(desk, bills) if bills else None

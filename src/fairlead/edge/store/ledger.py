@@ -27,6 +27,7 @@ from fairlead.core.nouns import (
     PilotDesign,
     Preference,
     Reply,
+    Request,
     Ungrouped,
     Workload,
 )
@@ -231,6 +232,24 @@ class Ledger:
         for page in self._pages(columns.SELECT_REQUESTS, chosen, size=_EXCHANGES_AT_ONCE):
             for row in page:
                 yield columns.ungrouped_from(row, unpacked=unpacked)
+
+    def unplaced(self) -> Iterator[tuple[int, str]]:
+        """(`seq`, `row_hash`) of every exchange that belongs to no workload yet, in order of arrival."""
+        chosen = _Chosen("workload_id IS NULL", ())
+        for page in self._pages("SELECT seq, row_hash FROM exchanges", chosen, size=_ROWS_AT_ONCE):
+            yield from page
+
+    def is_placed(self, row_hash: str) -> bool:
+        """Whether the exchange of this row belongs to a workload, or is no longer there."""
+        sql = "SELECT 1 FROM exchanges WHERE row_hash = ? AND workload_id IS NULL"
+        return not self._database.rows(sql, (key(row_hash),))
+
+    def request(self, seq: int) -> Request:
+        """The request of the exchange with this number."""
+        rows = self._database.rows(f"{columns.SELECT_REQUESTS} WHERE e.seq = ?", (seq,))
+        if not rows:
+            raise LedgerError(f"The ledger {self.where} holds no exchange number {seq}.")
+        return columns.ungrouped_from(rows[0], unpacked=self._unpacked()).request
 
     def _exchanges(self, chosen: _Chosen) -> Iterator[tuple[int, Exchange]]:
         unpacked = self._unpacked()

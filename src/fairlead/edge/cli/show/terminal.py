@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from rich.console import Console, ConsoleOptions
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -52,29 +63,58 @@ def name(text: str, *, width: int = NAME_WIDTH) -> Text:
     return Text(safe(text, width=width))
 
 
+class Tell:
+    """Says how far a step is: `tell("reading", 500)`; `expect` says how many there will be about."""
+
+    def __init__(self, what: str, bars: Progress | None) -> None:
+        self._what = what
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, step: str, count: int) -> None:
+        """Tell that so many are done of a step."""
+        if self._bars is not None:
+            self._bars.update(self._task(step), completed=count)
+
+    def expect(self, step: str, total: int | None) -> None:
+        """Tell about how many there will be, so that the time left can be shown."""
+        if self._bars is not None:
+            self._bars.update(self._task(step), total=total)
+
+    def _task(self, step: str) -> TaskID:
+        assert self._bars is not None
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(f"{self._what}: {step}", total=None)
+        return self._tasks[step]
+
+
+class Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate as text; nothing before it is known."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
 @contextmanager
-def progress(what: str, *, quiet: bool) -> Generator[Callable[[str, int], None]]:
-    """A live line on stderr with what is being done and how far; silent when `quiet` or not a terminal."""
+def progress(what: str, *, quiet: bool) -> Generator[Tell]:
+    """A live line on stderr with what is being done, how far, how fast and how long still; silent when `quiet` or no terminal."""
     shown = console(stderr=True)
     if quiet or not shown.is_terminal:
-        yield lambda _step, _count: None
+        yield Tell(what, None)
         return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=shown, transient=True) as bars:
-        tasks: dict[str, int] = {}
-
-        def tell(step: str, count: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(f"{what}: {step}", total=None)
-            bars.update(bars.task_ids[tasks[step]], completed=count)
-
-        yield tell
+        yield Tell(what, bars)
 
 
 @dataclass(slots=True)

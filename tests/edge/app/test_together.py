@@ -1,0 +1,131 @@
+"""Several processes read one log: what comes out is what one process makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from edge.cli.conftest import office_log
+from fairlead import scan
+from fairlead.core.errors import LedgerError
+from fairlead.core.nouns import Exchange
+from fairlead.core.redact import Policy
+from fairlead.edge.app import opened, scanning, together
+from fairlead.edge.sources.parts import PartReading, parts_of
+from fairlead.edge.sources.read import read
+from journeys.walk import write_lines
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """An office's log with a broken line in the middle and the same row at both ends."""
+    rows = office_log()
+    path = write_lines(tmp_path / "log.jsonl", rows)
+    texts = path.read_text().splitlines()
+    path.write_text("\n".join([*texts[:100], '{"broken', *texts[100:], texts[0]]) + "\n")
+    return path
+
+
+def scanned(log: Path, ledger: Path, *, processes: int, policy: Policy = Policy.KEEP) -> scanning.Scan:
+    with opened(ledger=str(ledger), config=None, now=NOW) as desk:
+        return scanning.run(
+            desk, [str(log)], currency="USD", on_progress=lambda _s, _c: None, redact=policy, processes=processes
+        )
+
+
+def places(ledger: Path) -> dict[str, str | None]:
+    with opened(ledger=str(ledger), config=None) as desk:
+        return {row.id: row.workload_id for row in desk.ledger.rows()}
+
+
+@pytest.mark.parametrize("policy", [Policy.KEEP, Policy.DROP])
+def test_two_processes_find_what_one_finds(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Policy
+) -> None:
+    alone = scanned(log, tmp_path / "alone.db", processes=1, policy=policy)
+    monkeypatch.setattr(together, "parts_of", lambda path, number: parts_of(path, number, least=1))
+    both = scanned(log, tmp_path / "both.db", processes=2, policy=policy)
+    assert (both.taken.exchanges, both.taken.new, both.taken.skipped) == (211, 210, 1)
+    assert (both.taken.exchanges, both.taken.new) == (alone.taken.exchanges, alone.taken.new)
+    assert both.taken.skipped_lines == alone.taken.skipped_lines, "the line has its number in the whole file"
+    assert places(tmp_path / "both.db") == places(tmp_path / "alone.db")
+    shown = [[(w.id, w.name, w.category, w.calls, w.spend) for w in each.survey.workloads] for each in (alone, both)]
+    assert shown[0] == shown[1]
+    again = scanned(log, tmp_path / "both.db", processes=2, policy=policy)
+    assert again.taken.new == 0
+
+
+@pytest.mark.parametrize("number", [2, 3, 7, 50])
+def test_the_parts_of_a_file_are_the_file(log: Path, number: int) -> None:
+    parts = parts_of(str(log), number, least=1)
+    assert len(parts) > 1
+    assert (parts[0].start, parts[-1].end) == (0, log.stat().st_size)
+    assert all(one.end == other.start for one, other in pairwise(parts))
+    whole = list(read([str(log)], now=NOW))
+    apart = [each for part in parts for each in PartReading(part, now=NOW)]
+    assert [(type(each), getattr(each, "line", None)) for each in apart] == [
+        (type(each), getattr(each, "line", None)) for each in whole
+    ]
+    assert [each.source for each in apart if isinstance(each, Exchange)] == [
+        each.source for each in whole if isinstance(each, Exchange)
+    ]
+
+
+def test_only_a_plain_file_of_records_that_stand_alone_is_cut(log: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text(
+        '{"custom_id": "a", "method": "POST", "url": "/v1", "body": {"model": "m", "messages": []}}\n' * 50
+    )
+    document = tmp_path / "list.json"
+    document.write_text(json.dumps([json.loads(line) for line in log.read_text().splitlines()[:20]], indent=1))
+    packed = tmp_path / "log.jsonl.gz"
+    packed.write_bytes(b"\x1f\x8b" + b"x" * 500)
+    for path in (batch, document, packed, tmp_path / "nowhere"):
+        assert parts_of(str(path), 2, least=1) == []
+    assert parts_of(str(log), 2) == [], "a small log is read by one process"
+    assert parts_of(str(log), 1, least=1) == []
+
+
+def test_records_that_belong_together_are_read_by_one_process_after_all(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {
+        "custom_id": "q",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]},
+    }
+    answer = {
+        "choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        "model": "gpt-4o",
+    }
+    got = {"id": "b", "custom_id": "q", "response": {"status_code": 200, "body": answer}, "error": None}
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines[:20], json.dumps(asked), *lines[20:], json.dumps(got)]) + "\n")
+    monkeypatch.setattr(together, "parts_of", lambda path, number: parts_of(path, number, least=1))
+    found = scanned(log, tmp_path / "mixed.db", processes=2)
+    assert found.taken.new == 211
+    with opened(ledger=str(tmp_path / "mixed.db"), config=None) as desk:
+        (joined,) = [each for each in desk.ledger.exchanges() if each.id == "b"]
+    assert (joined.answer.text, joined.tier) == ("Hello", "batch")
+
+
+def test_what_stops_one_process_stops_the_scan_with_its_word(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    other.write_bytes(b"no ledger")
+    with opened(ledger=str(tmp_path / "a.db"), config=None, now=NOW) as desk:
+        privacy = desk.settings.privacy
+        job = together.Job(
+            ledger=str(other), privacy=privacy, policy=Policy.KEEP, now=NOW, spool="", parent=os.getpid()
+        )
+        grouping = scan.Grouping(desk.ledger, language_of=lambda _text: "en")
+        parts = parts_of(str(log), 2, least=1)
+        with pytest.raises(LedgerError, match="not a Fairlead ledger"):
+            together.take_in_parts(parts, job, grouping, number=2, on_progress=lambda _e, _s: None)
