@@ -19,6 +19,8 @@ from fairlead.edge.cli import options
 from fairlead.edge.cli.show import terminal
 from fairlead.edge.cli.show.top import screen
 
+_UNAUTHORIZED = 401
+
 
 @click.command("top")
 @click.option("--once", is_flag=True, help="Print one screen and leave.")
@@ -80,7 +82,7 @@ class Looks:
             raise EndpointError(
                 f"No gateway answers at {self._url}; start one with: fairlead serve (or name its --admin-port)."
             ) from None
-        if answer.status_code == httpx2.codes.UNAUTHORIZED:
+        if answer.status_code == _UNAUTHORIZED:
             raise UsageError(f"The gateway at {self._url} has another token: is it the one of this ledger?")
         if answer.is_error:
             raise EndpointError(f"The gateway at {self._url} answered {answer.status_code}.")

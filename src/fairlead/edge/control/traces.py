@@ -44,7 +44,8 @@ class Traces:
         except ImportError as error:
             raise UsageError("Traces need the extra: pip install 'fairlead[otel]'.") from error
         self._kind: Any = SpanKind.CLIENT
-        self._error: Any = lambda text: Status(StatusCode.ERROR, text)
+        self._status: Any = Status
+        self._wrong: Any = StatusCode.ERROR
         self._provider = TracerProvider(resource=Resource.create({"service.name": settings.service}))
         self._provider.add_span_processor(BatchSpanProcessor(exporter or _exporter(settings)))
         self._tracer = self._provider.get_tracer("fairlead")
@@ -69,7 +70,7 @@ class Traces:
         failure = kept.answered.answer.failure
         if failure is not None and call.ended is not Ended.CLIENT_CLOSED:
             span.set_attribute("error.type", str(failure.status or failure.kind.value))
-            span.set_status(self._error(failure.kind.value))
+            span.set_status(self._status(self._wrong, failure.kind.value))
         span.end(end_time=call.started_us * 1000 + round(call.latency_s * 1e9))
 
     def close(self) -> None:

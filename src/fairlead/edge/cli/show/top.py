@@ -90,7 +90,7 @@ def _workloads(shown: Row, *, width: int) -> RenderableType:
         return Text("No calls yet today. Point a client here: OPENAI_BASE_URL=http://127.0.0.1:8080/v1", style="dim")
     columns = [column for column in _COLUMNS if width >= column.width]
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), expand=False)
-    table.add_column("Workload", no_wrap=True, min_width=16, max_width=24 if width < _NARROW else 40)
+    table.add_column("Workload", no_wrap=True, min_width=12, max_width=24 if width < _WIDE else 36)
     for column in columns:
         table.add_column(column.head, justify="right" if column.justify == "right" else "left", no_wrap=True)
     for row in rows[:_MANY]:
