@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Mapping
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from fairlead.core.errors import Untranslatable
 from fairlead.edge.gateway import answers, bodies, events, repair
@@ -44,6 +47,16 @@ _UNWELL: Final = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 class Call:
     """The life of one call; it is the `Sink` of the upstream that is asked at the moment."""
+
+    __slots__ = (
+        "_after_s", "_asked", "_asked_at", "_attempts", "_before_s", "_body", "_collects", "_crossed", "_crossing",
+        "_decision", "_encoding", "_fields", "_first_byte_s", "_front", "_has_begun", "_head", "_heard_at", "_held",
+        "_held_bytes", "_incoming", "_index", "_injected", "_is_chunked", "_is_done", "_is_stream", "_judges",
+        "_kept", "_kept_bytes", "_last", "_last_moment", "_last_problem", "_may_keep", "_omitted", "_parts", "_place",
+        "_plane", "_replica", "_sent_at", "_skipped", "_started", "_started_us", "_status", "_strip", "_target",
+        "_targets", "_tried", "_unpack", "_upstream", "_view", "_whole", "_why_not", "deadline", "id", "place",
+        "protocol",
+    )  # fmt: skip
 
     def __init__(self, plane: Plane, front: Front, incoming: Incoming) -> None:  # noqa: PLR0915  # one line a field
         self._plane = plane
@@ -207,11 +220,14 @@ class Call:
             shaped = self._shaped(target, upstream)
             if shaped is None:
                 continue
-            if not anyway and len([r for r in upstream.replicas if r.origin.url not in self._tried]) > 1:
+            if not anyway and len(upstream.replicas) > 1 and self._others_than(replica, upstream):
                 self._index -= 1  # its other replicas may be asked after this one
             self._ask(target, upstream, replica, shaped, now)
             return
         self._give_up()
+
+    def _others_than(self, replica: Replica, upstream: Upstream) -> bool:
+        return any(other is not replica and other.origin.url not in self._tried for other in upstream.replicas)
 
     def _count_ourselves(self, target: TargetNow) -> None:
         """Answer how many tokens a request takes, where the upstream has no such question."""
@@ -239,6 +255,8 @@ class Call:
 
     def _more_may_come(self) -> bool:
         """Whether somebody else could still answer."""
+        if self._index == len(self._targets) and not self._skipped:
+            return False
         if len(self._attempts) + 1 >= MOST_ATTEMPTS:
             return False
         for target in (*self._targets[self._index :], *self._skipped):
@@ -306,6 +324,10 @@ class Call:
         except Untranslatable as error:
             self._why_not = str(error)
             return None
+        except (msgspec.DecodeError, RecursionError) as error:
+            # What is passed on byte by byte is the upstream's to judge; what is to be changed must be read whole.
+            self._why_not = f"The body cannot be read: {error}."
+            return None
         return shaped._replace(body=self._incoming.body) if shaped.is_as_sent else shaped
 
     def _request(self, shaped: Shaped, upstream: Upstream, replica: Replica) -> bytes:
@@ -332,22 +354,14 @@ class Call:
         if self.deadline:
             self.deadline = self._sent_at + self._upstream.now.first_byte_s
 
-    def answered(self, status: int, fields: Fields) -> None:
+    def answered(self, status: int, fields: Fields, known: Mapping[bytes, bytes]) -> None:
         """The head of an answer is there."""
         self._status = status
         self._fields = fields
         self._heard_at = monotonic()
-        encoding = b""
-        kind = b""
-        length = None
-        for name, value in fields:
-            low = name.lower()
-            if low == b"content-type":
-                kind = value
-            elif low == b"content-encoding":
-                encoding = value.strip().lower()
-            elif low == b"content-length":
-                length = value
+        kind = known.get(b"content-type", b"")
+        encoding = known.get(b"content-encoding", b"").strip().lower()
+        length = known.get(b"content-length")
         self._is_stream = kind.startswith(b"text/event-stream")
         self._encoding = "" if encoding in {b"", b"identity"} else encoding.decode("latin-1")
         self._unpack_if_needed(encoding)

@@ -6,7 +6,7 @@ place only the fields go that say what the body is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from fairlead.edge.gateway.answers import REASONS
@@ -84,16 +84,17 @@ def _named_by_connection(value: bytes | None) -> frozenset[bytes]:
     return frozenset(name.strip() for name in value.lower().split(b","))
 
 
-def passed_on(fields: Fields) -> Iterator[tuple[bytes, bytes]]:
+def passed_on(fields: Fields) -> Fields:
     """The fields of an upstream's answer that are the caller's business."""
     named: frozenset[bytes] = frozenset()
-    for name, value in fields:
-        if name.lower() == b"connection":
-            named = _named_by_connection(value)
-    for name, value in fields:
-        low = name.lower()
-        if low not in _NOT_BACK and low not in named and not low.startswith(b"x-fairlead-"):
-            yield name, value
+    kept: Fields = []
+    for pair in fields:
+        low = pair[0].lower()
+        if low == b"connection":
+            named = _named_by_connection(pair[1])
+        elif low not in _NOT_BACK and not low.startswith(b"x-fairlead-"):
+            kept.append(pair)
+    return [pair for pair in kept if pair[0].lower() not in named] if named else kept
 
 
 _ANY_DIALECT: Final = frozenset({b"retry-after", b"retry-after-ms", b"x-request-id", b"request-id", b"date"})

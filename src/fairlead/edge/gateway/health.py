@@ -7,7 +7,7 @@ way is not sent again, so what is pending is bounded by the number of replicas.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -82,9 +82,9 @@ class _Check:
     def sent(self) -> None:
         """The question is on its way."""
 
-    def answered(self, status: int, fields: Fields) -> None:
+    def answered(self, status: int, fields: Fields, known: Mapping[bytes, bytes]) -> None:
         """The head of the answer."""
-        del fields
+        del fields, known
         self._status = status
 
     def part(self, body: bytes) -> None:

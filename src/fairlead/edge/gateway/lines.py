@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections.abc import Mapping
 from time import monotonic
 from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
@@ -31,8 +32,8 @@ class Sink(Protocol):
     def sent(self) -> None:
         """The request is on its way over an open line."""
 
-    def answered(self, status: int, fields: Fields) -> None:
-        """The head of the response is there."""
+    def answered(self, status: int, fields: Fields, known: Mapping[bytes, bytes]) -> None:
+        """The head of the response is there; `known` has the last of each field by its name in lower case."""
 
     def part(self, body: bytes) -> None:
         """A piece of the body; several may come before `flush`."""
@@ -384,15 +385,13 @@ class Line(asyncio.Protocol):
             self._fields = []
             return
         self._status = status
-        sized = False
-        for name, value in self._fields:
-            low = name.lower()
-            if low == b"content-length" or (low == b"transfer-encoding" and b"chunked" in value.lower()):
-                sized = True
-        self._eof_ends = not sized
+        known = {name.lower(): value for name, value in self._fields}
+        self._eof_ends = (
+            b"content-length" not in known and b"chunked" not in known.get(b"transfer-encoding", b"").lower()
+        )
         asked = self.asked
         if asked is not None:
-            asked.sink.answered(status, self._fields)
+            asked.sink.answered(status, self._fields, known)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""

@@ -75,6 +75,9 @@ async def _serve(
     server = await loop.create_server(lambda: Front(plane), sock=listener, backlog=4096)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again
+    gc.set_threshold(
+        20_000, 20, 50
+    )  # calls leave no cycles behind; looking for some after every few costs more than it frees
     os.write(ready, b"1")
     await stop.wait()
     loop.remove_reader(alive)
