@@ -8,6 +8,7 @@ Pure functions of values. The procedure is explained for a sceptical reader in `
 undecided -0.08085 +0.08085
 """
 
+from fairlead.core.evidence.canary import Canary, Guard, Stretch
 from fairlead.core.evidence.forecast import Forecast, fixed_size, forecast
 from fairlead.core.evidence.histogram import Histogram
 from fairlead.core.evidence.many import e_bh
@@ -20,15 +21,18 @@ from fairlead.core.evidence.watch import Watch
 __all__ = [
     "N_MAX",
     "N_MIN",
+    "Canary",
     "Claim",
     "Evidence",
     "Floor",
     "Forecast",
+    "Guard",
     "Histogram",
     "Interval",
     "Judgement",
     "PilotEvidence",
     "Segment",
+    "Stretch",
     "VerdictKind",
     "Watch",
     "e_bh",
