@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.core.errors import InputError
-from fairlead.core.evidence import Evidence, Forecast, Histogram
+from fairlead.core.evidence import Evidence, Floor, Forecast, Histogram, Segment
 from fairlead.core.money import CostSummary
 from fairlead.core.moves import Action, LogSpan, PilotFacts, Plan, SideFacts, WorkloadFacts, plan_from_json, total
 from fairlead.core.nouns import TokenPrice
@@ -323,3 +324,18 @@ def test_sums_with_an_open_end_have_no_interval():
 @given(st.integers(min_value=0, max_value=10**7))
 def test_forecasts_are_told_to_two_digits(count):
     assert abs(rounded(count) - count) <= max(0.05 * count, 0)
+
+
+def test_a_failing_segment_keeps_a_workload_where_it_is_though_the_mean_is_good():
+    good = pilot("mail", OPEN_AHEAD)
+    assert good.judgement is not None
+    segment = Segment(
+        label="language", value="sw", requests=90, n=60, low=-0.3, high=-0.12, mean=-0.2, floor=0.1, state=Floor.FAILS
+    )
+    judged = replace(good.judgement, replace_ok=False, blocked="segment language = sw fails", segments=(segment,))
+    (move,) = planned([workload("mail")], [replace(good, judgement=judged)]).moves
+    assert move.action is Action.STAY
+    assert move.reason == "open leads on the whole, but segment language = sw fails"
+    unsettled = replace(judged, segments=(replace(segment, state=Floor.OPEN),))
+    (move,) = planned([workload("mail")], [replace(good, judgement=unsettled)]).moves
+    assert (move.action, move.next) == (Action.WAIT, "continue its pilot")

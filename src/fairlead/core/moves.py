@@ -109,6 +109,7 @@ class PilotFacts:
 
     `judgement` is `None` before the first pair. `distinct_left` is how many distinct requests could still be drawn;
     `decided_at` the pair at which the default stop rule was met; `out_of_date` why the verdict no longer stands.
+    `engine` says how pairs became evidence, `cluster` what was bet on once.
     `candidate` is how the candidate is called, `host` where it answers. `speaker` is who comes to the verdict where no grader
     knows what is right: a judge, or people.
     """
@@ -144,6 +145,8 @@ class PilotFacts:
     log_to: datetime | None = None
     distinct_left: int | None = None
     out_of_date: tuple[str, ...] = ()
+    engine: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fairlead.core.evidence import Judgement, VerdictKind
+from fairlead.core.evidence import Floor, Judgement, VerdictKind
 from fairlead.core.evidence.voice import PEOPLE, said
 from fairlead.core.money import people
 from fairlead.core.moves import Action, Forecasted, PilotFacts
@@ -87,6 +87,22 @@ def _worse(case: Case) -> Advice | None:
     )
 
 
+def _blocked(case: Case) -> Advice | None:
+    """A good mean with a segment in the way: failing ones keep the workload where it is, open ones need pairs."""
+    judged = _judged(case)
+    if not judged.blocked or judged.verdict not in {VerdictKind.OPEN_LEADS, VerdictKind.EQUIVALENT}:
+        return None
+    if any(segment.state is Floor.FAILS for segment in judged.segments):
+        return Advice(
+            action=Action.STAY,
+            reason=f"{judged.verdict} on the whole, but {judged.blocked}",
+            next="stay, or make that segment a workload of its own and move the rest",
+        )
+    return Advice(
+        action=Action.WAIT, reason=f"{judged.verdict} on the whole, but {judged.blocked}", next="continue its pilot"
+    )
+
+
 def _dearer(case: Case) -> Advice | None:
     saving = case.money.saving
     if not _judged(case).replace_ok or saving is None or saving.value >= 0:
@@ -139,6 +155,7 @@ _RULES: Sequence[Callable[[Case], Advice | None]] = (
     _out_of_date,
     _conflict,
     _worse,
+    _blocked,
     _dearer,
     _listed,
     _proven_alone,

@@ -89,6 +89,9 @@ def pilot_facts(
         log_to=design.log_to,
         distinct_left=distinct_left,
         out_of_date=out_of_date,
+        engine=str(design.betting.engine)
+        + (", incumbent's scores on file used" if design.betting.scores_on_file else ""),
+        cluster=design.drawing.cluster or "",
     )
 
 

@@ -214,7 +214,7 @@ def test_what_a_verdict_rests_on_is_named(page: Page):
         "closed-xl-2026-05-13, answers as logged",
         "fields v1",
         "labels file a1b2c3",
-        "−5.0 points, each side at 0.025",
+        "−5.0 points; any false statement in at most 5 % of pilots",
         "traffic like this",
         "2026-09-01 to 2026-09-30",
         "v3, v4",

@@ -318,7 +318,14 @@ def _basis(pilot: PilotFacts, judged: Judgement) -> Iterator[tuple[str, str]]:
     yield "Grader", pilot.grader
     yield "Judges", _judges(pilot)
     yield "Expected answers", f"labels file {pilot.labels_hash}" if pilot.labels_hash else ""
-    yield "Margin", f"{signed(-pilot.margin)} points, each side at {pilot.alpha / 2:.3g}"
+    yield "Margin", f"{signed(-pilot.margin)} points; any false statement in at most {100 * pilot.alpha:g} % of pilots"
+    yield "Engine", pilot.engine
+    yield "One bet for each", pilot.cluster
+    for segment in judged.segments:
+        yield (
+            f"Segment {segment.label} = {shown(segment.value)}",
+            f"{segment.state}: {signed(segment.low)} to {signed(segment.high)} points after {segment.n:,} pairs, floor {signed(-segment.floor)}",
+        )
     yield "About", str(pilot.estimand)
     yield "Log", _dates(pilot)
     yield "Prompt versions", _names(pilot.prompt_ids)
