@@ -66,8 +66,8 @@ def tree(pid: int) -> list[int]:
     found = [pid]
     for each in found:
         try:
-            for task in os.listdir(f"/proc/{each}/task"):
-                found += [int(child) for child in Path(f"/proc/{each}/task/{task}/children").read_text().split()]
+            for task in Path(f"/proc/{each}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
         except OSError:
             continue
     return found
