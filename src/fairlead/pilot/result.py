@@ -119,6 +119,7 @@ class PilotResult:
     judges: Reliability | None = None
     judges_spent: Money | None = None
     judges_requests: int = 0
+    controls: Mapping[str, Any] | None = None
     speaker: str = ""
 
     @property

@@ -7,13 +7,15 @@ that must stay here are shown to no judge elsewhere; what the judges are told is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from fairlead.core.errors import InputError, UsageError
+from fairlead.core.ids import digest, plain
 from fairlead.core.judge import PEOPLE, PairGrader, Rubric, families_of, kin, rubric_for
 from fairlead.core.money import cost
 from fairlead.core.nouns import (
@@ -23,15 +25,18 @@ from fairlead.core.nouns import (
     Judge,
     Judging,
     Money,
+    PilotDesign,
     Reviewing,
     TokenPrice,
     Workload,
 )
+from fairlead.core.ports import Ask
 from fairlead.core.redact import DataClass
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.clients.address import address, is_local
 from fairlead.edge.clients.http import Endpoint as Connection
 from fairlead.edge.clients.http import judge_endpoint
+from fairlead.pilot import controls
 from fairlead.pilot.judge import expected_usage
 
 LONGEST_RUBRIC = 20_000
@@ -161,3 +166,59 @@ async def connected(stack: AsyncExitStack, judges: Sequence[Judge], *, timeout_s
         await stack.enter_async_context(judge_endpoint(judge, environ=os.environ, timeout_s=timeout_s))
         for judge in judges
     ]
+
+
+async def tested(
+    desk: Desk,
+    panel: Panel,
+    design: PilotDesign,
+    workload: Workload,
+    rows: Sequence[ExchangeRow],
+    *,
+    ask: Ask,
+    ask_judges: Sequence[Ask],
+    known: tuple[TokenPrice | None, ...],
+    budget: Decimal | None,
+    concurrency: int,
+) -> dict[str, Any] | None:
+    """What the controls found about these judges: once for each judge and rubric, kept; refused when they are not blind."""
+    if design.judging is None or not (panel.controls or panel.verbosity):
+        return None
+    name = f"judge.controls.{design.grader}"
+    kept = desk.ledger.state(name)
+    if not isinstance(kept, dict):
+        chosen = control_rows(design, rows, max(panel.controls, panel.verbosity))
+        found = await controls.run(
+            design,
+            design.judging,
+            exchanges=[desk.ledger.exchange(row.id) for row in chosen],
+            ask=ask,
+            ask_judges=ask_judges,
+            rubric=panel.rubric_for(workload),
+            ledger=desk.ledger,
+            alike=panel.controls,
+            verbosity=panel.verbosity,
+            prices=known,
+            budget=budget,
+            concurrency=concurrency,
+        )
+        kept = {**plain(found), "holds": found.alike.holds}
+        desk.ledger.set_state(name, {**kept, "requests": 0, "spent": None})
+    if not kept["holds"]:
+        raise UsageError(not_blind(design.judging, kept))
+    return kept
+
+
+def control_rows(design: PilotDesign, rows: Sequence[ExchangeRow], count: int) -> list[ExchangeRow]:
+    """Distinct requests for the controls, in a random order of their own."""
+    ordered = sorted(rows, key=lambda row: digest(["controls", design.seed, row.id]))
+    return list({row.request_key: row for row in reversed(ordered)}.values())[::-1][:count]
+
+
+def not_blind(judging: Judging, found: Mapping[str, Any]) -> str:
+    """Why a judge is not let in that prefers one of two answers of the same model."""
+    alike = found["alike"]
+    return (
+        f"{judging.name} prefers one of two answers of the same model ({100 * alike['low']:+.1f} to {100 * alike['high']:+.1f} points "
+        f"over {alike['pairs']} pairs), so something tells it which is which; no pilot was begun. --controls 0 --verbosity 0 leaves out the test."
+    )

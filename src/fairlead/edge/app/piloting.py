@@ -434,6 +434,13 @@ async def run_connected(
         candidate, incumbent = await connected(stack, order, prepared)
         judging, panel = prepared.design.judging, order.panel
         asked = await judges.connected(stack, judging.judges, timeout_s=order.timeout_s) if judging else []
+        tested: dict[str, Any] | None = None
+        if panel is not None:
+            tested = await judges.tested(
+                desk, panel, prepared.design, prepared.workload, prepared.frame.rows, ask=candidate, ask_judges=asked,
+                known=(prepared.price, *prepared.judge_prices), budget=remaining, concurrency=order.concurrency,
+            )  # fmt: skip
+            remaining = less(remaining, tested)
         try:
             result = await run_pilot(
                 prepared.design,
@@ -453,11 +460,19 @@ async def run_connected(
                 language=partial(language, language_of=LANGUAGES),
             )
         except PausedPilot as paused:
-            keep(desk, prepared, with_logged_cost(desk, paused.result), order)
+            keep(desk, prepared, replace(with_logged_cost(desk, paused.result), controls=tested), order)
             raise
-    result = with_logged_cost(desk, result)
+    result = replace(with_logged_cost(desk, result), controls=tested)
     keep(desk, prepared, result, order)
     return result
+
+
+def less(budget: Decimal | None, tested: Mapping[str, Any] | None) -> Decimal | None:
+    """What the controls left of a budget, never less than nothing: a pilot must know that it may ask no more."""
+    if budget is None or tested is None:
+        return budget
+    spent = tested["spent"]
+    return max(budget - (Decimal(spent) if spent is not None else tested["requests"]), Decimal("0.000001"))
 
 
 def with_logged_cost(desk: Desk, result: PilotResult) -> PilotResult:

@@ -338,7 +338,7 @@ def left_of(remaining: Decimal | None, result: PilotResult, *, priced: bool) -> 
     if remaining is None:
         return None
     spent = result.spent.amount if priced and result.spent is not None else Decimal(result.requests)
-    return remaining - spent
+    return piloting.less(remaining - spent, result.controls)
 
 
 def approve(desk: Desk, order: piloting.Order, *, yes: bool) -> None:

@@ -107,6 +107,11 @@ def judging_announcements(order: piloting.Order, prepared: Sequence[piloting.Pre
             f"at most, {paid}; the budget covers them."
         )
         yield f"The verdict will say what {safe(together(prepared), width=120)} prefers, not which answers are better; only people can say that (--people, fairlead review)."
+        if panel.controls or panel.verbosity:
+            yield (
+                f"Once for each judge and rubric it is tested first on up to {panel.controls:,} pairs of two answers of the candidate and {panel.verbosity:,} "
+                "of a brief and a detailed one: two requests to the candidate and two questions to each judge for a pair, from the same budget."
+            )
         unknown = judges.unknown_families(panel)
         if unknown:
             yield f"Whose model {safe(', '.join(unknown), width=80)} is cannot be told from the name, so kinship with a contestant was not ruled out."
@@ -239,7 +244,7 @@ def pilot_result(result: PilotResult) -> None:
         shown = "preferred in" if label == "mean grade" and result.speaker else label
         made.add_row(shown, value(result.incumbent), value(result.candidate))
     console().print(made)
-    for line in (*judge_lines(result), *basis_lines(result)):
+    for line in (*judge_lines(result), *control_lines(result.controls), *basis_lines(result)):
         say(line)
 
 
@@ -262,6 +267,22 @@ def judge_lines(result: PilotResult) -> Iterator[str]:
         f"{result.judges_requests:,} questions asked, cost {cost} of the whole {UNKNOWN if result.spent is None else people(result.spent)}"
     )
     yield f"{'; '.join(more)}."
+
+
+def control_lines(tested: Mapping[str, Any] | None) -> Iterator[str]:
+    """What the controls found about the judges."""
+    if tested is None:
+        return
+    alike, wordy = tested["alike"], tested["verbosity"]
+    if alike["pairs"]:
+        yield (
+            f"Control, two answers of one model: net preference {interval(alike['low'], alike['high'])} over {alike['pairs']:,} pairs "
+            f"({alike['same']:,} the same); 0 is inside, as it must be."
+        )
+    if wordy["pairs"]:
+        slope = wordy["judges"]["judges"][0]["length_slope"]
+        rise = "" if slope is None else f"; twice as long gains {signed(slope)} points"
+        yield f"Control, one model brief and detailed: detailed is preferred by {signed(wordy['mean'] or 0.0)} points over {wordy['pairs']:,} pairs{rise}."
 
 
 def steadiness(judge: Steadiness) -> Iterator[str]:
