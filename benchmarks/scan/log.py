@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 import msgspec
 
 from core.workload.traffic import START, Sent, Spec, exchanges
-from core.workload.traffic_fill import Fill
+from core.workload.traffic_fill import ADJ, NOUN, TAIL, Fill
 from core.workload.traffic_heldout import SPECS as HELD_OUT
 from core.workload.traffic_seen import SPECS as SEEN
 from fairlead.core.nouns import Endpoint, Message, Part, PartKind, Request
@@ -27,12 +27,26 @@ SPECS = [*SEEN, *HELD_OUT]
 DAYS = 30
 RULES = 28
 CONTEXT = 9
+ORDERS = [
+    "Always mention",
+    "Never mention",
+    "Do not promise",
+    "Answer only about",
+    "Write down",
+    "Return",
+    "Use",
+    "Explain",
+    "Keep",
+]
 
 
 def house_rules(spec: Spec) -> list[str]:
     """A page of fixed rules that stands behind one template's prompt."""
     fill = Fill(Random(f"rules of {spec.key}"))
-    return [f"- {fill.sentence()} {fill.sentence()}" for _ in range(RULES)]
+    return [
+        f"- {fill.pick(ORDERS)} the {fill.pick(ADJ)} {fill.pick(NOUN)} {fill.pick(TAIL)}. {fill.pick(ORDERS)} the {fill.pick(NOUN)}."
+        for _ in range(RULES)
+    ]
 
 
 def lines(size: int, *, seed: int = 11) -> Iterator[bytes]:
@@ -89,8 +103,8 @@ def row(sent: Sent, rules: list[str], fill: Fill, number: int) -> dict[str, obje
 
 def longer(request: Request, rules: list[str], fill: Fill) -> Request:
     """The same request as production would send it: rules behind the prompt, retrieved text before the first message."""
-    head = f"Today is {fill.date()}. You are helping {fill.name()} of {fill.company()}.\n"
-    system = "\n".join([head + request.system, "House rules:", *rules]) if request.system else ""
+    signed_in = f"Date: {fill.date()}\nSigned in: {fill.name()}, {fill.company()}"
+    system = "\n".join([request.system, *rules, signed_in]) if request.system else ""
     first, *rest = request.messages
     found = "\n".join(fill.text(2, 4) for _ in range(CONTEXT))
     context = Part(kind=PartKind.TEXT, text=f"<context>\n{found}\n</context>")
