@@ -226,7 +226,7 @@ def _put_chat_prompt(body: dict[str, JSON], settings: Settings) -> None:
 
 
 def _system_text(turn: JSON) -> str | None:
-    if not isinstance(turn, dict) or turn.get("role") not in {"system", "developer"}:
+    if not isinstance(turn, dict) or turn.get("role") not in ("system", "developer"):
         return None
     content = turn.get("content")
     if isinstance(content, str):

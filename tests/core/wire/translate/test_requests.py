@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from copy import deepcopy
 
@@ -374,3 +375,22 @@ def test_tokens_are_estimated_where_the_upstream_cannot_count():
     assert 400 < estimated_tokens({"messages": [{"role": "user", "content": "word " * 400}]}) < 600
     assert estimated_tokens(MESSAGES_REQUEST) > 2 * 1600 + 2000
     assert estimated_tokens({}) == 0
+
+
+@pytest.mark.parametrize("odd", [[], {}, [[]], {"type": []}])
+def test_a_list_where_a_word_should_stand_is_refused_or_named_and_nothing_else(odd):
+    turn = {"role": "user", "content": "x"}
+    bodies = [
+        ("anthropic.messages", "openai", {"messages": [{"role": "user", "content": [{"type": odd, "text": "x"}]}]}),
+        (
+            "anthropic.messages",
+            "openai",
+            {"messages": [turn], "thinking": {"type": odd}, "tools": [{"type": odd, "name": "f"}]},
+        ),
+        ("openai.chat", "anthropic", {"messages": [{"role": odd, "content": "x"}]}),
+        ("openai.chat", "anthropic", {"messages": [turn], "n": odd, "response_format": {"type": odd}}),
+        ("openai.responses", "openai", {"input": [{"type": odd}], "text": {"verbosity": odd}}),
+    ]
+    for caller, to, body in bodies:
+        with contextlib.suppress(Untranslatable):
+            cross(caller, to=to, body=body, model="m", name="n", now=1)

@@ -246,6 +246,7 @@ def test_the_gateways_own_word_ends_a_stream_too():
     [
         b"data: {broken\n\n",
         b"data: 3\n\n",
+        b'data: {"choices": [{"index": [], "delta": {"content": "x"}}]}\n\n',
         b"data: [DONE]\n\n",
         b"\xff\xfe\x00\n\n",
         b"data: " + b"[" * 5000 + b"\n\n",

@@ -76,7 +76,7 @@ def _set_limits(asked: dict[str, JSON], body: Mapping[str, JSON], notes: Notes, 
             notes.add("top_k")
         else:
             asked["top_k"] = body["top_k"]
-    if fields.mapping_or_empty(body.get("thinking")).get("type") not in {None, "disabled"}:
+    if fields.mapping_or_empty(body.get("thinking")).get("type") not in (None, "disabled"):
         notes.add("thinking")
 
 
@@ -118,7 +118,7 @@ def _set_tools(asked: dict[str, JSON], body: Mapping[str, JSON], notes: Notes) -
 def _tool(raw: JSON, where: str, notes: Notes) -> JSON:
     tool = fields.mapping(raw, where)
     kind = tool.get("type")
-    if kind not in {None, "custom"}:
+    if kind not in (None, "custom"):
         raise Untranslatable(f"{where} is {str(kind)[:40]!r}, a tool that only Anthropic's own models know.")
     function: dict[str, JSON] = {"name": fields.text(tool.get("name"), f"{where}.name")}
     if tool.get("description"):
@@ -195,7 +195,7 @@ def _assistant(blocks: list[Mapping[str, JSON]], where: str, notes: Notes) -> JS
             told.append(fields.text(block.get("text"), f"{where}[{i}].text"))
         elif kind == "tool_use":
             calls.append(_call(block, f"{where}[{i}]"))
-        elif kind in {"thinking", "redacted_thinking"}:
+        elif kind in ("thinking", "redacted_thinking"):
             notes.add("thinking of earlier turns")
         else:
             raise _no_place(block, f"{where}[{i}]")

@@ -77,7 +77,7 @@ def _joined(system: list[dict[str, JSON]]) -> str:
 
 def _refuse(body: Mapping[str, JSON]) -> None:
     count = body.get("n")
-    if count not in {None, 1}:
+    if count not in (None, 1):
         raise Untranslatable("n asks for several choices; Anthropic answers with one. Set n to 1 or leave it out.")
     modalities = body.get("modalities")
     if body.get("audio") or (isinstance(modalities, list) and "audio" in modalities):
@@ -111,7 +111,7 @@ def _budget(body: Mapping[str, JSON], asked: Mapping[str, JSON], notes: Notes) -
     effort = body.get("reasoning_effort")
     budget = BUDGETS.get(effort, 0) if isinstance(effort, str) else 0
     choice = fields.mapping_or_empty(asked.get("tool_choice")).get("type")
-    if budget and (choice in {"any", "tool"} or _answers_unthought_calls(fields.list_or_empty(asked["messages"]))):
+    if budget and (choice in ("any", "tool") or _answers_unthought_calls(fields.list_or_empty(asked["messages"]))):
         notes.add("reasoning_effort")
         return 0
     return budget
@@ -123,7 +123,7 @@ def _answers_unthought_calls(messages: list[JSON]) -> bool:
     if not called or not _has(messages[-1], "tool_result"):
         return False
     first = fields.list_or_empty(called[-1].get("content"))[:1]
-    return not (first and isinstance(first[0], dict) and first[0].get("type") in {"thinking", "redacted_thinking"})
+    return not (first and isinstance(first[0], dict) and first[0].get("type") in ("thinking", "redacted_thinking"))
 
 
 def _has(turn: JSON, kind: str) -> bool:
@@ -167,7 +167,7 @@ def _set_format(asked: dict[str, JSON], body: Mapping[str, JSON], system: list[d
     elif kind == "json_object":
         notes.add("response_format=json_object")
         system.append({"type": "text", "text": JSON_ONLY})
-    elif kind not in {None, "text"}:
+    elif kind not in (None, "text"):
         raise fields.unexpected("response_format.type", str(kind), ("text", "json_object", "json_schema"))
 
 
@@ -192,7 +192,7 @@ def _set_tools(asked: dict[str, JSON], body: Mapping[str, JSON]) -> None:
 def _tool(raw: JSON, where: str) -> dict[str, JSON]:
     tool = fields.mapping(raw, where)
     kind = tool.get("type")
-    if kind not in {None, "function"}:
+    if kind not in (None, "function"):
         raise Untranslatable(f"{where} is a {str(kind)[:40]!r} tool, which Anthropic's protocol does not have.")
     function = fields.mapping(tool.get("function"), f"{where}.function")
     schema = dict(fields.mapping_or_empty(function.get("parameters")))
@@ -245,7 +245,7 @@ def _messages(body: Mapping[str, JSON], notes: Notes) -> tuple[list[dict[str, JS
         role = fields.text(turn.get("role"), f"{where}.role")
         if turn.get("name"):
             notes.add("messages.name")
-        if role in {"system", "developer"}:
+        if role in ("system", "developer"):
             if turns:
                 notes.add("place of a later system message")
             system.extend(_system_blocks(turn.get("content"), f"{where}.content"))
@@ -320,7 +320,7 @@ def _is_signed(block: JSON) -> bool:
     if block.get("type") == "redacted_thinking":
         return isinstance(block.get("data"), str)
     signature = block.get("signature")
-    return block.get("type") == "thinking" and isinstance(signature, str) and signature not in {"", OWN_SIGNATURE}
+    return block.get("type") == "thinking" and isinstance(signature, str) and signature not in ("", OWN_SIGNATURE)
 
 
 def _call(call: Mapping[str, JSON], where: str, notes: Notes) -> JSON:
@@ -366,7 +366,7 @@ def _refusal(part: Mapping[str, JSON], where: str, notes: Notes) -> list[JSON]:
 
 def _image(part: Mapping[str, JSON], where: str, notes: Notes) -> list[JSON]:
     image = fields.mapping(part.get("image_url"), f"{where}.image_url")
-    if image.get("detail") not in {None, "auto"}:
+    if image.get("detail") not in (None, "auto"):
         notes.add("image_url.detail")
     return [{"type": "image", "source": _source(fields.text(image.get("url"), f"{where}.image_url.url"), where)}]
 

@@ -89,9 +89,9 @@ def _set_text(asked: dict[str, JSON], text: Mapping[str, JSON], notes: Notes) ->
         asked["response_format"] = {"type": "json_schema", "json_schema": described}
     elif kind == "json_object":
         asked["response_format"] = {"type": "json_object"}
-    elif kind not in {None, "text"}:
+    elif kind not in (None, "text"):
         raise fields.unexpected("text.format.type", str(kind), ("text", "json_object", "json_schema"))
-    if text.get("verbosity") not in {None, "medium"}:
+    if text.get("verbosity") not in (None, "medium"):
         notes.add("text.verbosity")
 
 
@@ -115,7 +115,7 @@ def _set_tools(asked: dict[str, JSON], body: Mapping[str, JSON], notes: Notes) -
 
 def _tool(tool: Mapping[str, JSON], where: str, notes: Notes) -> JSON:
     kind = tool.get("type")
-    if kind not in {"function", "custom"}:
+    if kind not in ("function", "custom"):
         raise Untranslatable(
             f"{where} is {str(kind)[:40]!r}, a tool that runs at OpenAI; this route's upstream has none."
         )
@@ -136,7 +136,7 @@ def _tool(tool: Mapping[str, JSON], where: str, notes: Notes) -> JSON:
 
 def _chosen(choice: Mapping[str, JSON]) -> JSON:
     kind = choice.get("type")
-    if kind in {"function", "custom"}:
+    if kind in ("function", "custom"):
         return {"type": "function", "function": {"name": choice.get("name")}}
     if kind != "allowed_tools":
         raise Untranslatable(f"tool_choice is {str(kind)[:40]!r}, a tool that runs at OpenAI.")
@@ -165,9 +165,9 @@ def _add(messages: list[JSON], item: Mapping[str, JSON], where: str, notes: Note
     kind = item.get("type") or "message"
     if kind == "message":
         messages.append(_message(item, where, notes))
-    elif kind in {"function_call", "custom_tool_call"}:
+    elif kind in ("function_call", "custom_tool_call"):
         _add_call(messages, _call(item, where))
-    elif kind in {"function_call_output", "custom_tool_call_output"}:
+    elif kind in ("function_call_output", "custom_tool_call_output"):
         messages.extend(_output(item, where, notes))
     elif kind == "reasoning":
         notes.add("reasoning of earlier turns")
@@ -177,7 +177,7 @@ def _add(messages: list[JSON], item: Mapping[str, JSON], where: str, notes: Note
 
 def _message(item: Mapping[str, JSON], where: str, notes: Notes) -> JSON:
     role = fields.text(item.get("role"), f"{where}.role")
-    if role not in {"user", "assistant", "system", "developer"}:
+    if role not in ("user", "assistant", "system", "developer"):
         raise fields.unexpected(f"{where}.role", role, ("user", "assistant", "system", "developer"))
     content = item.get("content")
     if not isinstance(content, str):

@@ -47,12 +47,12 @@ def _block(block: Mapping[str, JSON]) -> int:
     source = fields.mapping_or_empty(block.get("source"))
     if kind == "image":
         return TOKENS_PER_IMAGE
-    if kind == "document" and source.get("type") in {"base64", "url", "file"}:
+    if kind == "document" and source.get("type") in ("base64", "url", "file"):
         data = source.get("data")
         return TOKENS_PER_PAGE * max(1, len(data) // BYTES_PER_PAGE if isinstance(data, str) else 1)
     if kind == "tool_result":
         return _tokens(block.get("content")) + TOKENS_PER_MESSAGE
-    return sum(_value(value) for name, value in block.items() if name not in {"type", "signature", "cache_control"})
+    return sum(_value(value) for name, value in block.items() if name not in ("type", "signature", "cache_control"))
 
 
 def _value(value: JSON) -> int:

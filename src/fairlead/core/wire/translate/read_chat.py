@@ -56,7 +56,7 @@ class ChatReader:
             yield Head(id=fields.text_or_none(event.get("id")), model=fields.text_or_none(event.get("model")))
         for raw in fields.list_or_empty(event.get("choices")):
             if isinstance(raw, dict):
-                if raw.get("index") in {None, 0}:
+                if raw.get("index") in (None, 0):
                     yield from self._choice(raw)
                 else:
                     self._notes.add("further choices")

@@ -111,7 +111,7 @@ class MessageReader:
                 id=fields.text_or_none(start.get("id")),
                 name=fields.text_or_none(start.get("name")),
             )
-        elif kind in {"text", "thinking"}:
+        elif kind in ("text", "thinking"):
             if start.get("citations"):
                 self._notes.add("citations")
             signature = start.get("signature")
