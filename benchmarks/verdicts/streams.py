@@ -11,6 +11,9 @@ from fairlead.core.evidence import N_MIN, Claim, Watch
 from fairlead.core.evidence.stakes import EFFECTS, Terms, growth
 from fairlead.core.evidence.verdict import CLAIMS
 
+BLOCK = 32
+"""Pairs worked out together."""
+
 MARGIN_CLAIMS = (Claim.BETTER, Claim.NOT_WORSE, Claim.BEHIND, Claim.WORSE)
 
 
@@ -75,17 +78,20 @@ def _crossings(x: np.ndarray, spread: np.ndarray, terms: Terms, claim: Claim) ->
     found = np.full(x.shape[1], math.inf)
     live = np.arange(x.shape[1])
     logs = np.tile(terms.log_prior(null.sign), (len(live), 1))
-    for place in range(len(x)):
-        z = x[place, live]
+    for start in range(0, len(x), BLOCK):
+        z = x[start : start + BLOCK, live]
         ones = np.ones_like(z)
-        steps = np.stack([z, -ones, ones, spread[place, live], ones, 0 * ones])[:, :, None]
-        logs += growth(terms.margin * EFFECTS, theta, float(null.sign), steps)
-        top = logs.max(axis=1)
-        if place + 1 < N_MIN or (top < bar - math.log(len(EFFECTS))).all():
+        steps = np.stack([z, -ones, ones, spread[start : start + BLOCK, live], ones, 0 * ones])[..., None]
+        held = logs + np.cumsum(growth(terms.margin * EFFECTS, theta, float(null.sign), steps), axis=0)
+        logs = held[-1]
+        top = held.max(axis=2)
+        if start + BLOCK < N_MIN or (top < bar - math.log(len(EFFECTS))).all():
             continue
-        hit = top + np.log(np.exp(logs - top[:, None]).sum(axis=1)) >= bar
-        found[live[hit]] = place + 1
-        live, logs = live[~hit], logs[~hit]
+        hit = top + np.log(np.exp(held - top[..., None]).sum(axis=2)) >= bar
+        hit[: max(N_MIN - 1 - start, 0)] = False
+        some = hit.any(axis=0)
+        found[live[some]] = start + hit[:, some].argmax(axis=0) + 1
+        live, logs = live[~some], logs[~some]
         if not len(live):
             break
     return found
