@@ -179,8 +179,14 @@ class Bets:
             if evidence.decided:
                 return Ended.DECIDED
         if evidence.n >= evidence.design.n_max:
-            return Ended.N_MAX
-        return Ended.RAN_OUT if evidence.room == 0 else None
+            return self.short_of_proof or Ended.N_MAX
+        return (self.short_of_proof or Ended.RAN_OUT) if evidence.room == 0 else None
+
+    @property
+    def short_of_proof(self) -> Ended | None:
+        """Decided, when it is the margin's stronger proof alone that could not be reached."""
+        decided = self.evidence.decided_at is not None and not self._to_the_end
+        return Ended.DECIDED if decided and not self.evidence.segmented else None
 
     def _doubts(self, *, last: bool) -> bool:
         """Whether bets must wait, for a side may be refusing everything."""

@@ -80,6 +80,7 @@ class Terms:
     incumbent_price: TokenPrice | None = None
     judge_prices: tuple[TokenPrice | None, ...] = ()
     budget: Decimal | None = None
+    proof: float = 0.0
     concurrency: int = 8
     progress: Callable[[Progress], None] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -100,6 +101,7 @@ async def run(
     incumbent_price: TokenPrice | None = None,
     judge_prices: Sequence[TokenPrice | None] = (),
     budget: Decimal | None = None,
+    proof: float = 0.0,
     concurrency: int = 8,
     progress: Callable[[Progress], None] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -109,13 +111,15 @@ async def run(
 
     Raises `PausedPilot` when it had to stop before a verdict because of an endpoint. `budget` caps the whole pilot in
     the currency of `price`, earlier runs included; without a price it counts requests. Cancelling keeps everything.
-    `language` tells the language of a text, for segments by language.
+    `proof` is the log of the e-value that "not worse" must reach, where standing by itself is not enough: a decided
+    pilot goes on until it does. `language` tells the language of a text, for segments by language.
     """
     terms = Terms(
         price=price,
         incumbent_price=incumbent_price,
         judge_prices=tuple(judge_prices) or (None,) * len(ask_judges),
         budget=budget,
+        proof=proof,
         concurrency=concurrency,
         progress=progress,
         now=now,
@@ -245,7 +249,10 @@ class _Pilot:
         pairs = await self._keeper.call(lambda ledger: ledger.pairs(self._pilot_id))
         self._keeper.begin(self._pilot_id)
         known = await self._on_file() if on_file.needed(design) else ()
-        self._bets = Bets(PilotEvidence(design, known), sides=self._first_judge + len(self._terms.judge_prices))
+        self._bets = Bets(
+            PilotEvidence(design, known, proof=self._terms.proof),
+            sides=self._first_judge + len(self._terms.judge_prices),
+        )
         self._recall(pairs, {row.id: row.usage for row in rows})
         self._supply = Supply(
             pilot_id=self._pilot_id,
@@ -528,6 +535,8 @@ class _Pilot:
         return words.all_refused(trouble.details, sorted(self._bodies.sent) if trouble.side == 0 else (), model)
 
     def _undecided(self) -> PilotResult:
+        if (decided := self._bets.short_of_proof) is not None:
+            return self._result(decided, "")
         n, skipped = self._bets.evidence.n, designs.skipped(self._frame)
         if self._ready:
             price = self._terms.price

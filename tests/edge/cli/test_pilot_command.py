@@ -134,6 +134,31 @@ def test_agreement_is_likeness_in_every_screen_and_never_called_quality(run: Run
     assert "likeness, not quality" in (office / "page.html").read_text(encoding="utf-8")
 
 
+def test_what_is_proven_alone_goes_on_until_it_stands_among_all_that_was_asked(
+    run: Run, office: Path, server: Served
+) -> None:
+    close = ("--margin", 0.08)
+    for model in ("poor", "mixed"):
+        run("pilot", *to(server, model), *close, "--yes", "--json")
+    alone = only(run("pilot", SUMS, *to(server), *close, "--yes", "--json"))
+    both = {
+        row["workload"]["name"]: row for row in run("pilot", *to(server), *close, "--yes", "--json").record["pilots"]
+    }
+    assert all(row["judgement"]["verdict"] == "equivalent" and row["ended"] == "decided" for row in both.values())
+    after = next(row for name, row in both.items() if name.startswith(SUMS))
+    assert after["pilot_id"] == alone["pilot_id"]
+    assert after["judgement"]["n"] > alone["judgement"]["n"]
+    plan = run("plan", "--json").record
+    assert plan["declared"] == 6
+    assert [move["action"] for move in plan["moves"]] == ["move", "move"]
+    asked = len(server.journal.asked)
+    again = {
+        row["workload"]["name"]: row for row in run("pilot", *to(server), *close, "--yes", "--json").record["pilots"]
+    }
+    assert len(server.journal.asked) == asked
+    assert {name: row["judgement"] for name, row in again.items()} == {n: row["judgement"] for n, row in both.items()}
+
+
 # Which grader
 
 

@@ -47,8 +47,14 @@ OTHERS = "(others)"
 class PilotEvidence:
     """What a pilot has shown so far."""
 
-    def __init__(self, design: PilotDesign, on_file: Sequence[OnFile] = ()) -> None:
+    def __init__(self, design: PilotDesign, on_file: Sequence[OnFile] = (), *, proof: float = 0.0) -> None:
+        """`proof` is the log of the e-value that "not worse" must reach before no more pairs are wanted.
+
+        A claim that stands by itself may need more of it to stand among many; going on is always allowed.
+        """
         self.design = design
+        self._proof = proof
+        self._proven = False
         self.n = 0
         self._known = list(on_file)
         self._by_id = {each.exchange_id: each for each in on_file}
@@ -57,6 +63,7 @@ class PilotEvidence:
 
     def _begin(self) -> None:
         self.n = 0
+        self._proven = False
         self._mean = _of_the_mean(self.design, self._known)
         self._segments = _segments(self.design, self._known)
         self._follows = self.design.betting.scores_on_file or self.design.betting.engine is Engine.REMAINING
@@ -64,9 +71,23 @@ class PilotEvidence:
     @property
     def decided(self) -> bool:
         """Whether the pilot's questions are answered: the mean's, and every segment's unless the mean says no."""
-        if not self._mean.decided:
+        if not self._mean.decided or not self._enough:
             return False
         return Claim.WORSE in self._mean.claims or all(each.settled for each in self._segments.values())
+
+    @property
+    def segmented(self) -> bool:
+        """Whether segments have floors of their own."""
+        return bool(self._segments)
+
+    @property
+    def _enough(self) -> bool:
+        """Whether what is proven is proven as strongly as was asked; once it was, it stays so."""
+        claims = self._mean.claims
+        if not self._proof or self._segments or self._proven or Claim.WORSE in claims or Claim.NOT_WORSE not in claims:
+            return True
+        self._proven = self._mean.judgement().log_e_replace >= self._proof
+        return self._proven
 
     @property
     def decided_at(self) -> int | None:
@@ -87,11 +108,11 @@ class PilotEvidence:
     @property
     def room(self) -> int | None:
         """Pairs that can still be taken in; `None` when there is no end."""
-        return None if self._mean.decided else self._mean.room
+        return None if self._mean.decided and self._enough else self._mean.room
 
     def wants(self, exchange_id: str) -> bool:
         """Whether the pair of this request still matters, given the pairs so far."""
-        if not self._mean.decided or self.design.reviewing.wanted:
+        if not self._mean.decided or not self._enough or self.design.reviewing.wanted:
             return True
         known = self._by_id.get(exchange_id)
         return known is not None and any(not each.settled for each in self._of(known))

@@ -8,6 +8,7 @@ was approved.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -62,6 +63,9 @@ LANGUAGES = Languages()
 
 LOOKED_AT = 200
 """Exchanges read to say which parameters will not be sent and which grader suits."""
+
+LIST_ALPHA = 0.05
+"""The share of wrong entries that the plan's list may be expected to have."""
 
 FEW_RIGHT = 0.05
 """A grader that finds fewer of the logged answers right than this is probably not the one that was meant."""
@@ -420,14 +424,41 @@ def hosts(order: Order) -> tuple[str, ...]:
 
 
 def run(
-    desk: Desk, order: Order, prepared: Prepared, *, on_progress: Callable[[Progress], None], remaining: Decimal | None
+    desk: Desk,
+    order: Order,
+    prepared: Prepared,
+    *,
+    on_progress: Callable[[Progress], None],
+    remaining: Decimal | None,
+    proof: float = 0.0,
 ) -> PilotResult:
-    """Run one pilot to its end and keep its result; `remaining` is what is left of the budget."""
-    return asyncio.run(run_connected(desk, order, prepared, on_progress=on_progress, remaining=remaining))
+    """Run one pilot to its end and keep its result; `remaining` is what is left of the budget, `proof` as in `pilot.run`."""
+    return asyncio.run(run_connected(desk, order, prepared, on_progress=on_progress, remaining=remaining, proof=proof))
+
+
+def proof_for_the_list(declared: int, results: Sequence[PilotResult]) -> float:
+    """The log of the e-value with which all that are proven alone stand on the plan's list together.
+
+    The list is chosen among `declared` questions: k entries need e-values of declared / (alpha k) each.
+    """
+    entries = len({each.design.workload_id for each in results if is_proven_alone(each)})
+    return math.log(declared / (LIST_ALPHA * entries)) if entries else 0.0
+
+
+def is_proven_alone(result: PilotResult) -> bool:
+    """Whether it may be listed once its proof is strong enough."""
+    judged = result.judgement
+    return judged.replace_ok and not judged.conflict and not judged.segments and not result.design.reviewing.wanted
 
 
 async def run_connected(
-    desk: Desk, order: Order, prepared: Prepared, *, on_progress: Callable[[Progress], None], remaining: Decimal | None
+    desk: Desk,
+    order: Order,
+    prepared: Prepared,
+    *,
+    on_progress: Callable[[Progress], None],
+    remaining: Decimal | None,
+    proof: float,
 ) -> PilotResult:
     """Run one pilot with connections open."""
     async with AsyncExitStack() as stack:
@@ -455,6 +486,7 @@ async def run_connected(
                 price=prepared.price,
                 incumbent_price=prepared.incumbent_price,
                 budget=remaining,
+                proof=proof,
                 concurrency=order.concurrency,
                 progress=on_progress,
                 language=partial(language, language_of=LANGUAGES),

@@ -316,7 +316,7 @@ def run_all(
 ) -> list[dict[str, Any]]:
     """Run each pilot to its end within one budget; a pause ends the command after what is done was shown."""
     remaining = order.budget
-    records: list[dict[str, Any]] = []
+    results: list[PilotResult] = []
     for place, each in enumerate(prepared, start=1):
         if remaining is not None and remaining <= 0:
             raise PilotPaused(
@@ -329,8 +329,62 @@ def run_all(
             show.pilot_line(each, result)
             if len(prepared) == 1:
                 show.pilot_result(result)
-        records.append({"workload": {"id": each.workload.id, "name": each.workload.name}, **result.to_json()})
-    return records
+        results.append(result)
+    results = for_the_list(desk, order, prepared, results, remaining=remaining, quiet=quiet)
+    return [
+        {"workload": {"id": each.workload.id, "name": each.workload.name}, **result.to_json()}
+        for each, result in zip(prepared, results, strict=True)
+    ]
+
+
+def for_the_list(
+    desk: Desk,
+    order: piloting.Order,
+    prepared: Sequence[piloting.Prepared],
+    results: Sequence[PilotResult],
+    *,
+    remaining: Decimal | None,
+    quiet: bool,
+) -> list[PilotResult]:
+    """Go on with what is proven alone until it also stands among all the questions that were asked; one pass.
+
+    A pilot stops as soon as its own question is answered. The plan lists only what is strong enough for all of them
+    together, which a few more pairs show; an e-value may be looked at and added to at any time.
+    """
+    found = list(results)
+    proof = piloting.proof_for_the_list(len(list(desk.ledger.pilots())), found)
+    short = [
+        place
+        for place, each in enumerate(found)
+        if piloting.is_proven_alone(each) and each.judgement.log_e_replace < proof
+    ]
+    if len(prepared) < 2 or not short:
+        return found
+    if not quiet:
+        show.say()
+        show.say(
+            "Proven alone, these go on a little, for they must also stand among all the questions that were asked:"
+        )
+    for count, place in enumerate(short, start=1):
+        each, before = prepared[place], found[place]
+        spent = (order.budget or Decimal(0)) - (
+            left_of(order.budget, before, priced=before.spent is not None) or Decimal(0)
+        )
+        with show.pilot_progress(each, place=count, of=len(short), quiet=quiet) as tell:
+            after = piloting.run(
+                desk,
+                order,
+                each,
+                on_progress=tell,
+                proof=proof,
+                remaining=None if remaining is None else remaining + spent,
+            )
+        found[place] = after
+        if remaining is not None:
+            remaining = left_of(remaining + spent, after, priced=after.spent is not None)
+        if not quiet:
+            show.pilot_line(each, after)
+    return found
 
 
 def left_of(remaining: Decimal | None, result: PilotResult, *, priced: bool) -> Decimal | None:
