@@ -66,6 +66,10 @@ class Placing:
             self._learns.learn(request, at=at)
             self.learned += 1
 
+    def catch_up(self, ledger: Ledger) -> int:
+        """Place what was written while a link was going on, and so before the new state was used; how many calls."""
+        return _place_left(ledger, self._places)[1]
+
     def use(self, grouper: Grouper) -> None:
         """Place by this grouper from now on."""
         with self._lock:

@@ -321,6 +321,8 @@ class ControlProcess:
             linked = await self._patiently(self._link)
             if linked is not None:
                 self.publish(grouper=linked.state)
+                await asyncio.sleep(_CATCH_UP_S)
+                await self._patiently(lambda: self.placing.catch_up(self.ledger()))
                 is_news = linked.placed or linked.workloads
                 wait = _LINK_S if is_news else min(2 * wait, _LONGEST_LINK_S)
 
@@ -433,6 +435,7 @@ class ControlProcess:
 
 
 _FIRST_LINK_S, _LINK_S, _LONGEST_LINK_S = 5.0, 60.0, 600.0
+_CATCH_UP_S = 2.0
 _FIRST_SWEEP_S, _SWEEP_S = 30.0, 600.0
 
 
