@@ -17,6 +17,7 @@ from hashlib import blake2b
 from itertools import accumulate
 
 from fairlead.core.errors import UsageError
+from fairlead.core.grade import GRADERS
 from fairlead.core.nouns import (
     JSON,
     Asker,
@@ -216,7 +217,9 @@ def propose(
         log_to=max(days, default=None),
         judging=judging,
         reviewing=reviewing,
-        betting=betting(estimand, drawn_from, engine=engine, logged=incumbent is None and judging is None),
+        betting=betting(
+            estimand, drawn_from, engine=engine, logged=incumbent is None and judging is None and _is_quick(grader)
+        ),
         drawing=drawing,
     )
 
@@ -234,6 +237,11 @@ def betting(estimand: Estimand, drawn_from: Frame, *, engine: Engine | None, log
     independent = not drawn_from.weights and drawn_from.distinct == count
     is_long = count >= SCORED_FROM and estimand is Estimand.LIKE_THIS
     return Betting(scores_on_file=logged and independent and is_long)
+
+
+def _is_quick(grader: Grader) -> bool:
+    """Whether all logged answers may be graded before the first pair: a user's own function may take its time for each."""
+    return grader.id.partition("@")[0] in GRADERS
 
 
 def frame_of(
