@@ -10,17 +10,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from fairlead.core.errors import InputError, UsageError
 from fairlead.core.nouns import Candidate, Combine, Dialect, Judge, TokenPrice, Workload
 from fairlead.core.redact import DataClass, Policy
-
-FILE_NAME = "fairlead.toml"
-
-Word = TypeVar("Word", bound=StrEnum)
+from fairlead.edge.reading import FILE_NAME, choice, known, mapping, number, table, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,14 +209,6 @@ def data_class(raw: Any, where: str) -> DataClass:
     return choice(DataClass, entry.get("data_class", DataClass.ANY.value), f"{where}: data_class")
 
 
-def choice(words: type[Word], value: Any, where: str) -> Word:
-    """One of the words of a setting."""
-    try:
-        return words(value)
-    except ValueError:
-        raise InputError(f"{where} must be one of {', '.join(words)}, not {value!r}.") from None
-
-
 def candidate(raw: Any, where: str) -> Candidate:
     """One `[candidates.NAME]` table."""
     entry = mapping(raw, where)
@@ -268,41 +256,6 @@ def token_price(raw: Any, where: str) -> TokenPrice:
         since=str(entry.get("since", "")),
         source=text(entry, "source", where) or "fairlead.toml",
     )
-
-
-def known(raw: Mapping[str, Any], names: set[str], where: str) -> None:
-    """Refuse a name nobody reads, so that a typing slip never goes unnoticed."""
-    for name in raw:
-        if name not in names:
-            raise InputError(f"{where} has an unknown name {name!r}; known are {', '.join(sorted(names))}.")
-
-
-def table(raw: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
-    """The sub-table `name`, empty when absent."""
-    return mapping(raw.get(name, {}), f"{where} [{name}]")
-
-
-def mapping(value: Any, where: str) -> Mapping[str, Any]:
-    """`value` as a table."""
-    if not isinstance(value, dict):
-        raise InputError(f"{where} must be a table, not {value!r}.")
-    return value  # pyright: ignore[reportUnknownVariableType]
-
-
-def text(raw: Mapping[str, Any], name: str, where: str) -> str | None:
-    """A text setting, `None` when absent."""
-    value = raw.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InputError(f"{where}: {name} must be text, not {value!r}.")
-    return value
-
-
-def number(raw: Mapping[str, Any], name: str, where: str, default: float) -> float:
-    """A number setting."""
-    value = raw.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{where}: {name} must be a number, not {value!r}.")
-    return value
 
 
 def amount(raw: Mapping[str, Any], name: str, where: str) -> Decimal:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from fairlead.core.errors import InputError
-from fairlead.edge.config import FILE_NAME, choice, known, mapping, number, table, text
+from fairlead.edge.reading import FILE_NAME, choice, known, mapping, number, table, text
 from fairlead.serve.snapshot import Disconnect, RouteNow, Snapshot, UpstreamNow
 
 OPENAI = UpstreamNow(

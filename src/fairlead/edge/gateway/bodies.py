@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from fairlead.core.nouns import JSON
+if TYPE_CHECKING:
+    from fairlead.core.nouns import JSON
+
 
 _LARGE: Final = 256 * 1024
 

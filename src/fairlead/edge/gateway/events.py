@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from fairlead.core.nouns import JSON
+if TYPE_CHECKING:
+    from fairlead.core.nouns import JSON
+
 
 LONGEST: Final = 1024 * 1024
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")

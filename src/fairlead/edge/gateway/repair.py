@@ -6,12 +6,14 @@ the schema is not made up. Whole answers only: a stream has been read by the cal
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from fairlead.core.nouns import JSON
 from fairlead.serve.frames import Protocol
+
+if TYPE_CHECKING:
+    from fairlead.core.nouns import JSON
 
 
 class Judged(NamedTuple):

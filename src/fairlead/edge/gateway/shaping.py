@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from fairlead.core.errors import UnreadableLine, Untranslatable
-from fairlead.core.nouns import JSON
 from fairlead.edge.gateway import bodies
 from fairlead.edge.gateway.bodies import View
 from fairlead.serve.frames import Protocol
 from fairlead.serve.snapshot import TargetNow, UpstreamNow
 
 if TYPE_CHECKING:
+    from fairlead.core.nouns import JSON
     from fairlead.core.wire.candidate import CandidateBody
     from fairlead.core.wire.translate import Crossing
 
