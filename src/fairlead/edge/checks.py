@@ -17,6 +17,7 @@ import httpx2
 from fairlead.core.errors import FairleadError
 from fairlead.edge import config as settings_file
 from fairlead.edge.config import Settings
+from fairlead.edge.reading import FILE_NAME
 
 LITTLE_DISK = 1_000_000_000
 OLD_PRICES_DAYS = 60
@@ -61,9 +62,9 @@ def python() -> Check:
 
 def settings_words(settings: Settings, config: Path | None) -> str:
     """Where the settings came from, in words."""
-    path = config or Path(settings_file.FILE_NAME)
+    path = config or Path(FILE_NAME)
     if not path.exists():
-        return f"no {settings_file.FILE_NAME} here, so the defaults hold."
+        return f"no {FILE_NAME} here, so the defaults hold."
     return f"{path} read; {len(settings.candidates)} candidates, {len(settings.prices)} prices of your own."
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from fairlead.core.errors import InputError
-from fairlead.edge.config import FILE_NAME, known, number, table, text
+from fairlead.edge.reading import FILE_NAME, known, number, table, text
 
 Record = TypeVar("Record")
 

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from fairlead.core.errors import InputError
 from fairlead.core.nouns import Workload
-from fairlead.edge.config import FILE_NAME, amount, choice, known, mapping, number, table, text
+from fairlead.edge.config import amount
+from fairlead.edge.reading import FILE_NAME, choice, known, mapping, number, table, text
 from fairlead.serve.snapshot import Disconnect
 
 
