@@ -13,7 +13,7 @@ install: .venv/installed  ## Build .venv with the fairlead command in it
 pilot: .venv/installed  ## Run scan, pilot and plan on sample traffic, offline, and write a report
 	@$(BIN)/fairlead demo --folder pilot-out --fresh
 
-test: .venv/ready-to-test  ## Run every test
+test: .venv/ready-to-test .venv-clients/ready  ## Run every test
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
 check: .venv/ready-to-test  ## Format, lint, types, import contracts and the quick tests, in about a minute
@@ -35,7 +35,7 @@ lock:  ## Renew requirements/*.txt (needs uv); releases younger than a week wait
 	requirements/lock
 
 clean:  ## Remove everything that make has made
-	rm -rf .venv pilot-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-clients pilot-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Fairlead needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
@@ -51,4 +51,11 @@ clean:  ## Remove everything that make has made
 .venv/ready-to-test: .venv/installed requirements/dev.txt
 	@echo "Adding the test tools to .venv (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Other makers' clients, which only tests use, through the gateway. The file names every package that they need of others.
+.venv-clients/ready: .venv/made requirements/clients.txt
+	@echo "Setting up .venv-clients: other makers' clients for the tests of the gateway (once; a minute or two) ..."
+	@$(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/clients.txt
 	@touch $@

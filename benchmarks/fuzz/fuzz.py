@@ -88,7 +88,7 @@ def requests(dice: random.Random) -> None:
         assert all(note.isascii() and note.isprintable() for note in made.notes)
     except Untranslatable as refusal:
         told = str(refusal)
-        assert "\n" not in told  # noqa: PT017
+        assert "\n" not in told
     with contextlib.suppress(UnreadableLine):
         decode(bent(json.dumps(body).encode(), dice))
 
