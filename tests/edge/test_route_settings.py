@@ -18,7 +18,7 @@ share = 0.5
 only = ["local"]
 start = "canary"
 disconnect = "drain"
-usage_injection = false
+inject_usage = false
 slow_s = 12
 [serve.webhook]
 url = "https://ops.example/hooks/fairlead"
@@ -36,8 +36,8 @@ def test_one_workload_has_its_own_settings_over_those_of_all():
     assert (own.share, other.share) == (0.5, 0.2)
     assert own.budget == other.budget == Decimal("50.00")
     assert (own.only, own.start, own.disconnect, own.slow_s) == (("local",), Start.CANARY, Disconnect.DRAIN, 12)
-    assert not own.usage_injection
-    assert other.usage_injection
+    assert not own.inject_usage
+    assert other.inject_usage
     assert found.webhook is not None
     assert found.webhook.secret_env == "HOOK_SECRET"
 
@@ -76,7 +76,7 @@ def test_every_setting_can_be_given():
         "false_alarms_per_year": "1", "errors": "0.02", "slow": "0.05", "refusals": "0.03", "schema": "0.02",
         "slow_s": "30", "budget": '"5.00"', "currency": '"GBP"', "concurrency": "4", "queue": "100", "timeout_s": "60",
         "grader": '"agree"', "labels": '"labels.jsonl"', "only": '["local"]', "fallbacks": '["spare:qwen3"]',
-        "disconnect": '"cancel"', "usage_injection": "true", "repair": "true",
+        "disconnect": '"cancel"', "inject_usage": "true", "repair": "true",
     }  # fmt: skip
     assert set(values) == NAMES
     text = "[serve.routes]\n" + "\n".join(f"{name} = {value}" for name, value in values.items())

@@ -64,7 +64,7 @@ class RouteSettings:
     only: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
     disconnect: Disconnect = Disconnect.CANCEL
-    usage_injection: bool = True
+    inject_usage: bool = True
     repair: bool = False
 
 
@@ -199,7 +199,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
     **dict.fromkeys(("n_max", "horizon", "concurrency", "queue"), _whole),
     **dict.fromkeys(("timeout_s", "slow_s", "false_alarms_per_year"), _above_zero),
     **dict.fromkeys(("only", "fallbacks"), _upstreams),
-    **dict.fromkeys(("usage_injection", "repair"), _flag),
+    **dict.fromkeys(("inject_usage", "repair"), _flag),
     **dict.fromkeys(("candidate", "currency", "grader", "labels"), _words),
     "budget": amount,
     "disconnect": _disconnect,

@@ -210,7 +210,7 @@ class RouteBook:
             only=route.only or chosen.only,
             fallbacks=chosen.fallbacks,
             disconnect=chosen.disconnect,
-            inject_usage=chosen.usage_injection,
+            inject_usage=chosen.inject_usage,
             repair=chosen.repair,
             salt=route.salt or digest([route.workload_id, self.now], size=8),
         )
@@ -224,6 +224,11 @@ class RouteBook:
 def guards_name(stage: Stage) -> str:
     """Under what name the guards of a stage are kept."""
     return f"guards.{stage.value}"
+
+
+def tally_name(route: Route) -> str:
+    """Under what name the counts of the stage a route is in are kept."""
+    return f"tally.{route.stage.value}"
 
 
 def _facts(begun: Begun) -> dict[str, JSON]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "pilot": "Ask an open model the same requests, grade both, decide.",
     "review": "Show people pairs of answers, blind, and hear what they prefer.",
     "plan": "Order the workloads: what to move first, and what it saves.",
+    "route": "See where workloads stand, move one by hand, take one back.",
     "report": "Write the plan as one HTML page worth mailing.",
     "serve": "Answer OpenAI and Anthropic requests, and keep them.",
     "run": "Scan, pilot, plan and report in one go.",

@@ -5,6 +5,8 @@ told, or none of them is; of two processes that move one route at once, one succ
 state that several processes feed is read and written in one transaction, so that nothing anybody saw is lost.
 """
 
+# ruff: noqa: S608 - statements are put together from what stands in the code; values go beside them
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -113,6 +115,20 @@ class RouteTables:
         row = self._database.rows(sql, (key(workload_id),))[0]
         return Pace(*row) if row[0] else None
 
+    def prompts(self, workload_id: str) -> list[str]:
+        """The prompt versions of a workload's calls."""
+        sql = "SELECT DISTINCT prompt_id FROM exchanges WHERE workload_id = ? AND prompt_id IS NOT NULL ORDER BY prompt_id"
+        return [shown(row[0]) for row in self._database.rows(sql, (key(workload_id),))]
+
+    def first_model(self, workload_id: str) -> str | None:
+        """The model that most of a workload's first calls were answered by."""
+        sql = (
+            "SELECT model FROM (SELECT model FROM exchanges WHERE workload_id = ? ORDER BY seq LIMIT 200) AS first"
+            " GROUP BY model ORDER BY count(*) DESC, model LIMIT 1"
+        )
+        rows = self._database.rows(sql, (key(workload_id),))
+        return shown(rows[0][0]) if rows else None
+
     # What a run of a route has seen
 
     def state(self, workload_id: str, run: int, name: str) -> JSON:
@@ -120,6 +136,13 @@ class RouteTables:
         sql = "SELECT value FROM route_states WHERE workload_id = ? AND run = ? AND name = ?"
         rows = self._database.rows(sql, (key(workload_id), run, name))
         return decode(unpacker()(rows[0][0])) if rows else None
+
+    def states(self, workload_id: str, beginning: str) -> list[tuple[int, str, JSON]]:
+        """Everything kept of a workload under names that begin so: run, name and value."""
+        sql = "SELECT run, name, value FROM route_states WHERE workload_id = ? ORDER BY run, name"
+        unpack = unpacker()
+        rows = self._database.rows(sql, (key(workload_id),))
+        return [(row[0], row[1], decode(unpack(row[2]))) for row in rows if row[1].startswith(beginning)]
 
     def change_state(self, workload_id: str, run: int, name: str, change: Callable[[JSON], JSON]) -> JSON:
         """Put what `change` makes of the value in its place, with nobody in between; the new value."""
@@ -161,7 +184,7 @@ class RouteTables:
 
     def _taken(self, transaction: Transaction, workload_id: str, run: int, units: Sequence[str]) -> bool:
         marks = ", ".join("?" * len(units))
-        sql = f"SELECT 1 FROM claims WHERE workload_id = ? AND run = ? AND unit IN ({marks}) LIMIT 1"  # noqa: S608
+        sql = f"SELECT 1 FROM claims WHERE workload_id = ? AND run = ? AND unit IN ({marks}) LIMIT 1"
         return bool(transaction.rows(sql, (key(workload_id), run, *units)))
 
     def _take(self, transaction: Transaction, workload_id: str, run: int, units: Sequence[str]) -> None:
@@ -176,6 +199,32 @@ class RouteTables:
             " (SELECT position FROM pairs WHERE pilot_id = ?) ORDER BY position"
         )
         return [(row[0], shown(row[1])) for row in self._database.rows(sql, (pilot_id, pilot_id))]
+
+    def drawn_after(self, pilot_id: str, position: int, *, most: int = 1_000) -> list[tuple[int, bool, JSON]]:
+        """The draws of a pilot after a position: position, whether it was set aside, and its pair where there is one."""
+        sql = (
+            "SELECT d.position, d.exchange_id, p.record FROM draws d"
+            " LEFT JOIN pairs p ON p.pilot_id = d.pilot_id AND p.position = d.position"
+            f" WHERE d.pilot_id = ? AND d.position > ? ORDER BY d.position LIMIT {most:d}"
+        )
+        rows = self._database.rows(sql, (pilot_id, position))
+        return [(row[0], not row[1], None if row[2] is None else decode(row[2])) for row in rows]
+
+    def set_aside(self, pilot_id: str, positions: Sequence[int]) -> None:
+        """Let draws of a pilot count for nothing: they cannot be asked (any more)."""
+        sql = "UPDATE draws SET exchange_id = '' WHERE pilot_id = ? AND position = ?"
+        with self._database.write() as transaction:
+            transaction.change_each(sql, [(pilot_id, position) for position in positions])
+
+    def put_pairs(self, pilot_id: str, pairs: Sequence[tuple[int, str, object]]) -> None:
+        """Keep pairs at their positions: position, exchange and record; a pair that is there already stays."""
+        sql = (
+            "INSERT INTO pairs (pilot_id, position, exchange_id, record) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (pilot_id, position) DO NOTHING"
+        )
+        rows = [(pilot_id, position, key(exchange_id), encode(record)) for position, exchange_id, record in pairs]
+        with self._database.write() as transaction:
+            transaction.change_each(sql, rows)
 
     def watch(self, workload_id: str, run: int, stage: str, pairs: Sequence[tuple[str, object]]) -> None:
         """Keep pairs that a stage's guards were fed: exchange and record."""

@@ -12,8 +12,10 @@ from fairlead.edge.cli.show.pilot import (
 )
 from fairlead.edge.cli.show.plan import plan
 from fairlead.edge.cli.show.review import harmless, review_begins, review_item, review_state
+from fairlead.edge.cli.show.route import route, routes
+from fairlead.edge.cli.show.route import sentence as step
 from fairlead.edge.cli.show.scan import scan
-from fairlead.edge.cli.show.terminal import progress, say
+from fairlead.edge.cli.show.terminal import progress, safe, say
 from fairlead.edge.cli.show.truth import truth
 from fairlead.edge.cli.show.workload import workload_detail, workload_list
 
@@ -30,8 +32,12 @@ __all__ = [
     "review_begins",
     "review_item",
     "review_state",
+    "route",
+    "routes",
+    "safe",
     "say",
     "scan",
+    "step",
     "truth",
     "verdicts",
     "whys",

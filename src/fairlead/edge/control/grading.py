@@ -1,0 +1,182 @@
+"""How live pairs are graded: by the grader of the workload's pilot, or by one that needs no labels where there are none.
+
+Labels name logged requests by their id, and live requests have new ones. So where a pilot was graded against labels and the
+settings name neither labels nor a grader for live traffic, live pairs are graded by agreement, and the margin is widened by
+how often the two sides disagreed in the pilot itself: what is watched is then whether they agree less than they did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead.core.errors import FairleadError, LedgerError
+from fairlead.core.grade import grader as built_in
+from fairlead.core.grade import is_refusal, suggested
+from fairlead.core.nouns import (
+    JSON,
+    Answer,
+    Exchange,
+    FailureKind,
+    Pair,
+    PairRow,
+    PilotDesign,
+    Reply,
+    Request,
+    Workload,
+)
+from fairlead.core.nouns import Grade as GradeOf
+from fairlead.core.ports import Grader
+from fairlead.edge.app.piloting import grader_called
+from fairlead.edge.labels import Labels, read_labels
+from fairlead.edge.store import Ledger
+from fairlead.pilot.design import candidate_asker, incumbent_asker
+from fairlead.serve.routing import Route
+
+_LOOKED_AT = 400
+AGREE = "agree"
+
+
+class LabelsFile:
+    """A labels file that is read again when it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._mark: tuple[int, int] | None = None
+        self._labels: Labels | None = None
+
+    def expected(self, *names: str) -> JSON:
+        """The expected answer under the first of these names that has one."""
+        labels = self._read()
+        return next((labels[name] for name in names if name in labels), None) if labels is not None else None
+
+    def values(self) -> Mapping[str, JSON]:
+        """All expected answers."""
+        labels = self._read()
+        return {} if labels is None else labels
+
+    def _read(self) -> Labels | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return self._labels
+        mark = (found.st_mtime_ns, found.st_size)
+        if mark != self._mark:
+            self._labels, self._mark = read_labels(self.path), mark
+        return self._labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grading:
+    """A grader with its labels, if it needs any. `allowance` widens the margin (see the module)."""
+
+    grader: Grader
+    name: str
+    labels: LabelsFile | None = None
+    allowance: float = 0.0
+
+    def expected(self, *names: str) -> JSON:
+        """The expected answer of a request that goes by these names."""
+        return None if self.labels is None else self.labels.expected(*names)
+
+    def may_grade(self, *names: str) -> bool:
+        """Whether a request that goes by these names can be graded at all."""
+        return not self.grader.needs_expected or self.expected(*names) is not None
+
+    def row(
+        self, request: Request, *, position: int, names: Sequence[str], candidate: Reply, incumbent: Reply
+    ) -> PairRow:
+        """Both replies graded; a side that failed scores 0."""
+        expected = self.expected(*names)
+        reference = None if incumbent.answer.failure is not None else incumbent.answer
+        pair = Pair(
+            position=position,
+            exchange_id=names[0],
+            incumbent=self._grade(request, incumbent.answer, expected, reference),
+            candidate=self._grade(request, candidate.answer, expected, reference),
+        )
+        return PairRow(
+            pair=pair,
+            incumbent_refused=_refused(incumbent.answer),
+            candidate_refused=_refused(candidate.answer),
+            incumbent_failure=_kind(incumbent.answer),
+            candidate_failure=_kind(candidate.answer),
+            incumbent_latency_s=incumbent.latency_s,
+            candidate_latency_s=candidate.latency_s,
+            incumbent_usage=incumbent.usage,
+            candidate_usage=candidate.usage,
+            candidate_attempts=candidate.attempts,
+            candidate_model=candidate.answer.model,
+        )
+
+    def _grade(self, request: Request, answer: Answer, expected: JSON, reference: Answer | None) -> GradeOf:
+        if answer.failure is not None:
+            return GradeOf(score=0.0, reason=answer.failure.kind.value)
+        if reference is None and self.name == AGREE:
+            return GradeOf(score=0.0, reason="the incumbent has no answer to agree with")
+        return self.grader.grade(request=request, answer=answer, expected=expected, incumbent=reference)
+
+
+def _refused(answer: Answer) -> bool:
+    return answer.failure is None and is_refusal(answer)
+
+
+def _kind(answer: Answer) -> FailureKind | None:
+    return None if answer.failure is None else answer.failure.kind
+
+
+def grading_of(route: Route, workload: Workload | None, ledger: Ledger, *, told: bool) -> Grading:
+    """How a route's live pairs are graded; `told` says that the settings name the grader or the labels themselves."""
+    labels = LabelsFile(Path(route.labels)) if route.labels else None
+    name = route.grader or _suggested(route, workload, ledger, labels)
+    grader = grader_called(name, beside=labels.path if labels else None, expected=labels.values() if labels else {})
+    if not grader.needs_expected:
+        return Grading(grader=grader, name=name)
+    if told and labels is not None:
+        return Grading(grader=grader, name=name, labels=labels)
+    return Grading(grader=built_in(AGREE), name=AGREE, allowance=disagreement(route, ledger))
+
+
+def _suggested(route: Route, workload: Workload | None, ledger: Ledger, labels: LabelsFile | None) -> str:
+    if labels is None or workload is None:
+        return AGREE
+    first = next(iter(ledger.exchanges(route.workload_id)), None)
+    return AGREE if first is None else suggested(workload.guess.category, first.request)
+
+
+def disagreement(route: Route, ledger: Ledger) -> float:
+    """How often the two sides disagreed in the route's pilot, on the long side; 0 where that cannot be told."""
+    design = next((entry.design for entry in ledger.pilots() if entry.id == route.pilot_id), None)
+    if design is None or design.labels_hash is None:
+        return 0.0
+    agrees = built_in(AGREE)
+    scores = [
+        agrees.grade(request=exchange.request, answer=candidate, expected=None, incumbent=incumbent).score
+        for exchange, candidate, incumbent in _answers(design, ledger)
+    ]
+    if not scores:
+        return 0.0
+    missed = 1 - sum(scores) / len(scores)
+    spread = math.sqrt(max(missed * (1 - missed), 0.25 / len(scores)) / len(scores))
+    return min(missed + spread, 0.9)
+
+
+def _answers(design: PilotDesign, ledger: Ledger) -> list[tuple[Exchange, Answer, Answer]]:
+    """The last pairs of a pilot on which neither side failed, with what both said."""
+    keys = {row.id: row.request_key for row in ledger.rows(design.workload_id)}
+    again = incumbent_asker(design)
+    found: list[tuple[Exchange, Answer, Answer]] = []
+    for row in ledger.pairs(design.id)[-_LOOKED_AT:]:
+        key = keys.get(row.pair.exchange_id)
+        reply = None if key is None else ledger.reply(candidate_asker(design), key)
+        other = None if key is None or again is None else ledger.reply(again, key)
+        try:
+            exchange = ledger.exchange(row.pair.exchange_id)
+        except (LedgerError, FairleadError):
+            continue
+        incumbent = exchange.answer if again is None else (other.answer if other is not None else None)
+        if reply is not None and incumbent is not None and reply.answer.failure is None and incumbent.failure is None:
+            found.append((exchange, reply.answer, incumbent))
+    return found
