@@ -104,7 +104,8 @@ class Route:
     """Who answers a workload now, and how it is watched. `version` counts its transitions.
 
     `candidate` is the open model with its settings, `upstream` the name of the place it answers at; `pilot_id` the pilot
-    whose verdict it rests on. `share` of conversations go to the candidate in the canary; `shadow_share` of calls are
+    whose verdict it rests on. `allowance` widens the margin for live pairs where another grader than the pilot's grades
+    them. `share` of conversations go to the candidate in the canary; `shadow_share` of calls are
     shadowed; `paired_share` of the calls that the candidate answers are also answered by the incumbent, in canary and moved.
     `only` lists the upstreams that may ever see this workload, empty for any. `fallbacks` are upstreams by name, tried
     before the incumbent. `run` counts how often the route was started: evidence and guards of an earlier run do not count.
@@ -119,6 +120,7 @@ class Route:
     grader: str = ""
     labels: str | None = None
     margin: float = 0.03
+    allowance: float = 0.0
     share: float = 0.1
     shadow_share: float = 1.0
     canary_paired: float = 0.5
@@ -139,6 +141,11 @@ class Route:
     def paired_share(self) -> float:
         """The paired share of the stage it is in."""
         return self.canary_paired if self.stage is Stage.CANARY else self.moved_paired
+
+    @property
+    def live_margin(self) -> float:
+        """The margin that live pairs are held to."""
+        return min(self.margin + self.allowance, 0.95)
 
     def may_see(self, upstream: str) -> bool:
         """Whether an upstream may see a request of this workload."""

@@ -19,6 +19,7 @@ from fairlead.core.moves import Action, Plan, plan_from_json
 from fairlead.core.nouns import JSON, Candidate, Endpoint, PairRow, PilotDesign, Workload
 from fairlead.core.redact import DataClass
 from fairlead.edge.app.desk import Desk
+from fairlead.edge.app.live_grading import grading_of
 from fairlead.edge.clients.address import address
 from fairlead.edge.config import Settings
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings, Start
@@ -158,7 +159,7 @@ class RouteBook:
         pairs_per_year = self._calls_per_year(route.workload_id) * max(route.moved_paired, 1e-6)
         return Terms(
             stage=route.stage,
-            quality=route.margin,
+            quality=route.live_margin,
             errors=chosen.errors,
             slow=chosen.slow,
             refusals=chosen.refusals,
@@ -193,9 +194,9 @@ class RouteBook:
         return self.happen(workload.id, happened, change=lambda route: self.begun(route, workload, begun))
 
     def begun(self, route: Route, workload: Workload, begun: Begun) -> Route:
-        """The route with its candidate and the settings that hold for it."""
+        """The route with its candidate, the settings that hold for it, and how its live pairs will be graded."""
         chosen = self.settings.of_workload(workload)
-        return replace(
+        made = replace(
             route,
             candidate=begun.candidate,
             upstream=begun.upstream,
@@ -214,6 +215,8 @@ class RouteBook:
             repair=chosen.repair,
             salt=route.salt or digest([route.workload_id, self.now], size=8),
         )
+        grading = grading_of(made, workload, self.ledger, told=bool(chosen.grader or chosen.labels))
+        return replace(made, allowance=grading.allowance)
 
     def by_hand(self, workload_id: str, event: Event, *, who: str, why: str, change: Change | None = None) -> Moved:
         """Something a person does."""

@@ -17,8 +17,8 @@ from typing import Protocol
 
 from fairlead.core.errors import EndpointError, FairleadError
 from fairlead.core.nouns import Answer, Failure, FailureKind, PairRow, Reply, TokenPrice
+from fairlead.edge.app.live_grading import Grading
 from fairlead.edge.control.asking import Asked, NoKeyError, NotAllowedError
-from fairlead.edge.control.grading import Grading
 from fairlead.pilot.purse import Purse
 from fairlead.serve import tally as words
 from fairlead.serve.tally import Tally
@@ -159,17 +159,21 @@ class Pairs:
         return reason is None
 
     def _hindrance(self, question: Question) -> str | None:
+        if self.grading.off:
+            return words.NO_GRADER
         if not self.grading.may_grade(*question.names):
             return words.NO_EXPECTED
         if asyncio.get_running_loop().time() < self._paused_until:
             return words.UNREACHABLE
-        if self._purse is None:
+        return self._too_dear(question)
+
+    def _too_dear(self, question: Question) -> str | None:
+        purse = self._purse
+        if purse is None:
             return words.OUT_OF_BUDGET
-        if self._limits.budget is not None and not self._purse.priced:
+        if self._limits.budget is not None and not purse.priced:
             return words.NO_PRICE
-        if not self._purse.fits(self._purse.estimate(0, question.logged.usage)):
-            return words.OUT_OF_BUDGET
-        return None
+        return None if purse.fits(purse.estimate(0, question.logged.usage)) else words.OUT_OF_BUDGET
 
     def _put(self, question: Question, position: int) -> None:
         purse = self._purse

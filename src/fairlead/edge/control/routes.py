@@ -38,10 +38,10 @@ from fairlead.core.nouns import (
 )
 from fairlead.core.wire.decode import decode
 from fairlead.core.wire.key import request_key
+from fairlead.edge.app.live_grading import Grading, grading_of
 from fairlead.edge.app.routes import RouteBook, may_split, only_by_class, tally_name
 from fairlead.edge.config import Settings
 from fairlead.edge.control.asking import Asked, Askers
-from fairlead.edge.control.grading import Grading, grading_of
 from fairlead.edge.control.pairs import Limits, Pairs, Question
 from fairlead.edge.control.sinks import GuardEvidence, ShadowEvidence, shadow_design, unit
 from fairlead.edge.control.webhook import Alerts
@@ -314,7 +314,7 @@ class RouteStep:
             route,
             candidate,
             grader=grading.grader.id,
-            margin=min(route.margin + grading.allowance, 0.95),
+            margin=route.live_margin,
             timeout_s=chosen.timeout_s,
             n_max=chosen.n_max,
             prompts=ledger.routing.prompts(route.workload_id),

@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import blake2b
 
 from fairlead.core.evidence import Judgement, Watch
-from fairlead.core.nouns import JSON, Candidate, Estimand, PairRow, PilotDesign
+from fairlead.core.nouns import JSON, Betting, Candidate, Engine, Estimand, PairRow, PilotDesign
 from fairlead.edge.app.routes import evidence_hash, guards_name, proven, tally_name
 from fairlead.edge.control.pairs import Question
 from fairlead.edge.store import Ledger
@@ -65,6 +65,7 @@ def shadow_design(
         prompt_ids=tuple(sorted(prompts)),
         log_from=route.started,
         log_to=None,
+        betting=Betting(engine=Engine.CONSTANT),
     )
 
 

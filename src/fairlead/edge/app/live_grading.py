@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairlead.core.errors import FairleadError, LedgerError
+from fairlead.core.errors import LedgerError
 from fairlead.core.grade import grader as built_in
 from fairlead.core.grade import is_refusal, suggested
+from fairlead.core.judge import PEOPLE
 from fairlead.core.nouns import (
     JSON,
     Answer,
@@ -36,6 +37,7 @@ from fairlead.pilot.design import candidate_asker, incumbent_asker
 from fairlead.serve.routing import Route
 
 _LOOKED_AT = 400
+_TOO_DIFFERENT = 0.5
 AGREE = "agree"
 
 
@@ -70,12 +72,17 @@ class LabelsFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grading:
-    """A grader with its labels, if it needs any. `allowance` widens the margin (see the module)."""
+    """A grader with its labels, if it needs any. `allowance` widens the margin (see the module).
+
+    `off` says that nothing here can tell a better live answer from a worse one: then nothing is asked, and only the
+    guardrails watch.
+    """
 
     grader: Grader
     name: str
     labels: LabelsFile | None = None
     allowance: float = 0.0
+    off: bool = False
 
     def expected(self, *names: str) -> JSON:
         """The expected answer of a request that goes by these names."""
@@ -83,7 +90,7 @@ class Grading:
 
     def may_grade(self, *names: str) -> bool:
         """Whether a request that goes by these names can be graded at all."""
-        return not self.grader.needs_expected or self.expected(*names) is not None
+        return not self.off and (not self.grader.needs_expected or self.expected(*names) is not None)
 
     def row(
         self, request: Request, *, position: int, names: Sequence[str], candidate: Reply, incumbent: Reply
@@ -130,13 +137,27 @@ def _kind(answer: Answer) -> FailureKind | None:
 def grading_of(route: Route, workload: Workload | None, ledger: Ledger, *, told: bool) -> Grading:
     """How a route's live pairs are graded; `told` says that the settings name the grader or the labels themselves."""
     labels = LabelsFile(Path(route.labels)) if route.labels else None
+    if not told and _compared(route, ledger):
+        return _by_agreement(route, ledger)
     name = route.grader or _suggested(route, workload, ledger, labels)
     grader = grader_called(name, beside=labels.path if labels else None, expected=labels.values() if labels else {})
     if not grader.needs_expected:
         return Grading(grader=grader, name=name)
     if told and labels is not None:
         return Grading(grader=grader, name=name, labels=labels)
-    return Grading(grader=built_in(AGREE), name=AGREE, allowance=disagreement(route, ledger))
+    return _by_agreement(route, ledger)
+
+
+def _by_agreement(route: Route, ledger: Ledger) -> Grading:
+    """Agreement; switched off where two good answers seldom agree, as with texts."""
+    allowance = disagreement(route, ledger)
+    return Grading(grader=built_in(AGREE), name=AGREE, allowance=allowance, off=allowance > _TOO_DIFFERENT)
+
+
+def _compared(route: Route, ledger: Ledger) -> bool:
+    """Whether judges or people compared the pairs of the route's pilot: neither is asked about live pairs."""
+    design = next((entry.design for entry in ledger.pilots() if entry.id == route.pilot_id), None)
+    return design is not None and (design.judging is not None or design.grader == PEOPLE)
 
 
 def _suggested(route: Route, workload: Workload | None, ledger: Ledger, labels: LabelsFile | None) -> str:
@@ -149,7 +170,7 @@ def _suggested(route: Route, workload: Workload | None, ledger: Ledger, labels: 
 def disagreement(route: Route, ledger: Ledger) -> float:
     """How often the two sides disagreed in the route's pilot, on the long side; 0 where that cannot be told."""
     design = next((entry.design for entry in ledger.pilots() if entry.id == route.pilot_id), None)
-    if design is None or design.labels_hash is None:
+    if design is None or (design.labels_hash is None and design.judging is None and design.grader != PEOPLE):
         return 0.0
     agrees = built_in(AGREE)
     scores = [
@@ -174,7 +195,7 @@ def _answers(design: PilotDesign, ledger: Ledger) -> list[tuple[Exchange, Answer
         other = None if key is None or again is None else ledger.reply(again, key)
         try:
             exchange = ledger.exchange(row.pair.exchange_id)
-        except (LedgerError, FairleadError):
+        except LedgerError:
             continue
         incumbent = exchange.answer if again is None else (other.answer if other is not None else None)
         if reply is not None and incumbent is not None and reply.answer.failure is None and incumbent.failure is None:
