@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +32,9 @@ from fairlead.edge.serve_settings import ServeSettings, base_snapshot, load
 @click.option(
     "--reload", "reload_", is_flag=True, help="Tell the running gateway to read its settings again, and leave."
 )
+@click.option(
+    "--plan", "plan_", is_flag=True, help="First begin what the newest plan says to move, as fairlead route apply does."
+)
 @click.option("--stop", is_flag=True, help="Tell the running gateway to finish its requests and end, and leave.")
 @options.as_json
 def command(
@@ -41,6 +46,7 @@ def command(
     workers: int | None,
     take_over: bool,
     reload_: bool,
+    plan_: bool,
     stop: bool,
     as_json: bool,
 ) -> int | None:
@@ -75,6 +81,9 @@ def command(
         click.echo("Settings are read again." if reload_ else "The gateway finishes its requests and ends.")
         return None
 
+    if plan_:
+        apply_plan(ledger=ledger, config=config)
+
     def control(listener: socket.socket) -> None:
         module = importlib.import_module("fairlead.edge.control.process")  # the data planes load no database
         found = settings()
@@ -91,6 +100,16 @@ def command(
         complain=lambda message: click.echo(f"fairlead: {message}", err=True),
     )
     return running.run(take_over=take_over)
+
+
+def apply_plan(*, ledger: str | None, config: Path | None) -> None:
+    """Begin what the newest plan says to move; in a process of its own, for this one opens no database."""
+    named = [*(["--ledger", ledger] if ledger else []), *(["--config", str(config)] if config else [])]
+    done = subprocess.run(  # noqa: S603 - this Python, and arguments that are the user's own
+        [sys.executable, "-m", "fairlead", "route", "apply", *named], check=False, stdout=sys.stderr
+    )
+    if done.returncode:
+        raise click.exceptions.Exit(done.returncode)
 
 
 def _as_text(settings: ServeSettings) -> str:

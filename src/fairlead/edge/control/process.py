@@ -224,7 +224,10 @@ class ControlProcess:
 
     def add(self, step: Step) -> None:
         """Have a step follow the traffic from now on."""
-        self._followers.append(_Follower(step, asyncio.Queue()))
+        follower = _Follower(step, asyncio.Queue())
+        self._followers.append(follower)
+        if self.loop is not None:
+            self.start(self._follow(follower))
 
     def _is_wanted(self, call: Call) -> bool:
         return any(follower.step.wants(call) for follower in self._followers)
@@ -467,7 +470,28 @@ async def _until_told(wiring: _Wiring, listener: socket.socket) -> None:
     gc.freeze()  # what is loaded by now stays: looking through it again and again would cost more than keeping calls
     gc.set_threshold(20_000, 20, 50)
     control.start(_serve_admin(wiring))
+    control.start(_follow_routes(wiring))
     await control.run(listener)
+
+
+async def _follow_routes(wiring: _Wiring) -> None:
+    from fairlead.edge.control.routes import RouteStep, World  # noqa: PLC0415 - as below
+
+    control = wiring.control
+    step = RouteStep(
+        World(
+            ledger=control.ledger,
+            settings=control.settings,
+            routes=route_settings.load(wiring.config),
+            snapshot=lambda: control.snapshot,
+            publish=lambda routes, upstreams: control.publish(routes=routes, upstreams=upstreams),
+            price_of=lambda url, model: control.prices.price_at(url, model, datetime.now(UTC)),
+            tell=control.tell,
+        )
+    )
+    control.add(step)
+    control.coverage = step.coverage
+    await step.run()
 
 
 async def _serve_admin(wiring: _Wiring) -> None:

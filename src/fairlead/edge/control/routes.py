@@ -68,7 +68,7 @@ _WATCHED = frozenset({Stage.CANARY, Stage.MOVED})
 PriceOf = Callable[[str, str], TokenPrice | None]
 """What a model costs at an address, by address and model."""
 
-Publish = Callable[[tuple[RouteNow, ...], tuple[UpstreamNow, ...]], None]
+Publish = Callable[[tuple[RouteNow, ...], tuple[UpstreamNow, ...]], object]
 
 
 class Seen(Protocol):
