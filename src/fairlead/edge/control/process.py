@@ -183,6 +183,9 @@ class ControlProcess:
     def publish(self, **changes: Any) -> Snapshot:
         """Change fields of the snapshot and send it to every data plane; `grouper` is sent once, and to newcomers."""
         self._grouper = changes.get("grouper") or self._grouper
+        if "routes" in changes:
+            # A snapshot that was not sent yet is replaced by the next, and routes are of no use without the workloads.
+            changes["grouper"] = self._grouper
         changes["version"] = self.snapshot.version + 1
         self.snapshot = msgspec.structs.replace(self.snapshot, **changes)
         self._upstreams_changed()
