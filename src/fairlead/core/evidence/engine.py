@@ -40,6 +40,11 @@ class Live(Protocol):
         ...
 
     @property
+    def strength(self) -> float:
+        """Natural logarithm of the capital held now towards "not worse by more than the margin"."""
+        ...
+
+    @property
     def torn(self) -> bool:
         """Whether the looks so far leave no mean over."""
         ...

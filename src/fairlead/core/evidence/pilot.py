@@ -15,6 +15,7 @@ passed over, by a rule that looks at earlier pairs alone.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -61,8 +62,19 @@ class PilotEvidence:
         self._pairs: list[Pair] = []
         self._begin()
 
+    def _is_done(self) -> bool:
+        """Whether the mean needs no more pairs: decided, and by enough to stand in a list with others.
+
+        The weighted error rate proves "not worse" at a lower capital than a list of several workloads asks of its entries, so a
+        pilot goes on to the capital that half of alpha would need. When to stop touches no claim.
+        """
+        if not self._mean.decided or self._segments or Claim.WORSE in self._mean.claims or self._mean.room == 0:
+            return self._mean.decided
+        return self._mean.strength >= math.log(2 / self.design.alpha)
+
     def _begin(self) -> None:
         self.n = 0
+        self._done = False
         self._proven = False
         self._mean = _of_the_mean(self.design, self._known)
         self._segments = _segments(self.design, self._known)
@@ -120,9 +132,10 @@ class PilotEvidence:
     def add(self, pair: Pair) -> None:
         """Take in the next pair, in the drawn order."""
         known = self._by_id.get(pair.exchange_id)
-        if not (self._segments and self._mean.decided):
+        if not (self._segments and self._done):
             self._check(pair, self._mean.n)
             self._mean.add(pair.difference)
+            self._done = self._done or self._is_done()
         if known is not None:
             for each in self._of(known):
                 each.add(pair.difference)

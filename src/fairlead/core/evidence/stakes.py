@@ -357,6 +357,11 @@ class Ordered(ABC):
         return self._game.decided
 
     @property
+    def strength(self) -> float:
+        """Natural logarithm of the capital held now towards "not worse by more than the margin"."""
+        return self._game.held(Claim.NOT_WORSE)
+
+    @property
     def torn(self) -> bool:
         """Whether the looks so far leave no mean over: the pairs cannot come from one."""
         return self._narrowed().conflict

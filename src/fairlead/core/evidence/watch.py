@@ -83,6 +83,11 @@ class Watch:
         return self._n >= self._n_min and (Claim.NOT_WORSE in self._claims or Claim.WORSE in self._claims)
 
     @property
+    def strength(self) -> float:
+        """Natural logarithm of the capital held now towards "not worse by more than the margin"."""
+        return self.evidence.log_e(-self._plan.margin, 1)
+
+    @property
     def torn(self) -> bool:
         """Whether the looks so far leave no mean over: the pairs cannot come from one."""
         return self._narrowed().conflict
