@@ -42,6 +42,8 @@ class ServeSettings:
     `header_s` and `body_s` bound how long a caller may take to send a head and to pause within a body; `keep_s` how long
     an idle connection is kept; `grace_s` how long answers on their way may take at the end; `drain_s` how long an answer
     that nobody waits for any more is read for the record, where a route says so. `kept_bytes` of an answer are recorded.
+    `routes_first` says that some workload may have a route, or may not leave: then no call is sent anywhere before the control
+    process has told which. `ledger` is where that stands.
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +71,8 @@ class ServeSettings:
     upstreams: Mapping[str, UpstreamNow] = field(
         default_factory=lambda: {upstream.name: upstream for upstream in (OPENAI, ANTHROPIC)}
     )
+    ledger: str = "fairlead.db"
+    routes_first: bool = False
 
 
 _WHOLE = {
@@ -102,7 +106,12 @@ def load(path: Path | None = None) -> ServeSettings:
         raise InputError(f"{chosen} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{chosen} is not valid TOML: {error}.") from error
-    return serve_settings(table(raw, "serve", str(chosen)), f"{chosen} [serve]")
+    serve = table(raw, "serve", str(chosen))
+    return replace(
+        serve_settings(serve, f"{chosen} [serve]"),
+        ledger=text(raw, "ledger", str(chosen)) or ServeSettings().ledger,
+        routes_first=bool(serve.get("routes")) or bool(table(raw, "privacy", str(chosen)).get("workloads")),
+    )
 
 
 def serve_settings(raw: Mapping[str, Any], where: str) -> ServeSettings:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge.gateway.world import CHAT, MESSAGE, STREAM, Talk, World, delta, ok, run
@@ -136,6 +138,40 @@ def test_a_key_that_comes_before_the_first_snapshot_waits_for_it() -> None:
             while not world.plane._waiting:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             world.take(keys=(key(),))
+            assert (await caller.answer()).status == 200
+
+    run(main())
+
+
+def test_where_there_may_be_routes_no_call_is_sent_before_they_are_known() -> None:
+    async def main() -> None:
+        async with World() as world:
+            world.plane._is_told = False
+            world.plane.settings = replace(world.plane.settings, routes_first=True)
+            caller = await world.caller()
+            caller.post(json.dumps(CHAT).encode(), fields=OWN)
+            while not world.plane._waiting:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            assert not world.main.asked
+            world.take(default_route=RouteNow(workload_id="", only=("nowhere",)))
+            assert (await caller.answer()).status == 403
+            assert not world.main.asked
+
+    run(main())
+
+
+def test_a_call_waits_while_the_workloads_of_the_routes_are_being_read() -> None:
+    async def main() -> None:
+        async with World() as world:
+            world.plane._needs_places = world.plane._loading = True
+            caller = await world.caller()
+            caller.post(json.dumps(CHAT).encode(), fields=OWN)
+            while not world.plane._waiting:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            assert not world.main.asked
+            read: asyncio.Future[Placing] = asyncio.get_running_loop().create_future()
+            read.set_result(Placing.from_state(msgspec.json.encode(Grouper().to_json())))
+            world.plane._loaded(read)
             assert (await caller.answer()).status == 200
 
     run(main())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +75,7 @@ def command(
             port=port or found.port,
             admin_port=admin_port or found.admin_port,
             workers=workers or found.workers,
+            routes_first=found.routes_first or plan_ or may_have_routes(ledger or found.ledger),
         )
 
     wanted = settings()
@@ -100,6 +103,23 @@ def command(
         complain=lambda message: click.echo(f"fairlead: {message}", err=True),
     )
     return running.run(take_over=take_over)
+
+
+def may_have_routes(ledger: str) -> bool:
+    """Whether a ledger may hold routes or data classes; what cannot be read in a moment may.
+
+    Read with the standard library alone: the data planes are forked from here and hold no database.
+    """
+    if "://" in ledger:
+        return True
+    if not Path(ledger).exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{Path(ledger).absolute().as_uri()}?mode=ro", uri=True, timeout=0.2)) as file:
+            asked = "SELECT EXISTS (SELECT 1 FROM routes) OR EXISTS (SELECT 1 FROM state WHERE key = 'data classes')"
+            return bool(file.execute(asked).fetchone()[0])
+    except sqlite3.Error:
+        return True
 
 
 def apply_plan(*, ledger: str | None, config: Path | None) -> None:

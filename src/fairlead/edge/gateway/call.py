@@ -719,7 +719,10 @@ class Call:
         """The deadline has passed."""
         if self._upstream is None:
             problem = Problem(
-                status=503, code="starting", message="Keys are not known yet; try again in a moment.", retry_after="1"
+                status=503,
+                code="starting",
+                message="Keys and routes are not known yet; try again in a moment.",
+                retry_after="1",
             )
             self.refuse(problem)
             return

@@ -88,9 +88,24 @@ class Plane:
         """Act on a snapshot of the control process from now on."""
         self._is_told = True
         self._apply(snapshot)
+        self._go_on_with_those_that_waited()
+
+    def _go_on_with_those_that_waited(self) -> None:
         waiting, self._waiting = self._waiting, []
         for call in waiting:
             self.again(call)
+
+    def _must_wait(self, call: Call) -> bool:
+        """Whether it is too early to say where a call may go.
+
+        A workload that may not leave must not leave while the gateway starts, either: where there may be routes, calls wait
+        for the first snapshot and for the workloads in it. Where there is nothing that could tell, none waits.
+        """
+        if self.link is None:
+            return False
+        if not self._is_told:
+            return call.incoming.is_pending or self.settings.routes_first
+        return self._needs_places and self._placing is None and self._loading
 
     def reload(self, settings: ServeSettings) -> None:
         """Act on new settings from now on; routes and keys stay until the control process sends its own."""
@@ -124,6 +139,7 @@ class Plane:
         self._placing = loaded.result()
         if self._grouper is not None:  # another one came meanwhile
             self._apply(self.snapshot)
+        self._go_on_with_those_that_waited()
 
     # Who comes and goes
 
@@ -173,11 +189,11 @@ class Plane:
 
     def choose(self, call: Call) -> None:
         """Decide where a call goes."""
+        if self._must_wait(call):
+            call.deadline = monotonic() + HELLO_S
+            self._waiting.append(call)
+            return
         if call.incoming.is_pending:
-            if not self._is_told:
-                call.deadline = monotonic() + HELLO_S
-                self._waiting.append(call)
-                return
             call.incoming.is_pending = False
             problem = self.gate(call.incoming)
             if problem is not None:
