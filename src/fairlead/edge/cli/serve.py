@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
@@ -67,6 +66,8 @@ def command(
     """
     from fairlead.edge.gateway import supervisor  # noqa: PLC0415  # --help needs none of it
 
+    may_have_routes_now = plan_ or may_have_routes(ledger or load(config).ledger)
+
     def settings() -> ServeSettings:
         found = load(config)
         return replace(
@@ -75,7 +76,7 @@ def command(
             port=port or found.port,
             admin_port=admin_port or found.admin_port,
             workers=workers or found.workers,
-            routes_first=found.routes_first or plan_ or may_have_routes(ledger or found.ledger),
+            routes_first=found.routes_first or may_have_routes_now,
         )
 
     wanted = settings()
@@ -105,21 +106,26 @@ def command(
     return running.run(take_over=take_over)
 
 
+_LOOK: Final = """
+import sqlite3, sys
+file = sqlite3.connect(sys.argv[1], uri=True, timeout=0.2)
+asked = "SELECT EXISTS (SELECT 1 FROM routes) OR EXISTS (SELECT 1 FROM state WHERE key = 'data classes')"
+sys.exit(file.execute(asked).fetchone()[0])
+"""
+
+
 def may_have_routes(ledger: str) -> bool:
     """Whether a ledger may hold routes or data classes; what cannot be read in a moment may.
 
-    Read with the standard library alone: the data planes are forked from here and hold no database.
+    Looked up in a process of its own: the data planes are forked from this one and hold no database.
     """
     if "://" in ledger:
         return True
     if not Path(ledger).exists():
         return False
-    try:
-        with closing(sqlite3.connect(f"{Path(ledger).absolute().as_uri()}?mode=ro", uri=True, timeout=0.2)) as file:
-            asked = "SELECT EXISTS (SELECT 1 FROM routes) OR EXISTS (SELECT 1 FROM state WHERE key = 'data classes')"
-            return bool(file.execute(asked).fetchone()[0])
-    except sqlite3.Error:
-        return True
+    where = f"{Path(ledger).absolute().as_uri()}?mode=ro"
+    looked = subprocess.run([sys.executable, "-I", "-S", "-c", _LOOK, where], check=False, stderr=subprocess.DEVNULL)  # noqa: S603
+    return looked.returncode != 0
 
 
 def apply_plan(*, ledger: str | None, config: Path | None) -> None:
