@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,17 @@ url = "{url}/v1"
 url = "{url}/v1"
 dialect = "anthropic"
 """
+
+
+OPENED: list[Any] = []
+"""The clients that a test has made; they are closed when it ends, so that no connection outlives it."""
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from clients.conftest import Gateway
+from clients.conftest import OPENED, Gateway
 from clients.test_openai import Trip, plain, said
 from clients.upstream import Answer, in_turn
 from core.wire.translate.conversations import MESSAGE_EVENTS, MESSAGES_REQUEST
@@ -23,7 +23,9 @@ TOOLS: dict[str, Any] = {name: v for name, v in MESSAGES_REQUEST.items() if name
 
 
 def client(url: str, **more: Any) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=url, api_key="sk-ant-own", **{"max_retries": 0, "timeout": 90, **more})
+    OPENED.append(anthropic.Anthropic(base_url=url, api_key="sk-ant-own", **{"max_retries": 0, "timeout": 90, **more}))
+    found: anthropic.Anthropic = OPENED[-1]
+    return found
 
 
 def events(stream: Any) -> list[Any]:

@@ -11,7 +11,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from clients.conftest import Gateway
+from clients.conftest import OPENED, Gateway
 from clients.upstream import Answer, Asked, Upstream, in_turn
 from core.wire.translate.conversations import CHAT_REQUEST
 
@@ -28,7 +28,11 @@ class Trip(BaseModel):
 
 
 def client(url: str, **more: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="sk-their-own", **{"max_retries": 0, "timeout": 90, **more})
+    OPENED.append(
+        openai.OpenAI(base_url=f"{url}/v1", api_key="sk-their-own", **{"max_retries": 0, "timeout": 90, **more})
+    )
+    found: openai.OpenAI = OPENED[-1]
+    return found
 
 
 def plain(found: Any) -> Any:

@@ -57,8 +57,9 @@ def command(
       replace_ok            true when the open model may replace the closed one
       by_more_than_margin   true when the closed model leads by more than the margin
       more_pairs            {median, p80}: pairs until the margin is decided, null when over 20,000
-    With WORKLOAD: {"verdicts": [{workload, candidate, verdict, low, high, n, replace_ok, blocked, segments, …}]}, and with --why also
-    "why": {question, counts, interval, proof, looks, change, segments, dependence, gates: [{name, met, words}], judges}
+    With WORKLOAD: {"verdicts": [{workload, candidate, verdict, low, high, n, replace_ok, blocked, segments, …}]}, and
+    with --why also "why": {question, counts, interval, proof, looks, change, segments, dependence,
+    gates: [{name, met, words}], judges}
     """
     counts = {"wins": wins, "ties": ties, "losses": losses}
     if all(count is None for count in counts.values()):
