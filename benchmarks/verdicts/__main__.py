@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
 
 import judging
 import recorded
 import tables
-
-Cell = tuple[Callable[..., tables.Row], tuple[object, ...]]
 
 GRID = [
     (margin, q, theta)
@@ -47,76 +46,60 @@ LOGS = [
 ]
 
 
-def plan(scale: float) -> dict[str, tuple[str, list[Cell]]]:
-    """Every table's name, title and cells."""
+class Table(NamedTuple):
+    """One table: a row for each of `cells`, which are the arguments of `row` before the number of `runs`."""
 
-    def runs(full: int) -> int:
-        return max(round(full * scale), 4)
+    title: str
+    row: Callable[..., tables.Row]
+    runs: int
+    cells: Sequence[tuple[object, ...]]
 
-    return {
-        "false": (
-            "False claims of 'not worse by more than the margin' at exactly that loss, looked at after every pair",
-            [
-                (tables.false_claims, (q, d, runs(1000)))
-                for q, d in ((0.08, 0.02), (0.08, 0.05), (0.2, 0.05), (0.4, 0.05))
-            ],
-        ),
-        "rare": (
-            "Rare failures: every difference is a loss, and the mean loss is exactly the margin; false claims",
-            [(tables.rare_failures, (q, runs(1000))) for q in (0.02, 0.05)],
-        ),
-        "time": (
-            "Verdict at the default stop (at most 5,000 pairs)",
-            [(tables.time_to_verdict, (*cell, runs(400))) for cell in TIMES],
-        ),
-        "cells": (
-            "Median pairs to 'not worse': the default against adaptive, weighted stakes, without a log",
-            [(tables.every_cell, (*cell, runs(200))) for cell in GRID],
-        ),
-        "scores": (
-            "Median pairs to 'not worse' with the incumbent's scores on file, q = 0.2 (ratio to the plain fixed-size test)",
-            [(tables.known_scores, (*cell, runs(40))) for cell in LOGS],
-        ),
-        "window": (
-            "False claims about exactly this window, its mean at a boundary (4 % / 2.5 % / 2.5 % allowed)",
-            [(tables.window_errors, (theta, runs(300))) for theta in (-0.05, 0.0)],
-        ),
-        "clusters": (
-            "Clusters: false claims | power, by how requests are drawn (margin 3 points, 5,000 pairs)",
-            [
-                (tables.cluster_errors, (icc, tilt, runs(200)))
-                for icc, tilt in ((0.0, 0.0), (0.2, 0.0), (0.2, -0.004), (0.6, 0.0))
-            ],
-        ),
-        "judges": (
-            "A biased judge: coverage / width in points of the interval for what people prefer",
-            [
-                (tables.judge_bias, (agreement, bias, runs(1000)))
-                for agreement, bias in ((0.4, 0.2), (0.6, 0.15), (0.8, 0.1))
-            ],
-        ),
-        "labels": (
-            "Median human labels to 'not worse by 10 points' (false claims at -10, 2.5 % allowed)",
-            [(tables.labels_saved, (agreement, runs(100))) for agreement in (0.45, 0.6, 0.75, 0.85)],
-        ),
-        "canary": (
-            "Canary: pairs from the change to the alarm",
-            [
-                (tables.canary_delay, (change, drop, runs(60)))
-                for change in (0, 2000, 10_000)
-                for drop in (-0.06, -0.1, -0.2)
-            ],
-        ),
-        "alarms": (
-            "Canary: false alarms over 20,000 pairs",
-            [(tables.canary_false, (theta, runs(200))) for theta in (-0.03, 0.0)],
-        ),
-        "many": ("Many hypotheses: e-BH at 5 %", [(tables.many_hypotheses, (runs(400),))]),
-        "forecast": (
-            "Forecasts: how often a pilot needed at most what was forecast",
-            [(tables.forecasts, (theta, start, runs(120))) for start in (100, 300) for theta in (0.0, -0.02, -0.08)],
-        ),
-    }
+
+TABLES = {
+    "false": Table(
+        "False claims of 'not worse by more than the margin' at exactly that loss, looked at after every pair",
+        tables.false_claims, 1000, [(0.08, 0.02), (0.08, 0.05), (0.2, 0.05), (0.4, 0.05)],
+    ),
+    "rare": Table(
+        "Rare failures: every difference is a loss, and the mean loss is exactly the margin; false claims",
+        tables.rare_failures, 1000, [(0.02,), (0.05,)],
+    ),
+    "time": Table("Verdict at the default stop (at most 5,000 pairs)", tables.time_to_verdict, 400, TIMES),
+    "cells": Table(
+        "Median pairs to 'not worse': the default against adaptive, weighted stakes, without a log",
+        tables.every_cell, 200, GRID,
+    ),
+    "scores": Table(
+        "Median pairs to 'not worse' with the incumbent's scores on file, q = 0.2 (ratio to the plain fixed-size test)",
+        tables.known_scores, 40, LOGS,
+    ),
+    "window": Table(
+        "False claims about exactly this window, its mean at a boundary (4 % / 2.5 % / 2.5 % allowed)",
+        tables.window_errors, 300, [(-0.05,), (0.0,)],
+    ),
+    "clusters": Table(
+        "Clusters: false claims | power, by how requests are drawn (margin 3 points, 5,000 pairs)",
+        tables.cluster_errors, 200, [(0.0, 0.0), (0.2, 0.0), (0.2, -0.004), (0.6, 0.0)],
+    ),
+    "judges": Table(
+        "A biased judge: coverage / width in points of the interval for what people prefer",
+        tables.judge_bias, 1000, [(0.4, 0.2), (0.6, 0.15), (0.8, 0.1)],
+    ),
+    "labels": Table(
+        "Median human labels to 'not worse by 10 points' (false claims at -10, 2.5 % allowed)",
+        tables.labels_saved, 100, [(0.45,), (0.6,), (0.75,), (0.85,)],
+    ),
+    "canary": Table(
+        "Canary: pairs from the change to the alarm",
+        tables.canary_delay, 60, [(change, drop) for change in (0, 2000, 10_000) for drop in (-0.06, -0.1, -0.2)],
+    ),
+    "alarms": Table("Canary: false alarms over 20,000 pairs", tables.canary_false, 200, [(-0.03,), (0.0,)]),
+    "many": Table("Many hypotheses: e-BH at 5 %", tables.many_hypotheses, 400, [()]),
+    "forecast": Table(
+        "Forecasts: how often a pilot needed at most what was forecast",
+        tables.forecasts, 120, [(theta, start) for start in (100, 300) for theta in (0.0, -0.02, -0.08)],
+    ),
+}  # fmt: skip
 
 
 def printed(rows: Iterable[tables.Row]) -> None:
@@ -130,15 +113,15 @@ def printed(rows: Iterable[tables.Row]) -> None:
 
 
 def simulated(*, scale: float, only: str | None) -> None:
-    chosen = {name: table for name, table in plan(scale).items() if only in (None, name)}
+    chosen = {name: table for name, table in TABLES.items() if only in (None, name)}
     with ProcessPoolExecutor(2) as pool:
         waiting = {
-            name: (title, [pool.submit(function, *arguments) for function, arguments in cells])
-            for name, (title, cells) in chosen.items()
+            name: [pool.submit(table.row, *cell, max(round(table.runs * scale), 4)) for cell in table.cells]
+            for name, table in chosen.items()
         }
-        for name, (title, cells) in waiting.items():
-            print(f"\n{title}  [{name}]")
-            printed([cell.result() for cell in cells])
+        for name, rows in waiting.items():
+            print(f"\n{chosen[name].title}  [{name}]")
+            printed([row.result() for row in rows])
 
 
 def main() -> None:
@@ -152,7 +135,7 @@ def main() -> None:
         "--judging", action="store_true", help="judges against people on recorded pairs (needs ../shared/data)"
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
-    parser.add_argument("--only", choices=list(plan(1.0)), help="print this table alone")
+    parser.add_argument("--only", choices=list(TABLES), help="print this table alone")
     chosen = parser.parse_args()
     start = time.perf_counter()
     if chosen.recorded:
