@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 
 import pytest
@@ -179,6 +180,22 @@ def test_a_body_that_is_too_large_is_refused_before_it_has_come(chunked: bool) -
             got = await caller.answer()
             assert (got.status, got.headers["connection"]) == (413, "close")
             assert not world.main.asked
+
+    run(main())
+
+
+def test_a_caller_that_sends_all_of_a_body_that_is_too_large_reads_why_it_is_refused() -> None:
+    def ask(port: int) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("POST", "/v1/chat/completions", b"a" * 100_000_000)
+        answer = connection.getresponse()
+        found = answer.status, json.loads(answer.read())["error"]["code"]
+        connection.close()
+        return found
+
+    async def main() -> None:
+        async with World(settings={"max_body_bytes": 1000}) as world:
+            assert await asyncio.to_thread(ask, world.port) == (413, "too_large")
 
     run(main())
 

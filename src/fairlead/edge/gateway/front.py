@@ -27,7 +27,10 @@ _HOSTLESS: Final = Problem(status=400, code="no_host", message="The request has 
 _NO_UPGRADE: Final = Problem(
     status=400, code="no_upgrade", message="Only HTTP/1.1 is spoken here; leave out Upgrade and CONNECT."
 )
-_DISCARD: Final = 1024 * 1024
+# A caller who is refused in the middle of a long body reads the refusal only once it has sent the rest, so the rest is taken
+# and thrown away, within these bounds.
+_DISCARD: Final = 256 * 1024 * 1024
+_LINGER_S: Final = 10.0
 HIGH_WATER: Final = 64 * 1024
 
 
@@ -375,7 +378,7 @@ class Front(asyncio.Protocol):
     def close_gently(self) -> None:
         """Say that nothing more comes, and let the caller read what is there before the connection goes."""
         self._closing = True
-        self.deadline = monotonic() + 2.0
+        self.deadline = monotonic() + _LINGER_S
         if not self._reading:
             self._reading = True
             self.transport.resume_reading()
