@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fairlead.core.errors import UsageError
 from fairlead.core.grade import grader
-from fairlead.core.nouns import Answer, Candidate, Estimand, Failure, FailureKind
+from fairlead.core.nouns import Answer, Asker, Candidate, Dialect, Estimand, Failure, FailureKind
 from fairlead.pilot import design as designs
 from fairlead.testing.memory import MemoryLedger
 from fairlead.testing.scripted import exchange, exchanges
@@ -123,3 +123,32 @@ def test_a_pilot_that_was_begun_is_continued_on_the_rows_it_was_begun_with():
 def test_the_time_limit_is_part_of_who_answers():
     assert designs.candidate_asker(proposed()) != designs.candidate_asker(proposed(timeout_s=30.0))
     assert designs.incumbent_asker(proposed()) is None
+
+
+# What a candidate answered through the gateway
+
+
+CANARY = {f"x{n}" for n in range(1, 6)}
+
+
+def tried(count=20):
+    logged = [
+        replace(each, answer=replace(each.answer, model="open-1")) if each.id in CANARY else each
+        for each in exchanges(count)
+    ]
+    return MemoryLedger(logged, by_candidate=CANARY).rows("w1")
+
+
+def test_what_a_candidate_answered_is_not_taken_for_the_incumbents_answer():
+    frame = designs.frame(tried())
+    assert not CANARY & {row.id for row in frame.rows}
+    assert (frame.total, len(frame.rows), frame.by_candidate, frame.not_recorded) == (20, 15, 5, 0)
+    assert proposed(tried()).incumbent_models == ("closed-1-2026-01-01",)
+
+
+def test_asked_again_the_incumbent_may_answer_what_a_candidate_answered():
+    rows = tried()
+    frame = designs.frame(rows, reask=True)
+    assert (len(frame.rows), frame.by_candidate) == (20, 0)
+    again = proposed(rows, incumbent=Asker(endpoint="http://localhost:9/v1", dialect=Dialect.OPENAI_CHAT))
+    assert again.incumbent_models == ("closed-1-2026-01-01",), "a candidate is no incumbent"

@@ -115,6 +115,7 @@ def test_a_repeated_request_and_a_second_turn_of_a_conversation_are_bet_on_once(
         "gradable": 90,
         "without_expected": 0,
         "not_recorded": 0,
+        "by_candidate": 0,
         "distinct": 23,
         "repeated_requests": 40,
         "repeated_conversations": 27,
@@ -162,6 +163,15 @@ def test_logged_incumbent_failures_score_0_and_answers_that_were_never_recorded_
     assert result.judgement.wins == 1
     assert result.frame["not_recorded"] == 1
     assert "question 2" not in pilot.ask.asked
+
+
+def test_what_a_candidate_answered_through_the_gateway_is_not_drawn_as_the_incumbents_answer(stage):
+    logged = [exchange(n, answer="yes" if n % 2 else "no") for n in range(1, 201)]
+    theirs = {each.id for each in logged if each.answer.text == "no"}
+    pilot = stage(ledger=MemoryLedger(logged, by_candidate=theirs))
+    result = pilot.run()
+    assert not theirs & {row.pair.exchange_id for row in pilot.pairs}
+    assert (result.frame["by_candidate"], result.judgement.wins) == (100, 0), "the wrong answers were never the incumbent's"
 
 
 def test_exchanges_logged_after_the_design_are_not_drawn(stage):

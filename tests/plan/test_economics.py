@@ -168,3 +168,15 @@ def test_saving_is_always_today_less_after_and_lies_in_its_interval(today, after
     assert money.saving.low is not None
     assert money.saving.high is not None
     assert money.saving.low <= money.saving.value <= money.saving.high
+
+
+def test_calls_that_a_candidate_answers_already_are_traffic_at_what_the_incumbents_calls_cost():
+    whole = forecasted(workload(costs("0.01")), pilot(costs("0.002")), span=TEN_DAYS, rates=DOLLARS)
+    tried = workload(costs("0.01", n=600), by_candidate=400)
+    assert forecasted(tried, pilot(costs("0.002")), span=TEN_DAYS, rates=DOLLARS) == whole
+
+
+def test_where_a_candidate_answered_everything_today_is_unknown_and_the_reason_is_told():
+    money = forecasted(workload(by_candidate=1000), pilot(costs("0.002")), span=TEN_DAYS, rates=DOLLARS)
+    assert (money.today, money.after, money.saving) == (None, None, None)
+    assert money.today_unknown.startswith("a candidate answered every call")

@@ -150,3 +150,14 @@ def test_tokens_are_spread_over_the_calls_that_tell_them() -> None:
     found = shape(rows, [cost("1")] * 102, log=None)
     assert found.inputs == Spread(p50=50, p95=95, highest=100)
     assert found.tiers == {"batch": 50}
+
+
+def test_what_a_candidate_answered_counts_as_traffic_and_as_nothing_of_the_incumbents() -> None:
+    own = [row(1, usage=Usage(fresh=100, visible=10), latency_s=2.0)]
+    tried = row(
+        2, usage=Usage(fresh=9, visible=9), latency_s=90.0, model="open-9b", failure=FailureKind.TIMEOUT, by_candidate=True
+    )
+    found = shape([*own, tried], [cost("0.1"), cost(None, "no price")], log=None)
+    assert (found.calls, found.requests, found.by_candidate, found.failures) == (2, 2, 1, 0)
+    assert (found.models, found.input_tokens, found.latency_p50_s) == ({"gpt-4o": 1}, 100, 2.0)
+    assert (found.unpriced, [each.n for each in found.costs]) == (0, [1])

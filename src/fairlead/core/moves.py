@@ -57,7 +57,8 @@ class WorkloadFacts:
 
     `costs` are per exchange, one summary per currency; `unknown_costs` exchanges have no known cost, for
     `unknown_reasons`. `daily_calls` counts full days of 24 hours from the start of the log. `assumed_dates` exchanges
-    carry no usable date and were priced as of today.
+    carry no usable date and were priced as of today. `by_candidate` of the `calls` were answered by a candidate through the
+    gateway: costs, tokens and latencies are of the others.
     """
 
     id: str
@@ -73,7 +74,13 @@ class WorkloadFacts:
     output_tokens: int | None = None
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None
+    by_candidate: int = 0
     incumbents: tuple[str, ...] = ()
+
+    @property
+    def by_incumbent(self) -> int:
+        """The calls that the incumbent answered."""
+        return self.calls - self.by_candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

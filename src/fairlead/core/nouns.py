@@ -441,7 +441,8 @@ class ExchangeRow:
     """An exchange without its bodies, as the ledger keeps it: enough to count, cost and draw.
 
     `seq` is the ledger's own number, rising in the order of arrival. `request_key` is equal for equal requests.
-    `model` is the version that answered where the response named it, else the one asked for.
+    `model` is the version that answered where the response named it, else the one asked for. `by_candidate` says that a
+    candidate answered through the gateway: nothing in it is the incumbent's but the request.
     """
 
     seq: int
@@ -463,6 +464,7 @@ class ExchangeRow:
     fidelity: tuple[Fidelity, ...] = ()
     tier: str | None = None
     user: str | None = None
+    by_candidate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import accumulate
@@ -59,6 +59,7 @@ class Known:
 class Frame:
     """The exchanges a pilot may draw from, and how many of the workload's were left out for what reason.
 
+    `by_candidate` were answered by a candidate through the gateway, so that their logged answer is not the incumbent's;
     `without_expected` have no expected answer though the grader needs one; `not_recorded` have no logged answer to
     compare with.
     """
@@ -67,6 +68,7 @@ class Frame:
     total: int
     without_expected: int = 0
     not_recorded: int = 0
+    by_candidate: int = 0
     clusters: Mapping[str, str] = field(default_factory=dict[str, str])
     weights: Mapping[str, float] = field(default_factory=dict[str, float])
 
@@ -128,16 +130,18 @@ def frame(
     """The exchanges of a workload that can be graded on both sides.
 
     `expected` holds the ids with an expected answer, or is `None` when the grader needs none. With `reask` the
-    incumbent answers afresh, so an exchange whose answer was not recorded can be used too. `clusters` and `weights` are
-    by exchange id; without the former, conversations are the clusters.
+    incumbent answers afresh, so an exchange whose answer was not recorded, or was a candidate's, can be used too.
+    `clusters` and `weights` are by exchange id; without the former, conversations are the clusters.
     """
     frozen = [row for row in rows if frozen_seq is None or row.seq <= frozen_seq]
-    answered = [row for row in frozen if reask or row.failure is not FailureKind.NOT_RECORDED]
+    incumbents = [row for row in frozen if reask or not row.by_candidate]
+    answered = [row for row in incumbents if reask or row.failure is not FailureKind.NOT_RECORDED]
     gradable = [row for row in answered if expected is None or row.id in expected]
     return Frame(
         rows=tuple(sorted(gradable, key=lambda row: row.seq)),
         total=len(frozen),
-        not_recorded=len(frozen) - len(answered),
+        by_candidate=len(frozen) - len(incumbents),
+        not_recorded=len(incumbents) - len(answered),
         without_expected=len(answered) - len(gradable),
         clusters=_conversations(gradable) if clusters is None else clusters,
         weights=_weights(gradable, weights),
@@ -211,7 +215,7 @@ def propose(
         frozen_seq=max((row.seq for row in rows), default=0),
         frozen_count=len(drawn_from.rows),
         incumbent=incumbent,
-        incumbent_models=tuple(sorted({row.model for row in drawn_from.rows})),
+        incumbent_models=incumbents(drawn_from.rows),
         prompt_ids=tuple(sorted({row.prompt_id for row in drawn_from.rows if row.prompt_id is not None})),
         log_from=min(days, default=None),
         log_to=max(days, default=None),
@@ -328,6 +332,11 @@ def _question(design: PilotDesign) -> PilotDesign:
         log_to=None,
         betting=replace(design.betting, scores_on_file=False),
     )
+
+
+def incumbents(rows: Iterable[ExchangeRow]) -> tuple[str, ...]:
+    """The models that answer a workload today; a candidate that the gateway has tried is none of them."""
+    return tuple(sorted({row.model for row in rows if not row.by_candidate}))
 
 
 def contestants(design: PilotDesign) -> tuple[str, ...]:

@@ -64,9 +64,9 @@ def label(name: str, exchange: Exchange, row: ExchangeRow, *, language: Callable
     return " ".join(text.split())[:LONGEST] or UNKNOWN
 
 
-def _tool(exchange: Exchange, _row: ExchangeRow) -> JSON:
-    """The tool the incumbent called first, or `none` where it might have."""
-    if not exchange.request.tools:
+def _tool(exchange: Exchange, row: ExchangeRow) -> JSON:
+    """The tool the incumbent called first, or `none` where it might have; unknown where a candidate answered."""
+    if not exchange.request.tools or row.by_candidate:
         return None
     calls = exchange.answer.tool_calls
     return calls[0].name if calls else "(no call)"
@@ -75,7 +75,7 @@ def _tool(exchange: Exchange, _row: ExchangeRow) -> JSON:
 _WORDS: Mapping[str, Callable[[Exchange, ExchangeRow], JSON]] = {
     "conversation": lambda exchange, _: exchange.conversation,
     "user": lambda exchange, _: exchange.user,
-    "model": lambda _, row: row.model,
+    "model": lambda _, row: None if row.by_candidate else row.model,
     "prompt": lambda _, row: row.prompt_id,
     "tool": _tool,
 }

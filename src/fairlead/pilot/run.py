@@ -593,6 +593,7 @@ class _Pilot:
                 "gradable": len(frame.rows),
                 "without_expected": frame.without_expected,
                 "not_recorded": frame.not_recorded,
+                "by_candidate": frame.by_candidate,
                 "distinct": frame.distinct,
                 "repeated_requests": skipped.repeated_requests,
                 "repeated_conversations": skipped.repeated_conversations,

@@ -236,6 +236,7 @@ def _gates(case: Case, judged: Judgement) -> Iterator[Gate]:
     left_out = {
         "without an expected answer": case.frame.get("without_expected", 0),
         "without a recorded answer": case.frame.get("not_recorded", 0),
+        "answered by a candidate": case.frame.get("by_candidate", 0),
     }
     yield _whole("left out", left_out, "nothing was left out", total=case.frame.get("exchanges", 0))
     yield _whole("asked as logged", case.lost, "every pair's request was logged whole", total=len(case.rows))

@@ -1,7 +1,7 @@
 """Money a month: today, after a move, and the saving between them, with an interval. Pure arithmetic.
 
     calls a month  = calls in the log x 30.4375 days / days in the log
-    today          = calls a month x the incumbent's cost per call (every logged call with a known price)
+    today          = calls a month x the incumbent's cost per call (every call it answered with a known price)
     after          = calls a month x the candidate's cost per request (every answer its pilot measured)
     saving         = today - after
 
@@ -11,7 +11,8 @@ s² (30.4375 + 30.4375² / D), the second term being what D days do not tell abo
 samples, with their standard errors. Both sides' errors are taken as independent, which is cautious: they mostly rise and
 fall with the same requests. What the interval cannot hold: growth, new prices, a workload that ends.
 
-Calls without a known price are left out of both sides, and said so.
+Calls without a known price are left out of both sides, and said so. Calls that a candidate answered already are part of
+the traffic, at what the incumbent's cost.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def forecasted(workload: WorkloadFacts, pilot: PilotFacts | None, *, span: LogSp
         saving=_difference(_month(calls, today), _month(calls, after), _month(calls, saving)),
         today_unknown=today_unknown,
         after_unknown=after_unknown,
-        today_native=tuple(_native(calls, costs, workload.calls) for costs in workload.costs),
+        today_native=tuple(_native(calls, costs, workload.by_incumbent) for costs in workload.costs),
         after_native=_after_native(calls, pilot, share),
     )
 
@@ -144,11 +145,11 @@ def _quantile(degrees: int) -> float:
 
 def _known_share(workload: WorkloadFacts) -> Decimal:
     known = sum(costs.n for costs in workload.costs)
-    return Decimal(known) / Decimal(workload.calls) if workload.calls else Decimal(0)
+    return Decimal(known) / Decimal(workload.by_incumbent) if workload.by_incumbent else Decimal(0)
 
 
 def _today(workload: WorkloadFacts, rates: Rates) -> tuple[_Estimate | None, str]:
-    """Cost per call of the log, averaged over all calls; those without a known cost add nothing."""
+    """Cost per call of the log, averaged over all the incumbent's calls; those without a known cost add nothing."""
     if not workload.costs:
         return None, _why_unpriced(workload)
     mean, variance = Decimal(0), 0.0
@@ -156,13 +157,15 @@ def _today(workload: WorkloadFacts, rates: Rates) -> tuple[_Estimate | None, str
         rate = rates.rate(costs.currency)
         if rate is None:
             return None, f"no exchange rate from {costs.currency} to {rates.to}"
-        weight = rate * costs.n / workload.calls
+        weight = rate * costs.n / workload.by_incumbent
         mean += weight * costs.mean
         variance += (float(weight) * _error(costs)) ** 2
     return _Estimate(mean, math.sqrt(variance)), ""
 
 
 def _why_unpriced(workload: WorkloadFacts) -> str:
+    if workload.calls and not workload.by_incumbent:
+        return "a candidate answered every call in the log, so what the incumbent costs is not known"
     return "; ".join(workload.unknown_reasons[:3]) or "no price is known for the models in the log"
 
 
@@ -212,8 +215,8 @@ def _difference(today: Amount | None, after: Amount | None, saving: Amount | Non
     )
 
 
-def _native(calls: _Calls, costs: CostSummary, all_calls: int) -> Money:
-    amount = calls.mean * costs.mean * costs.n / all_calls
+def _native(calls: _Calls, costs: CostSummary, of_calls: int) -> Money:
+    amount = calls.mean * costs.mean * costs.n / of_calls
     return Money(amount=amount.quantize(_PLACES), currency=costs.currency)
 
 

@@ -167,8 +167,13 @@ def _notes(workload: WorkloadFacts, best: Option | None) -> Iterable[str]:
     if workload.costs and workload.unknown_costs:
         why = f" ({'; '.join(workload.unknown_reasons[:3])})" if workload.unknown_reasons else ""
         yield (
-            f"{workload.unknown_costs:,} of {workload.calls:,} calls have no known cost{why}; "
+            f"{workload.unknown_costs:,} of {workload.by_incumbent:,} calls have no known cost{why}; "
             "they are left out of both sides."
+        )
+    if workload.costs and workload.by_candidate:
+        yield (
+            f"{workload.by_candidate:,} of {workload.calls:,} calls were answered by a candidate through the gateway; today is what "
+            "they would cost at the incumbent."
         )
     if best is not None and is_agreement(best.pilot.grader):
         yield AGREEMENT

@@ -53,6 +53,9 @@ class Spread:
 class Shape:
     """How big a workload is. Tokens and costs cover the calls in which they were recorded; the others are counted.
 
+    `by_candidate` of the `calls` were answered by a candidate through the gateway. Failures, tokens, costs, latencies, models and
+    tiers are the incumbent's, so those of the other calls.
+
     `requests` are the distinct ones; `daily` counts the calls of each full day of 24 hours from the start of the log (a last, broken one is left out); `models`, `tiers`,
     `fidelity` and `unpriced_reasons` are counts, most frequent first. `replayable` calls can be asked again as they were.
     `calls_an_hour` is the mean over the log; `peak_an_hour` the busiest hour, which began at `peak_at`. `prefix_reuse` is the
@@ -63,6 +66,7 @@ class Shape:
     calls: int
     requests: int
     failures: int
+    by_candidate: int
     input_tokens: int | None
     cached_tokens: int | None
     output_tokens: int | None
@@ -113,7 +117,7 @@ class ShapeTally:
 
     def __init__(self, log: LogSpan | None) -> None:
         self._log = log
-        self._calls = self._failures = self._dated = self._assumed = self._replayable = 0
+        self._calls = self._failures = self._tried = self._dated = self._assumed = self._replayable = 0
         self._tokens: Counter[str] = Counter()
         self._requests, self._talks, self._bursts = Distinct(), Distinct(), Distinct()
         self._inputs, self._outputs, self._latencies, self._firsts = Quantiles(), Quantiles(), Quantiles(), Quantiles()
@@ -129,24 +133,31 @@ class ShapeTally:
         """Count one exchange."""
         self._calls += 1
         self._requests.add(row.request_key)
-        self._failures += row.failure is not None
-        self._models[row.model] += 1
-        if row.tier is not None:
-            self._tiers[row.tier] += 1
         if row.fidelity:
             self._fidelity.update(flag.value for flag in row.fidelity)
             self._replayable += _LOST.isdisjoint(row.fidelity)
         else:
             self._replayable += 1
+        if row.by_candidate:
+            self._tried += 1
+        else:
+            self._answered(row, cost)
+        if row.conversation is not None:
+            self._talks.add(row.conversation)
+        if row.started_at is not None:
+            self._date(row, row.started_at)
+
+    def _answered(self, row: ExchangeRow, cost: Cost) -> None:
+        """Count what the incumbent did and cost."""
+        self._failures += row.failure is not None
+        self._models[row.model] += 1
+        if row.tier is not None:
+            self._tiers[row.tier] += 1
         self._spend.add(cost.money)
         self._assumed += cost.assumed_date
         if cost.money is None:
             self._reasons[cost.reason] += 1
         self._measure(row)
-        if row.conversation is not None:
-            self._talks.add(row.conversation)
-        if row.started_at is not None:
-            self._date(row, row.started_at)
 
     def _measure(self, row: ExchangeRow) -> None:
         usage = row.usage
@@ -184,6 +195,7 @@ class ShapeTally:
             calls=self._calls,
             requests=len(self._requests),
             failures=self._failures,
+            by_candidate=self._tried,
             input_tokens=self._tokens.get("input"),
             cached_tokens=self._tokens.get("cached"),
             output_tokens=self._tokens.get("output"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from fairlead.core.errors import LedgerError
 from fairlead.core.nouns import JSON, Exchange, ExchangeRow, OnFile, PairRow, PilotDesign, Preference, Reply
@@ -12,11 +13,14 @@ from fairlead.core.wire.key import request_key
 class MemoryLedger:
     """Implements `ReviewLedger`. All its exchanges belong to one workload.
 
-    `writes` counts the calls that wrote something.
+    `writes` counts the calls that wrote something. `by_candidate` names the exchanges that a candidate answered.
     """
 
-    def __init__(self, exchanges: Iterable[Exchange] = (), *, workload_id: str = "w1") -> None:
+    def __init__(
+        self, exchanges: Iterable[Exchange] = (), *, workload_id: str = "w1", by_candidate: Collection[str] = ()
+    ) -> None:
         self.workload_id = workload_id
+        self._by_candidate = frozenset(by_candidate)
         self.writes = 0
         self._exchanges: dict[str, Exchange] = {}
         self._rows: dict[str, ExchangeRow] = {}
@@ -33,7 +37,8 @@ class MemoryLedger:
         """Log more exchanges."""
         for exchange in exchanges:
             self._exchanges[exchange.id] = exchange
-            self._rows[exchange.id] = _row(exchange, seq=len(self._rows) + 1, workload_id=self.workload_id)
+            row = _row(exchange, seq=len(self._rows) + 1, workload_id=self.workload_id)
+            self._rows[exchange.id] = replace(row, by_candidate=exchange.id in self._by_candidate)
 
     def forget(self, exchange_id: str) -> None:
         """Erase an exchange, as `ledger forget` does."""
@@ -41,7 +46,7 @@ class MemoryLedger:
 
     def copy(self) -> MemoryLedger:
         """A ledger with the same content that goes its own way."""
-        other = MemoryLedger(workload_id=self.workload_id)
+        other = MemoryLedger(workload_id=self.workload_id, by_candidate=self._by_candidate)
         other._exchanges = dict(self._exchanges)
         other._rows = dict(self._rows)
         other._designs = dict(self._designs)

@@ -25,7 +25,7 @@ DOCUMENTED_WORKLOAD = {
     "input_tokens", "cached_tokens", "output_tokens", "spend", "spend_per_month", "spend_unknown_calls",
     "spend_unknown_reasons", "latency_p50_s", "latency_p95_s", "models", "data_class",
     "calls_an_hour", "peak_an_hour", "peak_at", "input_spread", "output_spread", "cached_share", "prefix_reuse", "first_token",
-    "error_rate", "trajectories", "steps", "growth", "daily", "replayable", "fidelity", "tiers",
+    "error_rate", "trajectories", "steps", "growth", "daily", "replayable", "fidelity", "tiers", "by_candidate",
 }  # fmt: skip
 
 

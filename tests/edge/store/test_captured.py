@@ -13,6 +13,7 @@ from fairlead.edge.store import Ledger
 from fairlead.edge.store.append import Arrival, KeptBody
 from fairlead.edge.store.codec import encode, hash_of, microseconds, packer
 from fairlead.edge.store.rollups import BOUNDS_S, DAY_US, HOUR_US, NOTE, Slot, Tally, count, quantile, together
+from fairlead.serve.frames import Served
 
 EVER = {"since_us": 0, "until_us": 2**62}
 AT_US = microseconds(START)
@@ -179,3 +180,12 @@ def test_a_ledger_that_is_locked_keeps_neither_rows_nor_sums(path):
         with other._database.write(), pytest.raises(LedgerError):
             keep(ledger, arrival(1))
         assert (ledger.size().exchanges, ledger.rollups(**EVER)) == (0, [])
+
+
+def test_rows_say_which_calls_a_candidate_answered(ledger):
+    theirs = arrival(2, workload="w1")
+    assert theirs.columns[-3] == Served.INCUMBENT
+    theirs = theirs._replace(columns=(*theirs.columns[:-3], Served.CANDIDATE.value, *theirs.columns[-2:]))
+    keep(ledger, arrival(1, workload="w1"), theirs)
+    ledger.append_exchanges([exchange(3)])
+    assert {row.id: row.by_candidate for row in ledger.rows()} == {"call1": False, "call2": True, exchange(3).id: False}

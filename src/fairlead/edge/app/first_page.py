@@ -96,7 +96,7 @@ def _workload(desk: Desk, found: FoundWorkload, survey: Survey, reference: Refer
             id=found.id,
             category=found.category,
             spend_per_month=found.spend_per_month,
-            calls_per_month=None if days is None else Decimal(found.calls) / days * DAYS_A_MONTH,
+            calls_per_month=None if days is None else Decimal(found.by_incumbent) / days * DAYS_A_MONTH,
             input_mean=_decimal(found.input_spread.mean),
             output_mean=Decimal(0) if found.endpoint is Endpoint.EMBEDDINGS else _decimal(found.output_spread.mean),
             can_be_asked=can_be_asked,
@@ -165,6 +165,9 @@ def _notes(survey: Survey, done: Scan | None) -> Iterator[str]:
                 reasons[reason] = reasons.get(reason, 0) + calls
         told = "; ".join(f"{reason} ({calls:,})" for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4])
         yield f"{unpriced:,} calls have no known cost and are in no sum: {told}. Add prices to fairlead.toml under [prices]."
+    tried = sum(each.by_candidate for each in survey.workloads)
+    if tried:
+        yield f"{tried:,} calls were answered by a candidate through the gateway; spend, tokens and latency are those of the others."
     lost: dict[str, int] = {}
     for each in survey.workloads:
         for flag, calls in each.fidelity.items():

@@ -188,7 +188,8 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     looked_at = first_exchanges(desk, workload)
     name, grader = grading(desk, order, workload, labels=labels, expected=expected, looked_at=looked_at, rows=rows)
     panel = order.panel
-    right = right_today(grader, looked_at, expected or {})
+    not_theirs = {row.id for row in rows if row.by_candidate}
+    right = right_today(grader, [each for each in looked_at if each.id not in not_theirs], expected or {})
     if right is not None and right < FEW_RIGHT and is_suggested(order, labels, expected or {}):
         raise UsageError(
             f"By the grader {name}, which suits the expected answers of {workload.name!r}, the log's own answers are nearly "
@@ -253,7 +254,7 @@ def grading(
     if order.compares:
         if order.panel is not None:
             again = order.reask.model if order.reask is not None else None
-            incumbents = sorted({row.model for row in rows} | ({again} if again is not None else set[str]()))
+            incumbents = sorted({*designs.incumbents(rows), *([again] if again is not None else [])})
             judges.admit(desk, order.panel, workload, candidate=order.candidate.model, incumbents=incumbents)
         grader: Grader = judges.grader_of(order.panel, workload)
         return ("people" if order.panel is None else order.panel.judging(workload).name), grader

@@ -24,6 +24,7 @@ from fairlead.edge.currency import rates
 from fairlead.edge.labels import Labels, read_labels
 from fairlead.edge.store.ledger import PilotEntry
 from fairlead.pilot import result as results
+from fairlead.pilot.design import incumbents
 
 
 def make(desk: Desk, *, currency: str, simulated: bool = False) -> Plan:
@@ -68,6 +69,7 @@ def facts(desk: Desk, workload: Workload, rows: Sequence[ExchangeRow], log: LogS
         output_tokens=shape.output_tokens,
         latency_p50_s=shape.latency_p50_s,
         latency_p95_s=shape.latency_p95_s,
+        by_candidate=shape.by_candidate,
         incumbents=tuple(shape.models),
     )
 
@@ -141,9 +143,19 @@ def incumbent_costs(
     costs: list[Money | None] = []
     for pair in pairs:
         row = by_id.get(pair.pair.exchange_id)
-        again = row and desk.prices.cost_of(row.model, row.provider, pair.incumbent_usage, desk.now)
+        model, provider = asked_again(design, row) if row is not None else (None, None)
+        again = model and desk.prices.cost_of(model, provider, pair.incumbent_usage, desk.now)
         costs.append(again.money if again else None)
     return costs
+
+
+def asked_again(design: PilotDesign, row: ExchangeRow) -> tuple[str | None, str | None]:
+    """Which model, at which provider, answered a request again; no model where it cannot be told."""
+    if not row.by_candidate:
+        return row.model, row.provider
+    named = design.incumbent.model if design.incumbent is not None else None
+    only = design.incumbent_models[0] if len(design.incumbent_models) == 1 else None
+    return named or only, None
 
 
 def out_of_date(on_file: Files, entry: PilotEntry, rows: Sequence[ExchangeRow]) -> tuple[str, ...]:
@@ -151,7 +163,7 @@ def out_of_date(on_file: Files, entry: PilotEntry, rows: Sequence[ExchangeRow]) 
     design, record = entry.design, on_file.records.get(entry.id)
     then = results.basis(design, on_file.pairs[entry.id], decided_at=None)
     dated = [row.started_at for row in rows if row.started_at is not None]
-    models = tuple(sorted({row.model for row in rows})) if grew(design, rows) else then.incumbent_models
+    models = incumbents(rows) if grew(design, rows) else then.incumbent_models
     prompts = {row.prompt_id for row in rows if row.prompt_id is not None} | set(design.prompt_ids)
     now = results.Basis(
         candidate=then.candidate,

@@ -30,7 +30,11 @@ Progress = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundWorkload:
-    """One row of the scan's table. Money is per month in the record's currency; `None` is unknown."""
+    """One row of the scan's table. Money is per month in the record's currency; `None` is unknown.
+
+    `by_candidate` of the calls were answered by a candidate through the gateway; what they cost and took is in none of the
+    figures, which are the incumbent's.
+    """
 
     id: str
     name: str
@@ -69,6 +73,12 @@ class FoundWorkload:
     fidelity: Mapping[str, int] = field(default_factory=dict[str, int])
     tiers: Mapping[str, int] = field(default_factory=dict[str, int])
     data_class: DataClass = DataClass.ANY
+    by_candidate: int = 0
+
+    @property
+    def by_incumbent(self) -> int:
+        """The calls that the incumbent answered."""
+        return self.calls - self.by_candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +295,7 @@ def found_workload(
         cached_share=shape.cached_share,
         prefix_reuse=shape.prefix_reuse,
         first_token=shape.first_token,
-        error_rate=shape.failures / shape.calls if shape.calls else None,
+        error_rate=shape.failures / own if (own := shape.calls - shape.by_candidate) else None,
         trajectories=shape.trajectories,
         steps=shape.steps,
         growth=shape.growth,
@@ -294,4 +304,5 @@ def found_workload(
         fidelity=shape.fidelity,
         tiers=shape.tiers,
         data_class=data_class,
+        by_candidate=shape.by_candidate,
     )

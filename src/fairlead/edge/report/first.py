@@ -186,7 +186,7 @@ def _row(each: PageWorkload, page: FirstPage, top: Decimal) -> dict[str, Any]:
         "latency": seconds(each.latency[0]),
         "latency95": f"p95 {seconds(each.latency[1])}",
         "errors": percent(each.error_rate),
-        "models": by_share(each.models, each.calls),
+        "models": by_share(each.models, sum(each.models.values())),
         "detail": _detail(each),
     }
 

@@ -45,6 +45,8 @@ USAGE = "fresh, cache_read, cache_write_5m, cache_write_1h, visible, reasoning, 
 _TOKENS = USAGE.count(",") + 1
 _LARGEST = 2**63 - 1
 _SEPARATOR = ", "
+BY_CANDIDATE = "candidate"
+"""In the column `served`: the candidate answered. It is empty where the gateway had no part in it."""
 
 _DIALECTS = {dialect.value: dialect for dialect in Dialect}
 _ENDPOINTS = {endpoint.value: endpoint for endpoint in Endpoint}
@@ -70,7 +72,7 @@ INSERT_ARRIVAL = (
 
 SELECT_ROWS = (
     "SELECT seq, id, request_key, workload_id, prompt_id, dialect, endpoint, model, provider,"
-    f" {USAGE}, started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier, made_for FROM exchanges"
+    f" {USAGE}, started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier, made_for, served FROM exchanges"
 )
 
 SELECT_METADATA = "SELECT seq, id, metadata FROM exchanges"
@@ -255,9 +257,9 @@ class RowReader:
 
     def _record(self, columns: Row) -> ExchangeRow:
         seq, id_column, request_key, workload_id, prompt_id, dialect, endpoint, model, provider = columns[:9]
-        started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier, made_for = columns[
-            9 + _TOKENS :
-        ]
+        (
+            started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier, made_for, served,
+        ) = columns[9 + _TOKENS :]  # fmt: skip
         texts = self._texts
         return ExchangeRow(
             seq=seq,
@@ -279,6 +281,7 @@ class RowReader:
             fidelity=flags_from(fidelity),
             tier=texts[tier],
             user=texts[made_for],
+            by_candidate=served == BY_CANDIDATE,
         )
 
 

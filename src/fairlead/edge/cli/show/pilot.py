@@ -75,6 +75,9 @@ def announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) 
     unrecorded = sum(each.frame.not_recorded for each in prepared)
     if unrecorded:
         yield f"{unrecorded:,} exchanges have no logged answer to compare with and are set aside."
+    tried = sum(each.frame.by_candidate for each in prepared)
+    if tried:
+        yield f"{tried:,} exchanges were answered by a candidate through the gateway, not by the incumbent, and are set aside; --reask URL uses them too."
     omitted = dict.fromkeys(parameter for each in prepared for parameter in each.not_sent)
     if omitted:
         yield f"Logged parameters that are not sent to the candidate: {safe(', '.join(omitted), width=100)}."
@@ -162,6 +165,7 @@ def prepared_record(each: piloting.Prepared) -> dict[str, Any]:
         "can_be_drawn": each.frame.distinct,
         "without_expected": each.frame.without_expected,
         "not_recorded": each.frame.not_recorded,
+        "by_candidate": each.frame.by_candidate,
         "requests": each.estimate.requests,
         "cost": each.estimate.cost,
         "seconds": each.estimate.seconds,

@@ -118,6 +118,9 @@ def notes(survey: scanning.Survey) -> Iterator[str]:
             for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4]
         )
         yield f"{unpriced:,} calls have no known cost and are not in the sums (+): {said}. Add prices to fairlead.toml under [prices]."
+    tried = sum(w.by_candidate for w in survey.workloads)
+    if tried:
+        yield f"{tried:,} calls were answered by a candidate through the gateway: they count as calls, and nothing else of them is in the table."
     if survey.rates.day:
         yield f"Converted to {survey.rates.to} at the rate of {survey.rates.day} ({survey.rates.source}). {survey.rates.warning}".rstrip()
 
@@ -148,5 +151,7 @@ def skips(done: scanning.Scan | None) -> Iterator[str]:
 
 def incumbents(found: scanning.FoundWorkload) -> str:
     """Who answers today, the most frequent first."""
+    if not found.models:
+        return "candidates only"
     first, *rest = found.models
     return first + (f" and {len(rest)} more" if rest else "")
