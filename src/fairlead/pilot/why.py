@@ -120,7 +120,7 @@ def _proof(evidence: PilotEvidence, judged: Judgement) -> Iterator[str]:
     betting = design.betting
     known = ", with the incumbent's scores on file taken into account" if betting.scores_on_file else ""
     yield f"How pairs become evidence: {_ENGINES[betting.engine]}{known}."
-    for claim, log_e in ((Claim.NOT_WORSE, judged.log_e_replace), (Claim.WORSE, judged.log_e_worse)):
+    for claim, log_e in ((Claim.NOT_WORSE, evidence.strength), (Claim.WORSE, judged.log_e_worse)):
         bar = _bar(design, claim)
         proven = evidence.claims.get(claim)
         when = f"proven at pair {proven:,}" if proven is not None else "not proven"

@@ -132,7 +132,9 @@ def _proven_alone(case: Case) -> Advice | None:
     return Advice(
         action=Action.WAIT,
         reason=f"{_said(case)} on its own, not yet among {case.declared} questions asked at once",
-        next=_pairs(case, more_for_list(case.pilot, case.declared / (case.entries + 1), case.alpha)),
+        next="begin it anew with a smaller --alpha: pairs chosen for segments add nothing to its mean"
+        if _judged(case).segments
+        else _pairs(case, more_for_list(case.pilot, case.declared / (case.entries + 1), case.alpha)),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.core.evidence import Claim, Floor, VerdictKind, e_bh, replayed
+from fairlead.core.evidence import Claim, Floor, PilotEvidence, VerdictKind, e_bh, replayed
 from fairlead.core.evidence.stakes import EFFECTS, Game, Step, Terms, growth
 from fairlead.core.evidence.traffic import Traffic
 from fairlead.core.evidence.verdict import CLAIMS
@@ -27,8 +27,9 @@ def ternary(seed, n, *, theta, q=0.2):
     return np.random.default_rng(seed).choice([-1.0, 0.0, 1.0], size=n, p=chances).tolist()
 
 
-def pair(position, difference):
-    scores = {"incumbent": max(-difference, 0.0), "candidate": max(difference, 0.0)}
+def pair(position, difference, *, incumbent=None):
+    closed = max(-difference, 0.0) if incumbent is None else incumbent
+    scores = {"incumbent": closed, "candidate": closed + difference}
     return Pair(position=position, exchange_id=f"x{position}", **{side: Grade(score=s) for side, s in scores.items()})
 
 
@@ -171,6 +172,48 @@ def test_every_segments_interval_holds_at_once_and_a_failing_one_blocks():
     assert {each.value: each.state for each in judged.segments}["l3"] is Floor.FAILS
     assert not judged.replace_ok
     assert "language = l3" in judged.blocked
+
+
+WINDOW = design(600, margin=0.1, estimand=Estimand.WINDOW, drawing=Drawing(segments=("language",), floor=0.1))
+
+
+def piloted(seed, *, proof=0.0, erased=0.0):
+    """The evidence of a window of 600 requests, one in seven of them in the language where the open model is often wrong."""
+    rng = np.random.default_rng(seed)
+    languages = ["sw" if rng.random() < 0.15 else "en" for _ in range(600)]
+    known = [OnFile(position=n, exchange_id=f"x{n}", closed=100, segments=(s,)) for n, s in enumerate(languages, 1)]
+    evidence, gone, asked = PilotEvidence(WINDOW, known, proof=proof), set(), []
+    for each in known:
+        if evidence.decided or each.exchange_id in gone:
+            continue
+        if evidence.wants(each.exchange_id):
+            wrong = rng.random() < (0.2 if each.segments[0] == "sw" else 0.01)
+            asked.append(pair(each.position, -1.0 if wrong else 0.0, incumbent=1.0))
+            evidence.add(asked[-1])
+        if rng.random() < erased and each.position < len(known):
+            lost = known[int(rng.integers(each.position, len(known)))].exchange_id
+            gone.add(lost)
+            evidence.forget(lost)
+    return evidence, [each for each in known if each.exchange_id not in gone], asked
+
+
+@pytest.mark.parametrize("proof", [0.0, 12.0])
+def test_a_window_that_passed_pairs_over_for_its_segments_can_be_gone_on_with(proof):
+    evidence, known, asked = piloted(70, proof=proof)
+    assert replayed(WINDOW, known, asked).judgement() == evidence.judgement()
+
+
+@pytest.mark.parametrize("seed", [5, 69, 178])
+def test_once_closed_a_mean_takes_no_more_though_without_an_erased_request_it_would_not_be_decided(seed):
+    evidence, known, asked = piloted(seed, erased=0.02)
+    assert replayed(WINDOW, known, asked).n == evidence.n == len(asked)
+
+
+def test_a_claim_of_several_parts_is_as_strong_as_its_weakest():
+    evidence, _, _ = piloted(1)
+    judged = evidence.judgement()
+    assert {each.value for each in judged.segments} == {"en", "sw"}
+    assert judged.log_e_replace < evidence.strength
 
 
 def test_swahili_is_seen_behind_a_good_mean():

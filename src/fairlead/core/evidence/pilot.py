@@ -51,7 +51,8 @@ class PilotEvidence:
     def __init__(self, design: PilotDesign, on_file: Sequence[OnFile] = (), *, proof: float = 0.0) -> None:
         """`proof` is the log of the e-value that "not worse" must reach before no more pairs are wanted.
 
-        A claim that stands by itself may need more of it to stand among many; going on is always allowed.
+        A claim that stands by itself may need more of it to stand among many; going on is always allowed. It is no use to a
+        pilot with segments, whose mean takes no more pairs once pairs are chosen for their segments.
         """
         self.design = design
         self._proof = proof
@@ -62,19 +63,9 @@ class PilotEvidence:
         self._pairs: list[Pair] = []
         self._begin()
 
-    def _is_done(self) -> bool:
-        """Whether the mean needs no more pairs: decided, and by enough to stand in a list with others.
-
-        The weighted error rate proves "not worse" at a lower capital than a list of several workloads asks of its entries, so a
-        pilot goes on to the capital that half of alpha would need. When to stop touches no claim.
-        """
-        if not self._mean.decided or self._segments or Claim.WORSE in self._mean.claims or self._mean.room == 0:
-            return self._mean.decided
-        return self._mean.strength >= math.log(2 / self.design.alpha)
-
     def _begin(self) -> None:
         self.n = 0
-        self._done = False
+        self._closed = False
         self._proven = False
         self._mean = _of_the_mean(self.design, self._known)
         self._segments = _segments(self.design, self._known)
@@ -98,8 +89,13 @@ class PilotEvidence:
         claims = self._mean.claims
         if not self._proof or self._segments or self._proven or Claim.WORSE in claims or Claim.NOT_WORSE not in claims:
             return True
-        self._proven = self._mean.judgement().log_e_replace >= self._proof
+        self._proven = self._mean.strength >= self._proof
         return self._proven
+
+    @property
+    def _answered(self) -> bool:
+        """Whether the mean asks for no more pairs. What `add` takes and what `wants` passes over both follow from this alone."""
+        return self._closed or (self._mean.decided and self._enough)
 
     @property
     def decided_at(self) -> int | None:
@@ -113,6 +109,11 @@ class PilotEvidence:
         return self._mean.claims
 
     @property
+    def strength(self) -> float:
+        """Natural logarithm of the capital that the mean holds now towards "not worse by more than the margin"."""
+        return self._mean.strength
+
+    @property
     def torn(self) -> bool:
         """Whether the pairs cannot come from one mean: traffic, grader or a model changed on the way."""
         return self._mean.torn
@@ -120,11 +121,11 @@ class PilotEvidence:
     @property
     def room(self) -> int | None:
         """Pairs that can still be taken in; `None` when there is no end."""
-        return None if self._mean.decided and self._enough else self._mean.room
+        return None if self._answered else self._mean.room
 
     def wants(self, exchange_id: str) -> bool:
         """Whether the pair of this request still matters, given the pairs so far."""
-        if not self._mean.decided or not self._enough or self.design.reviewing.wanted:
+        if not self._answered or self.design.reviewing.wanted:
             return True
         known = self._by_id.get(exchange_id)
         return known is not None and any(not each.settled for each in self._of(known))
@@ -132,10 +133,11 @@ class PilotEvidence:
     def add(self, pair: Pair) -> None:
         """Take in the next pair, in the drawn order."""
         known = self._by_id.get(pair.exchange_id)
-        if not (self._segments and self._done):
+        self._closed = self._closed or (bool(self._segments) and self._passes_over(pair))
+        if not self._closed:
             self._check(pair, self._mean.n)
             self._mean.add(pair.difference)
-            self._done = self._done or self._is_done()
+            self._closed = bool(self._segments) and self._mean.decided
         if known is not None:
             for each in self._of(known):
                 each.add(pair.difference)
@@ -161,7 +163,15 @@ class PilotEvidence:
             return judged
         told = tuple(each.told() for each in self._segments.values())
         blocked = _blocked(told)
-        return replace(judged, segments=told, blocked=blocked, replace_ok=judged.replace_ok and not blocked)
+        # "Not worse, and no segment below its floor" is false when one part is, so it is as strong as its weakest part.
+        weakest = min(judged.log_e_replace, *(each.strength for each in self._segments.values()))
+        return replace(
+            judged,
+            segments=told,
+            blocked=blocked,
+            replace_ok=judged.replace_ok and not blocked,
+            log_e_replace=weakest,
+        )
 
     def charted(self, points: int) -> tuple[Charted, ...]:
         """The interval of the mean at up to `points` places along its pairs."""
@@ -176,6 +186,15 @@ class PilotEvidence:
             found = self._segments.get((label, value)) or self._segments.get((label, OTHERS))
             if found is not None:
                 yield found
+
+    def _passes_over(self, pair: Pair) -> bool:
+        """Whether draws before this pair were passed over, so that it was taken for its segments.
+
+        The mean had been decided then, and was closed; without a request that has been erased since it need not be now.
+        """
+        known, place = self._by_id.get(pair.exchange_id), self._mean.n
+        follows = self._follows and known is not None and place < len(self._known)
+        return follows and known.position > self._known[place].position
 
     def _check(self, pair: Pair, place: int) -> None:
         """Bets that rest on what was on file must follow it, request by request."""
@@ -210,6 +229,12 @@ class _Segment:
         if self.requests < FEWEST or self._evidence.room == 0 or Claim.NOT_WORSE in self._evidence.claims:
             return True
         return Claim.WORSE in self._evidence.claims and self._fails()
+
+    @property
+    def strength(self) -> float:
+        """Natural logarithm of the e-value for "keeps its floor"; infinite where that is not asked, or known for certain."""
+        certain = self._evidence.room == 0 and self.told().state is Floor.HOLDS
+        return math.inf if self.requests < FEWEST or certain else self._evidence.strength
 
     def _fails(self) -> bool:
         """Whether it fails at the error rate of a single statement; worked out once after each pair."""

@@ -90,7 +90,8 @@ class Judgement:
 
     `low` and `high` bound the mean difference (open minus closed); `wins`, `ties` and `losses` are the open model's.
     `two_sided` says that `equivalent` also excludes the open model being better by more than the margin.
-    `log_e_replace` and `log_e_worse` are the current ln E against "worse by the margin or more" and "not worse".
+    `log_e_replace` and `log_e_worse` are the current ln E against "worse by the margin or more" and "not worse"; with
+    `segments` the former is that of the weakest of mean and segments.
     `replace_ok` takes the mean and every one of the `segments`; `blocked` says which segment stands in the way.
     """
 

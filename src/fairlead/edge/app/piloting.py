@@ -219,6 +219,11 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     stored = [entry.design for entry in desk.ledger.pilots()]
     design = designs.continued(design, stored, ran_out=ran_out(desk))
     frame = designs.frame_of(design, rows, grader, expected, labels_known)
+    if not frame.rows and frame.by_candidate == frame.total:
+        raise UsageError(
+            f"All {frame.total:,} calls of {workload.name!r} were answered by a candidate, so there is no answer of the "
+            "incumbent to compare with; let it be asked again with --reask URL."
+        )
     price = price_of_candidate(desk, order)
     estimated = estimate(design, frame, price, concurrency=order.concurrency)
     judge_prices = judges.prices(desk, panel) if panel is not None else ()
