@@ -171,7 +171,9 @@ def test_what_a_candidate_answered_through_the_gateway_is_not_drawn_as_the_incum
     pilot = stage(ledger=MemoryLedger(logged, by_candidate=theirs))
     result = pilot.run()
     assert not theirs & {row.pair.exchange_id for row in pilot.pairs}
-    assert (result.frame["by_candidate"], result.judgement.wins) == (100, 0), "the wrong answers were never the incumbent's"
+    assert (result.frame["by_candidate"], result.judgement.wins) == (100, 0), (
+        "the wrong answers were never the incumbent's"
+    )
 
 
 def test_exchanges_logged_after_the_design_are_not_drawn(stage):

@@ -155,7 +155,12 @@ def test_tokens_are_spread_over_the_calls_that_tell_them() -> None:
 def test_what_a_candidate_answered_counts_as_traffic_and_as_nothing_of_the_incumbents() -> None:
     own = [row(1, usage=Usage(fresh=100, visible=10), latency_s=2.0)]
     tried = row(
-        2, usage=Usage(fresh=9, visible=9), latency_s=90.0, model="open-9b", failure=FailureKind.TIMEOUT, by_candidate=True
+        2,
+        usage=Usage(fresh=9, visible=9),
+        latency_s=90.0,
+        model="open-9b",
+        failure=FailureKind.TIMEOUT,
+        by_candidate=True,
     )
     found = shape([*own, tried], [cost("0.1"), cost(None, "no price")], log=None)
     assert (found.calls, found.requests, found.by_candidate, found.failures) == (2, 2, 1, 0)

@@ -193,8 +193,9 @@ class PilotEvidence:
         The mean had been decided then, and was closed; without a request that has been erased since it need not be now.
         """
         known, place = self._by_id.get(pair.exchange_id), self._mean.n
-        follows = self._follows and known is not None and place < len(self._known)
-        return follows and known.position > self._known[place].position
+        if not self._follows or known is None or place == len(self._known):
+            return False
+        return known.position > self._known[place].position
 
     def _check(self, pair: Pair, place: int) -> None:
         """Bets that rest on what was on file must follow it, request by request."""

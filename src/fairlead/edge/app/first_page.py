@@ -157,17 +157,7 @@ def _rate(desk: Desk, reference: Reference | None, survey: Survey) -> Decimal:
 
 def _notes(survey: Survey, done: Scan | None) -> Iterator[str]:
     """What a reader must know."""
-    unpriced = sum(each.spend_unknown_calls for each in survey.workloads)
-    if unpriced:
-        reasons: dict[str, int] = {}
-        for each in survey.workloads:
-            for reason, calls in each.spend_unknown_reasons.items():
-                reasons[reason] = reasons.get(reason, 0) + calls
-        told = "; ".join(f"{reason} ({calls:,})" for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4])
-        yield f"{unpriced:,} calls have no known cost and are in no sum: {told}. Add prices to fairlead.toml under [prices]."
-    tried = sum(each.by_candidate for each in survey.workloads)
-    if tried:
-        yield f"{tried:,} calls were answered by a candidate through the gateway; spend, tokens and latency are those of the others."
+    yield from _not_in_the_sums(survey)
     lost: dict[str, int] = {}
     for each in survey.workloads:
         for flag, calls in each.fidelity.items():
@@ -185,6 +175,21 @@ def _notes(survey: Survey, done: Scan | None) -> Iterator[str]:
         yield f"Taken out before anything was stored: {kinds}."
     if survey.rates.day:
         yield f"Converted to {survey.rates.to} at the rate of {survey.rates.day} ({survey.rates.source}). {survey.rates.warning}".strip()
+
+
+def _not_in_the_sums(survey: Survey) -> Iterator[str]:
+    """Calls that the table's money leaves out."""
+    unpriced = sum(each.spend_unknown_calls for each in survey.workloads)
+    if unpriced:
+        reasons: dict[str, int] = {}
+        for each in survey.workloads:
+            for reason, calls in each.spend_unknown_reasons.items():
+                reasons[reason] = reasons.get(reason, 0) + calls
+        told = "; ".join(f"{reason} ({calls:,})" for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4])
+        yield f"{unpriced:,} calls have no known cost and are in no sum: {told}. Add prices to fairlead.toml under [prices]."
+    tried = sum(each.by_candidate for each in survey.workloads)
+    if tried:
+        yield f"{tried:,} calls were answered by a candidate through the gateway; spend, tokens and latency are those of the others."
 
 
 def _bill(bill: scan.Reconciliation) -> PageBill:

@@ -259,7 +259,7 @@ def grading(
     if order.compares:
         if order.panel is not None:
             again = order.reask.model if order.reask is not None else None
-            incumbents = sorted({*designs.incumbents(rows), *([again] if again is not None else [])})
+            incumbents = sorted({*designs.incumbents(rows), *((again,) if again is not None else ())})
             judges.admit(desk, order.panel, workload, candidate=order.candidate.model, incumbents=incumbents)
         grader: Grader = judges.grader_of(order.panel, workload)
         return ("people" if order.panel is None else order.panel.judging(workload).name), grader

@@ -69,15 +69,7 @@ def announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) 
                 f"{safe(each.workload.name, width=WORKLOAD_WIDTH)}: pilot {earlier} asked another question ({', '.join(what)} changed), so "
                 f"this is new evidence, pilot {each.design.id}; nothing of the old is carried over."
             )
-    unlabelled = sum(each.frame.without_expected for each in prepared)
-    if unlabelled:
-        yield f"{unlabelled:,} exchanges have no expected answer and are set aside."
-    unrecorded = sum(each.frame.not_recorded for each in prepared)
-    if unrecorded:
-        yield f"{unrecorded:,} exchanges have no logged answer to compare with and are set aside."
-    tried = sum(each.frame.by_candidate for each in prepared)
-    if tried:
-        yield f"{tried:,} exchanges were answered by a candidate through the gateway, not by the incumbent, and are set aside; --reask URL uses them too."
+    yield from _set_aside(prepared)
     omitted = dict.fromkeys(parameter for each in prepared for parameter in each.not_sent)
     if omitted:
         yield f"Logged parameters that are not sent to the candidate: {safe(', '.join(omitted), width=100)}."
@@ -91,6 +83,19 @@ def announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) 
             )
     if order.budget is not None:
         yield f"Nothing is spent beyond the budget of {order.budget}."
+
+
+def _set_aside(prepared: Sequence[piloting.Prepared]) -> Iterator[str]:
+    """What cannot be drawn, and why."""
+    unlabelled = sum(each.frame.without_expected for each in prepared)
+    if unlabelled:
+        yield f"{unlabelled:,} exchanges have no expected answer and are set aside."
+    unrecorded = sum(each.frame.not_recorded for each in prepared)
+    if unrecorded:
+        yield f"{unrecorded:,} exchanges have no logged answer to compare with and are set aside."
+    tried = sum(each.frame.by_candidate for each in prepared)
+    if tried:
+        yield f"{tried:,} exchanges were answered by a candidate through the gateway, not by the incumbent, and are set aside; --reask URL uses them too."
 
 
 def judging_announcements(order: piloting.Order, prepared: Sequence[piloting.Prepared]) -> Iterator[str]:

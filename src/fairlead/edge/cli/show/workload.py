@@ -61,7 +61,10 @@ def facts(detail: workloads.Detail, *, currency: str) -> Iterator[tuple[str, str
         yield "trajectories", f"{found.trajectories:,}, {steps(found.steps)}"
     yield "answered by", models(found) or UNKNOWN
     if found.by_candidate:
-        yield "by a candidate", f"{found.by_candidate:,} calls through the gateway; costs, tokens, latency and errors are without them"
+        yield (
+            "by a candidate",
+            f"{found.by_candidate:,} calls through the gateway; costs, tokens, latency and errors are without them",
+        )
     if found.tiers:
         yield "tiers", ", ".join(f"{safe(tier)} {calls:,}" for tier, calls in found.tiers.items())
     lost = ", ".join(f"{flag} {calls:,}" for flag, calls in found.fidelity.items())
@@ -104,7 +107,8 @@ def steps(values: Spread) -> str:
 def models(found: scanning.FoundWorkload) -> str:
     """The incumbents with their shares of the calls they answered."""
     shown = [
-        f"{safe(model)} {calls / found.by_incumbent:.0%}".replace("%", " %") for model, calls in list(found.models.items())[:6]
+        f"{safe(model)} {calls / found.by_incumbent:.0%}".replace("%", " %")
+        for model, calls in list(found.models.items())[:6]
     ]
     return ", ".join(shown) + (f" and {len(found.models) - 6} more" if len(found.models) > 6 else "")
 
