@@ -31,6 +31,28 @@ def test_a_workload_is_named_by_what_its_prompt_asks_for(prompt, name):
     assert named(prompt) == name
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("you write <x> for the analysts of <x> .", "write for the analysts"),
+        ("translate <x> to <x> for lawyers .", "translate for lawyers"),
+        ("write a <x> of the <x> for teachers . be brief .", "write for teachers"),
+        ("rewrite … for the board of <x>", "rewrite for the board"),
+        ("complete ___ with the missing word .", "complete with the missing word"),
+        ("summarise <x> .", "summarise"),
+    ],
+)
+def test_a_name_leaves_no_hole_where_the_prompt_varies(line, name):
+    assert phrase(line) == name
+
+
+@given(st.lists(st.sampled_from(["write", "the", "of", "<x>", "…", "___", "reports", "for", ",", ".", "-"]), max_size=12))
+def test_no_name_holds_a_hole_wherever_the_slots_are(words):
+    found = phrase(" ".join(words))
+    assert not set("…_<>") & set(found)
+    assert "  " not in found
+
+
 def test_jobs_with_the_same_prompt_are_told_apart_by_tools_or_fields():
     one = [asks("Carry out the order.", text(i), tools=["open_gate"]) for i in range(12)]
     two = [asks("Carry out the order.", text(i), tools=["ring_bell"]) for i in range(12)]

@@ -48,9 +48,11 @@ _LEADING_NOWHERE: Final = (
     "these those their his her our my if when then than about per via not no only any all so below most exactly"
 )
 _TAIL: Final = frozenset(_LEADING_NOWHERE.split())
-_BREAK: Final = re.compile(
-    r"\s*(?:<x>|[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b)"
-)
+_STOPS: Final = r"[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b"
+_BREAK: Final = re.compile(rf"\s*(?:<x>|{_STOPS})")
+_STOP: Final = re.compile(rf"\s*(?:{_STOPS})")
+# What a template's author leaves open by hand is a slot too.
+_HOLE: Final = re.compile(r"…|_{2,}|(?:\. ?){2,}\.")
 _KEPT: Final = frozenset("-'’&/+,.()#%…")
 
 
@@ -83,14 +85,30 @@ def phrase(line: str) -> str:
 def _cut(text: str) -> str:
     """The first words of a text up to a slot or a stop, without words that lead nowhere at the end."""
     text = re.sub(r" ([,'’]) ?", r"\1 ", re.sub(r"^(?:<x>[\s,'’s]*)+", "", _FOLLOWING.sub("", text)))
-    text = text.replace(" - ", "-")
-    words = (_BREAK.split(text, maxsplit=1)[0]).split()
+    text = _HOLE.sub(SLOT, text.replace(" - ", "-"))
+    words = _led(_BREAK.split(text, maxsplit=1)[0].split())
     if len(words) < 2 and SLOT in text:
-        words = text.replace(SLOT, "…").rstrip(" .:…").split()
-    words = words[:_MAX_WORDS]
-    while words and words[-1].strip(",…") in _TAIL | {""}:
-        words.pop()
+        words = _bridged(text)
+    words = _led(words[:_MAX_WORDS])
     return " ".join(_ACRONYMS.get(word, word) for word in words).strip(" ,-'’.")
+
+
+def _bridged(text: str) -> list[str]:
+    """The words of a text's first sentence without its slots, and without the words that led into one.
+
+    >>> " ".join(_bridged("write <x> for the analysts of <x> ."))
+    'write for the analysts'
+    """
+    pieces = _STOP.split(text, maxsplit=1)[0].split(SLOT)
+    return [word for piece in pieces for word in _led(piece.split())]
+
+
+def _led(words: list[str]) -> list[str]:
+    """The words without those at the end that lead nowhere."""
+    led = list(words)
+    while led and led[-1].strip(",'’-&/") in _TAIL | {""}:
+        led.pop()
+    return led
 
 
 def names(leaves: Mapping[str, Leaf], *, taken: Mapping[str, str]) -> dict[str, str]:
