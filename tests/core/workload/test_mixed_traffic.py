@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.workload.making import places
+from core.workload.making import places, scanned
 from core.workload.measure import agreement
 from core.workload.traffic import traffic
 from core.workload.traffic_heldout import SPECS as HELD_OUT
@@ -140,3 +140,10 @@ def test_a_recorded_workload_with_a_template_is_one_group(name):
     grouper.link()
     found = places(grouper, requests)
     assert max(found.count(id_) for id_ in set(found)) >= 0.95 * len(found)
+
+
+@pytest.mark.skipif(not TEXTS.is_dir(), reason="the recorded data (../shared/data) is not here")
+def test_questions_without_any_template_stay_one_group():
+    requests = [request for request, _ in recorded("routellm_gsm8k", 1_500)]
+    assert len(requests) > 1_000
+    assert len(set(places(scanned(requests), requests))) == 1

@@ -40,13 +40,16 @@ def test_a_workload_is_named_by_what_its_prompt_asks_for(prompt, name):
         ("rewrite … for the board of <x>", "rewrite for the board"),
         ("complete ___ with the missing word .", "complete with the missing word"),
         ("summarise <x> .", "summarise"),
+        ("you work at <x> , a company that builds boats .", "work"),
     ],
 )
 def test_a_name_leaves_no_hole_where_the_prompt_varies(line, name):
     assert phrase(line) == name
 
 
-@given(st.lists(st.sampled_from(["write", "the", "of", "<x>", "…", "___", "reports", "for", ",", ".", "-"]), max_size=12))
+@given(
+    st.lists(st.sampled_from(["write", "the", "of", "<x>", "…", "___", "reports", "for", ",", ".", "-"]), max_size=12)
+)
 def test_no_name_holds_a_hole_wherever_the_slots_are(words):
     found = phrase(" ".join(words))
     assert not set("…_<>") & set(found)

@@ -129,6 +129,43 @@ def test_tasks_behind_one_long_preamble_are_told_apart():
     assert kept_apart(scanned(mixed(*groups)), *groups)
 
 
+HEAD = "You are the helpful assistant of Orbit Ltd and you follow the house style."
+BEHIND = [
+    "Summarise the ticket for the support team in two lines.",
+    "Translate the message into French for the customer.",
+    "Classify the email as spam or not and give one word.",
+    "Write a haiku about the product below.",
+    "Extract the invoice number and the date.",
+]
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+@pytest.mark.parametrize("calls", [40, 4], ids=["as common", "rare beside the first"])
+def test_one_head_line_before_different_prompts_joins_none_of_them(number, calls):
+    groups = [
+        [asks(f"{HEAD}\n{line}", text(i * 7 + at)) for i in range(200 if calls == 4 and at == 0 else calls)]
+        for at, line in enumerate(BEHIND[:number])
+    ]
+    assert kept_apart(scanned(mixed(*groups)), *groups)
+
+
+def test_a_head_line_that_some_calls_send_alone_is_not_an_earlier_version_of_the_prompts_behind_it():
+    alone = [asks(HEAD, text(9_000 + i)) for i in range(40)]
+    groups = [[asks(f"{HEAD}\n{line}", text(i * 7 + at)) for i in range(40)] for at, line in enumerate(BEHIND)]
+    assert kept_apart(scanned(mixed(alone, *groups)), alone, *groups)
+
+
+def test_how_people_end_their_questions_makes_no_job_of_a_few_of_them():
+    endings = [
+        "How old is he now?",
+        "How much did she pay?",
+        "How many are left?",
+        "Calculate the total number of them.",
+    ]
+    asked = [asks("", f"{text(i, 2)} {endings[i % 4]}" if i % 200 < 4 else text(i, 3)) for i in range(1_000)]
+    assert len(set(places(scanned(asked), asked))) == 1
+
+
 def test_a_job_that_is_three_percent_of_the_calls_is_found():
     large = [asks("You answer questions of tenants about their lease.", text(i)) for i in range(970)]
     small = [asks("You turn meeting notes into invitations.", text(i)) for i in range(30)]

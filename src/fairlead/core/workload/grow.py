@@ -37,8 +37,11 @@ _INSTRUCTIVE: Final = 0.35
 _ONE_PROMPT: Final = 6
 # Calls that all begin with one message are one conversation unless there are more.
 _ONE_TALK: Final = 20
-# Messages without any frame need a thousandth of the calls to make a workload, but never more than this many.
+# Messages without any frame need a thousandth of the calls to make a workload, but never more than this many. Fewer words
+# than eight that less than a hundredth of the messages share ("How old is he now?") are how people speak.
 _UNFRAMED: Final = 25
+_SPOKEN: Final = 0.01
+_SPOKEN_WORDS: Final = 8
 # Under a long prompt, messages split a group only if fixed wording covers nearly all of them.
 _LONG_FRAME: Final = 25
 _ANCHOR_SHARE: Final = 0.05
@@ -98,7 +101,8 @@ class _Grower:
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
         if total(left) >= (1 if depth == 0 else self._k):
-            node.rest = self._tools([item.cell for item in left])
+            # Below a head that many prompts share, what is too rare beside the others is a group of its own.
+            node.rest = self._tools([item.cell for item in left]) if depth == 0 else self._lines(left, depth + 1)
         return node
 
     def _line_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
@@ -192,6 +196,8 @@ class _Grower:
                 return False
             if not framed and not leads(feature) and not is_frame(feature, holders):
                 return False
+            if not framed and _is_spoken(feature) and total(holders) < _SPOKEN * whole:
+                return False
             return different_messages(holders) >= distinct or (not framed and is_repeated(feature, holders, whole))
 
         blocks = divided(items, k=self._k, least=least, clean=not top, fits=fits, telling=1)
@@ -224,6 +230,10 @@ def _framed(cells: Sequence[Cell]) -> int:
     items = [Item.of_cell(cell) for cell in cells]
     words = sum(map(literal_words, common(items, CORE)))
     return words + SHORT_FRAME if cells and (cells[0].frame.tools or cells[0].frame.format) else words
+
+
+def _is_spoken(feature: str) -> bool:
+    return not feature.endswith(":") and literal_words(feature) < _SPOKEN_WORDS
 
 
 def _is_whole(blocks: Sequence[Block], whole: int) -> bool:

@@ -23,27 +23,54 @@ _REWORDED: Final = 0.6
 # nothing about when a prompt was in use.
 _OVERLAP: Final = 0.25
 _FEWEST_IN_TIME: Final = 8
+# A prompt that so many others hold whole, each with something of its own, is their head.
+_HEADED: Final = 3
 # A line in more prompts than this is a phrase everybody uses.
 _CROWD: Final = 60
 
 
 def versions(leaves: Sequence[Leaf]) -> list[list[int]]:
     """The leaves by number, grouped into prompts; every leaf is in one group."""
-    parent = list(range(len(leaves)))
+    joined = _Joined(leaves)
+    longer: dict[int, list[int]] = {}
+    for a, b in _candidates(leaves):
+        short = _shorter(leaves, a, b)
+        if short is None:
+            joined.join(a, b)
+        else:
+            longer.setdefault(short, []).append(b if short == a else a)
+    for a, others in longer.items():
+        # What many prompts begin with is a head that they share, not an earlier version of any of them.
+        if len({joined.root(b) for b in others} - {joined.root(a)}) < _HEADED:
+            for b in others:
+                joined.join(a, b)
+    return joined.groups()
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
+
+class _Joined:
+    """Leaves by number, those that are versions of one prompt under the lowest of their numbers."""
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        self._leaves = leaves
+        self._parent = list(range(len(leaves)))
+
+    def root(self, i: int) -> int:
+        while self._parent[i] != i:
+            self._parent[i] = self._parent[self._parent[i]]
+            i = self._parent[i]
         return i
 
-    for a, b in _candidates(leaves):
-        if root(a) != root(b) and are_versions(leaves[a], leaves[b]):
-            parent[max(root(a), root(b))] = min(root(a), root(b))
-    groups: dict[int, list[int]] = {}
-    for i in range(len(leaves)):
-        groups.setdefault(root(i), []).append(i)
-    return list(groups.values())
+    def join(self, a: int, b: int) -> None:
+        """Join two leaves if they are versions of one prompt."""
+        one, other = self.root(a), self.root(b)
+        if one != other and are_versions(self._leaves[a], self._leaves[b]):
+            self._parent[max(one, other)] = min(one, other)
+
+    def groups(self) -> list[list[int]]:
+        found: dict[int, list[int]] = {}
+        for i in range(len(self._leaves)):
+            found.setdefault(self.root(i), []).append(i)
+        return list(found.values())
 
 
 def _candidates(leaves: Sequence[Leaf]) -> Iterator[tuple[int, int]]:
@@ -59,6 +86,12 @@ def _candidates(leaves: Sequence[Leaf]) -> Iterator[tuple[int, int]]:
             words = literal_words(line)
             shared.update(dict.fromkeys(combinations(group, 2), words))
     return (pair for pair, _ in sorted(shared.items(), key=lambda entry: (-entry[1], entry[0])))
+
+
+def _shorter(leaves: Sequence[Leaf], a: int, b: int) -> int | None:
+    """The one of two leaves whose wording is all in the other one's, if either is."""
+    one, other = (set(leaf.lines or leaf.anchors) for leaf in (leaves[a], leaves[b]))
+    return a if one < other else b if other < one else None
 
 
 def are_versions(a: Leaf, b: Leaf) -> bool:

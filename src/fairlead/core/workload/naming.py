@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from fairlead.core.workload.sentence import SLOT, literal_words
@@ -100,7 +101,9 @@ def _bridged(text: str) -> list[str]:
     'write for the analysts'
     """
     pieces = _STOP.split(text, maxsplit=1)[0].split(SLOT)
-    return [word for piece in pieces for word in _led(piece.split())]
+    # What stands behind a comma tells of what was in the slot, not of the job.
+    told = takewhile(lambda piece: not piece.lstrip().startswith(","), pieces)
+    return [word for piece in told for word in _led(piece.split())]
 
 
 def _led(words: list[str]) -> list[str]:
@@ -153,7 +156,8 @@ def _proposals(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
     phrases = list(_phrases(leaf, common))
     yield from phrases[:1]
     for detail in (*_tool_words(leaf), *_field_words(leaf), *phrases[1:4]):
-        yield f"{clean(phrases[0], 36)} ({clean(detail, 20)})" if phrases else detail
+        told = " ".join(_led(clean(detail, 24).split()))
+        yield f"{clean(phrases[0], 36)} ({told})" if phrases and told else detail
     if not phrases:
         yield "Chat with tools" if leaf.tools else "Unnamed work"
 
