@@ -2,10 +2,17 @@
 
     python benchmarks/gateway                    # needs nginx and wrk (Debian: nginx-light, wrk)
     python benchmarks/gateway --rounds 5 --also litellm=4000:12345
+    python benchmarks/gateway --only cpu,latency,scaling,shadow,start
 
-Everything is on that is on in earnest: recording into a ledger, secrets redaction, a Fairlead key. Ratios are what matters;
-the machine decides the rest. `--also NAME=PORT:PID` measures another gateway in the same run, one that you started with
-`http://127.0.0.1:19100/v1` as its upstream (the upstream is started here).
+Everything is on that is on in earnest: recording into a ledger, secrets redaction, a Fairlead key, and a route, so that each
+request's workload is looked up. Ratios are what matters; the machine decides the rest. `--also NAME=PORT:PID` measures another
+gateway in the same run, one that you started with `http://127.0.0.1:19100/v1` as its upstream (the upstream is started here).
+
+    cpu       processor time a request: plain, streamed, masked, and with another prompt and tool in every request
+    latency   what is added to a request at 30 a second, beside requests to the upstream itself, taken in turn
+    scaling   requests for each second of the busiest data plane, of two beside one
+    shadow    the same latency with every call shadowed, beside shadow off
+    start     from the command to the first answer, beside another command (`--beside`)
 """
 
 from __future__ import annotations
@@ -22,16 +29,19 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
+
+from fairlead.edge.store import Ledger
 
 HERE = Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
 LIMITS = {"plain": 6.5, "stream": 4.4}
-MOCK, NGINX, OURS, ADMIN = 19100, 19098, 19080, 19081
+MOCK, NGINX, OURS = 19100, 19098, 19080
+PARTS = ("cpu", "latency", "scaling", "shadow", "start")
 
-TOOL = {
+TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "file_note",
@@ -44,13 +54,14 @@ TOOL = {
 }
 
 
-def body(*, stream: bool, variant: str = "") -> bytes:
+def body(*, stream: bool, variant: str = "", number: int = 7741) -> bytes:
     """A request of about 1.2 KB with a tool, like a small extraction job."""
     system = "You read delivery notes and file their fields. Leave out what is not there, never guess. " * 5 + variant
-    user = "Note 7741\nHarbour Street Bakery\nReceived: 3 June\nCrates: 12, damaged: 2\nCredit: 38.20\n" * 3
+    user = f"Note {number}\nHarbour Street Bakery\nReceived: 3 June\nCrates: 12, damaged: 2\nCredit: 38.20\n" * 3
     turns = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    tool = {**TOOL, "function": {**TOOL["function"], "name": f"file_note{variant}"}}
     return json.dumps(
-        {"model": "mock", "messages": turns, "tools": [TOOL], "temperature": 0, "stream": stream}
+        {"model": "mock", "messages": turns, "tools": [tool], "temperature": 0, "stream": stream}
     ).encode()
 
 
@@ -74,14 +85,16 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    total = 0
-    for each in tree(pid):
-        try:
-            stat = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        total += int(stat[11]) + int(stat[12])
-    return total / TICK
+    return sum(map(own_cpu_s, tree(pid)))
+
+
+def own_cpu_s(pid: int) -> float:
+    """Processor seconds of a process, and of its children that have ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, stat[11:15])) / TICK
 
 
 def rss_mib(pid: int) -> list[float]:
@@ -100,7 +113,7 @@ if os.getenv("VARY") == "1" then
   local count = 0
   request = function()
     count = count + 1
-    return wrk.format(nil, nil, nil, (wrk.body:gsub("VARIANT", string.format("%012d of the %d", count * 7919, count))))
+    return wrk.format(nil, nil, nil, (wrk.body:gsub("VARIANT", string.format("%012d", count * 7919))))
   end
 end
 done = function(summary, latency, requests)
@@ -132,8 +145,8 @@ def load(
     }  # fmt: skip
 
 
-def until_answers(port: int, key: str = "", *, within_s: float = 60.0) -> float:
-    """Seconds until a first request is answered."""
+def until_answers(port: int, key: str = "", *, workload: str = "", within_s: float = 60.0) -> float:
+    """Seconds until a first request is answered, and its workload is known where one is named."""
     began = time.monotonic()
     headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
     while time.monotonic() - began < within_s:
@@ -141,7 +154,8 @@ def until_answers(port: int, key: str = "", *, within_s: float = 60.0) -> float:
             asked = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body(stream=False), headers)
             with urllib.request.urlopen(asked, timeout=5) as answer:
                 answer.read()
-                return time.monotonic() - began
+                if not workload or answer.headers.get("x-fairlead-workload") == workload:
+                    return time.monotonic() - began
         except OSError:
             time.sleep(0.005)
     raise SystemExit(f"nothing answers on port {port}")
@@ -166,107 +180,202 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PORT:PID")
+    parser.add_argument("--only", default=",".join(PARTS), metavar="PART,…")
+    parser.add_argument("--beside", default="", metavar="PORT=COMMAND", help="another server, for the cold start")
     given = parser.parse_args()
     for needed in ("nginx", "wrk"):
         if shutil.which(needed) is None and not Path(f"/usr/sbin/{needed}").exists():
             raise SystemExit(f"{needed} is needed (Debian: apt-get install nginx-light wrk)")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        run(Path(name), given)
+        run(Path(name), given, set(given.only.split(",")))
 
 
-def run(folder: Path, given: argparse.Namespace) -> None:
+def run(folder: Path, given: argparse.Namespace, parts: set[str]) -> None:
     folder.chmod(0o755)
-    processes: list[subprocess.Popen[bytes]] = []
-    environ = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "MOCK_KEY": "sk-mock-of-the-benchmark"}
-    fairlead = [sys.executable, "-m", "fairlead"]
+    (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, mock=MOCK, port=NGINX))
+    mock = subprocess.Popen([sys.executable, str(HERE / "mock.py"), str(MOCK)])
+    nginx = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(folder / "nginx.conf")])
     try:
-        processes.append(subprocess.Popen([sys.executable, str(HERE / "mock.py"), str(MOCK)]))
-        (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, mock=MOCK, port=NGINX))
-        processes.append(
-            subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(folder / "nginx.conf")])
-        )
         until_answers(NGINX)
-        (folder / "fairlead.toml").write_text(
-            f'[serve]\nopenai = "mock"\n[serve.upstreams.mock]\nurl = "http://127.0.0.1:{MOCK}/v1"\nkey_env = "MOCK_KEY"\n'
-        )
-        key = made_key(fairlead, folder, environ)
-        began = time.monotonic()
-        processes.append(
-            subprocess.Popen(
-                [*fairlead, "serve", "--port", str(OURS), "--admin-port", str(ADMIN), "--workers", str(given.workers)],
-                cwd=folder,
-                env=environ,
-                stdout=subprocess.DEVNULL,
-            )
-        )
-        until_answers(OURS)
-        print(f"first answer to a caller's own key after {time.monotonic() - began:.2f} s", end="; ", flush=True)
-        if key:
-            until_answers(OURS, key)
-            print(f"to a Fairlead key after {time.monotonic() - began:.2f} s")
-        targets = [
-            Target("nginx", NGINX, processes[1].pid),
-            Target("fairlead", OURS, processes[2].pid, key),
-        ]
-        for each in given.also:
-            name, _, where = each.partition("=")
-            port, _, pid = where.partition(":")
-            targets.append(Target(name, int(port), int(pid)))
-        measure(targets, folder, given)
-        print("memory now, MiB a process:", ", ".join(f"{size:.0f}" for size in rss_mib(processes[2].pid)))
+        if "start" in parts:
+            starts(folder, given)
+        others = [Target("nginx", NGINX, nginx.pid), *map(_other, given.also)]
+        if "cpu" in parts:
+            with Gateway(folder / "keep", redact="keep") as kept, Gateway(folder / "mask", port=OURS + 2) as masked:
+                measure([*others, kept.target], masked.target, folder, given)
+                kept.tell_memory()
+        if "latency" in parts:
+            with Gateway(folder / "latency") as ours:
+                added("added latency", ours.target, folder, given)
+        if "scaling" in parts:
+            scaling(folder, given)
+        if "shadow" in parts:
+            shadow(folder, given)
     finally:
-        for process in reversed(processes):
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            try:
-                process.wait(timeout=40)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        for process in (nginx, mock):
+            end(process)
 
 
-def made_key(fairlead: list[str], folder: Path, environ: dict[str, str]) -> str:
-    """A Fairlead key for the benchmark; empty where none could be made."""
-    done = subprocess.run(
-        [*fairlead, "key", "create", "bench", "--json"],
-        cwd=folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = re.search(r"fl-[A-Za-z0-9_-]{40,}", done.stdout)
-    if found is None:
-        print("no key was made, so requests come with a key of their own:", done.stderr.strip()[:200])
-    return found[0] if found else ""
+def _other(word: str) -> Target:
+    name, _, where = word.partition("=")
+    port, _, pid = where.partition(":")
+    return Target(name, int(port), int(pid))
 
 
-def measure(targets: list[Target], folder: Path, given: argparse.Namespace) -> None:
-    rows: list[tuple[str, Callable[[Target], dict[str, float]]]] = [
-        (kind, lambda target, kind=kind: load(  # type: ignore[misc]
-            target, folder, stream=kind == "stream", seconds=given.seconds, connections=given.connections))
-        for kind in ("plain", "stream")
-    ]  # fmt: skip
-    for target in targets:
-        for _, step in rows:
-            step(target)  # warm up
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=40)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+class Gateway:
+    """Fairlead in a folder of its own: a ledger with one workload that has a route, and a key."""
+
+    def __init__(
+        self, folder: Path, *, redact: str = "mask", port: int = OURS, workers: int = 1, shadow: bool = False
+    ) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self._environ = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "MOCK_KEY": "sk-mock-of-the-benchmark"}
+        (folder / "fairlead.toml").write_text(
+            f'[privacy]\nredact = "{redact}"\n[serve]\nopenai = "mock"\n[serve.upstreams.mock]\n'
+            f'url = "http://127.0.0.1:{MOCK}/v1"\nkey_env = "MOCK_KEY"\n[serve.routes]\ngrader = "agree"\n'
+            f'[candidates.other]\nendpoint = "http://127.0.0.1:{MOCK}/v1"\nmodel = "mock"\n'
+        )
+        workload = self._learnt()
+        self._fairlead("route", "start", workload, "--candidate", "other") if shadow else self._fairlead(
+            "route", "hold", workload
+        )
+        key = json.loads(self._fairlead("key", "create", "bench", "--json"))["secret"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "fairlead", "serve", "--port", str(port), "--admin-port", str(port + 1),
+             "--workers", str(workers)],
+            cwd=folder, env=self._environ, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.target = Target("fairlead", port, self._process.pid, key)
+        until_answers(port, key, workload=workload)
+
+    def _learnt(self) -> str:
+        """The id of the workload that the benchmark's requests belong to, found in a log of them."""
+        answer = {"role": "assistant", "content": "Filed."}
+        with (self.folder / "log.jsonl").open("w") as log:
+            for number in range(60):
+                asked = json.loads(body(stream=False, number=number))
+                told = {"model": "mock", "choices": [{"index": 0, "message": answer, "finish_reason": "stop"}]}
+                log.write(json.dumps({"request": asked, "response": told}) + "\n")
+        self._fairlead("scan", "log.jsonl", "--json")
+        with Ledger.open(self.folder / "fairlead.db") as ledger:
+            return ledger.workloads()[0].id
+
+    def _fairlead(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "fairlead", *words],
+            cwd=self.folder, env=self._environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise SystemExit(f"fairlead {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def tell_memory(self) -> None:
+        print("memory now, MiB a process:", ", ".join(f"{size:.0f}" for size in rss_mib(self._process.pid)))
+
+    def planes(self) -> dict[int, float]:
+        """Processor seconds of each data plane: the children that listen on its port."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return {int(child): own_cpu_s(int(child)) for child in children[1:]}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end(self._process)
+
+
+def measure(targets: list[Target], masked: Target, folder: Path, given: argparse.Namespace) -> None:
+    def steps(target: Target, *, stream: bool, vary: bool = False) -> dict[str, float]:
+        return load(target, folder, stream=stream, vary=vary, seconds=given.seconds, connections=given.connections)
+
+    for target in (*targets, masked):
+        for stream in (False, True):
+            steps(target, stream=stream)  # warm up
     print(
         f"\n{'':16}{'nginx us':>10}{'fairlead us':>12}{'ratio':>7}{'at most':>9}{'req/s':>9}{'p50 ms':>8}{'p99 ms':>8}{'errors':>7}"
     )
-    for kind, step in rows:
-        taken: dict[str, list[dict[str, float]]] = {target.name: [] for target in targets}
+    rows = (("plain", False, False, False), ("stream", True, False, False), ("plain, masked", False, False, True),
+            ("stream, masked", True, False, True), ("plain, all new", False, True, False))  # fmt: skip
+    for kind, stream, vary, masks in rows:
+        chosen = [replace(masked, name="fairlead") if masks and each.name == "fairlead" else each for each in targets]
+        taken: dict[str, list[dict[str, float]]] = {target.name: [] for target in chosen}
         for _ in range(given.rounds):
-            for target in targets:
-                taken[target.name].append(step(target))
+            for target in chosen:
+                taken[target.name].append(steps(target, stream=stream, vary=vary))
         tell(kind, taken, LIMITS.get(kind))
-    varied: dict[str, list[dict[str, float]]] = {target.name: [] for target in targets}
-    for _ in range(given.rounds):
-        for target in targets:
-            varied[target.name].append(
-                load(target, folder, stream=False, seconds=given.seconds, connections=given.connections, vary=True)
-            )
-    tell("plain, all new", varied, None)
+
+
+def scaling(folder: Path, given: argparse.Namespace) -> None:
+    """What two data planes could answer: the machine may have no cores to spare for them, so their own seconds are counted."""
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    with Gateway(folder / "one") as one, Gateway(folder / "two", port=OURS + 2, workers=2) as two:
+        for _ in range(given.rounds):
+            for count, each in ((1, one), (2, two)):
+                before = each.planes()
+                done = load(each.target, folder, stream=False, seconds=given.seconds, connections=64)
+                busiest = max(now - before[pid] for pid, now in each.planes().items())
+                rates[count].append(done["per_s"] * given.seconds / busiest)
+    ratio = statistics.median(b / a for a, b in zip(rates[1], rates[2], strict=True))
+    print(f"two data planes answer {ratio:.2f} times as many requests a busy second as one (at least 1.7)")
+
+
+def shadow(folder: Path, given: argparse.Namespace) -> None:
+    with Gateway(folder / "off") as off, Gateway(folder / "on", port=OURS + 2, shadow=True) as on:
+        for _ in range(2):
+            added("shadow off", off.target, folder, given)
+            added("shadow on", on.target, folder, given)
+
+
+def added(name: str, target: Target, folder: Path, given: argparse.Namespace) -> None:
+    """Print what a gateway adds to requests at a rate that no queue forms at."""
+    for kind in ("plain", "stream"):
+        (folder / "body").write_bytes(body(stream=kind == "stream"))
+        out = subprocess.run(
+            [sys.executable, str(HERE / "latency.py"), str(MOCK), str(target.port), str(folder / "body"),
+             str(10 * given.seconds)],
+            env={**os.environ, "KEY": target.fields}, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        print(f"{name:16}{kind:8}{out.strip()}", flush=True)
+
+
+def starts(folder: Path, given: argparse.Namespace) -> None:
+    """Seconds from the command to the first answer, in turn with another server."""
+    ours, theirs = [], []
+    port, _, command = given.beside.partition("=")
+    place = folder / "start"
+    place.mkdir()
+    (place / "fairlead.toml").write_text(
+        f'[serve]\nopenai = "mock"\n[serve.upstreams.mock]\nurl = "http://127.0.0.1:{MOCK}/v1"\n'
+    )
+    environ = {**os.environ, "XDG_RUNTIME_DIR": str(place)}
+    serve = [sys.executable, "-m", "fairlead", "serve", "--port", str(OURS), "--admin-port", str(OURS + 1)]
+    for _ in range(2 * given.rounds + 1):
+        ours.append(_start(serve, OURS, place, environ))
+        if command:
+            theirs.append(_start(command.split(), int(port), place, environ))
+    first, rest = ours[0], statistics.median(ours[1:])
+    beside = f", {rest / statistics.median(theirs[1:]):.2f} times as long as the other" if theirs else ""
+    print(f"first answer {rest:.2f} s after the start ({first:.2f} s where the ledger is made){beside}")
+
+
+def _start(command: list[str], port: int, folder: Path, environ: dict[str, str]) -> float:
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until_answers(port)
+    took = time.monotonic() - began
+    time.sleep(1.0)
+    end(process)
+    return took
 
 
 def tell(kind: str, taken: dict[str, list[dict[str, float]]], limit: float | None) -> None:

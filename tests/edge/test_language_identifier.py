@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.edge.language import Languages
+from fairlead.edge.language import Languages, LanguagesApart
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +33,20 @@ def test_it_says_nothing_about_what_is_no_language(languages):
 
 def test_nothing_is_loaded_before_the_first_question():
     assert "_identifier" not in vars(Languages())
+
+
+def test_a_process_of_its_own_says_the_same_and_ends_with_the_block():
+    with LanguagesApart() as apart:
+        assert apart("Où est passé mon colis,\net quand sera-t-il livré ?") == "fr"
+        assert apart("xq zzt") is None
+        child = apart.child
+        assert child is not None
+        child.kill()
+        child.wait()
+        assert apart("Wann kommt mein Paket endlich bei mir an?") is None
+    assert child.returncode is not None
+
+
+def test_no_process_is_started_for_a_block_that_asks_nothing():
+    with LanguagesApart() as apart:
+        assert apart.child is None

@@ -45,12 +45,18 @@ class Served(StrEnum):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One try at one upstream: its answer's status (`None` when there was none) and what went wrong, in a word or two."""
+    """One try at one upstream: its answer's status (`None` when there was none) and what went wrong, in a word or two.
+
+    An answer that was paid for and not given (it broke its schema, say) has its `model` and the tokens that it told.
+    """
 
     upstream: str
     status: int | None = None
     problem: str = ""
     latency_s: float = 0.0
+    model: str = ""
+    input: int | None = None
+    output: int | None = None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from time import time_ns
 
 import pytest
 
@@ -13,6 +14,8 @@ from edge.store.samples import design, exchange
 from fairlead.core.nouns import Category, CategoryGuess, Workload
 from fairlead.edge.app.routes import RouteBook
 from fairlead.edge.store import Ledger
+from fairlead.edge.store.rollups import DOLLAR, HOUR_US, Slot
+from fairlead.edge.store.rollups import Tally as Calls
 from fairlead.serve.guard import Collected, Guards, of_pair
 from fairlead.serve.routing import By, Event, Happened
 from fairlead.serve.tally import Tally
@@ -95,6 +98,32 @@ def feed(ledger: Ledger, guards: Guards) -> None:
     tally.problem = "refused"
     ledger.routing.change_state("w1", 1, "guards.canary", lambda _: guards.to_json())
     ledger.routing.change_state("w1", 1, "tally.canary", lambda _: tally.to_json())
+
+
+def test_what_a_successful_output_costs_counts_failures_and_the_watching(run: Run, office: Path) -> None:
+    run("route", "start", "invoice", "--candidate", "qwen")
+    assert run("route", "show", "invoice", "--json").record["cost_per_success"]["each"] is None
+    sums = Calls()
+    for failed in (False, False, False, True):
+        sums.count(failed=failed, closed=False, latency_s=0.1, cost=DOLLAR // 100, instead=DOLLAR // 10)
+    hour = time_ns() // 1000 // HOUR_US * HOUR_US
+    watching = Tally()
+    watching.pay(Decimal("0.02"), month="2026-11", currency="USD")
+    with Ledger.open("fairlead.db") as ledger:
+        ledger.capture([], {Slot(hour, "w1", "qwen3-32b", "", "candidate"): sums})
+        ledger.routing.change_state("w1", 1, "tally.shadow", lambda _: watching.to_json())
+    found = run("route", "show", "invoice", "--json").record["cost_per_success"]
+    assert (found["outputs"], Decimal(found["each"]), Decimal(found["answers"])) == (
+        3,
+        Decimal("0.02"),
+        Decimal("0.04"),
+    )
+    shown = run("route", "show", "invoice").out
+    assert "A successful output costs 0.020000 USD since the route began (3 of them: 0.0400 for answers" in shown
+    sums.count(failed=False, closed=False, latency_s=0.1, cost=None)
+    with Ledger.open("fairlead.db") as ledger:
+        ledger.capture([], {Slot(hour, "w1", "qwen3-32b", "", "candidate"): sums})
+    assert "is not known: 1 call has no known price" in run("route", "show", "invoice").out
 
 
 def test_a_guards_step_is_told_with_the_evidence_it_rests_on(run: Run, office: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.edge.app.desk import CLASSES
+from fairlead.edge.app.classes import CLASSES
 from fairlead.edge.cli.serve import may_have_routes
 from fairlead.edge.serve_settings import load
 from fairlead.edge.store import Ledger

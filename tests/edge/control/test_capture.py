@@ -240,3 +240,26 @@ def test_money_adds_up_exactly(ledger):
     keep(ledger, *(call(response=answering(usage={**ANSWER["usage"], "prompt_tokens": n})) for n in range(1, 300)))
     expected = sum(Decimal(n) * Decimal("0.15") + 60 for n in range(1, 300)) / 1_000_000
     assert Decimal(sums(ledger).cost) / DOLLAR == expected
+
+
+def test_an_answer_that_was_paid_for_and_given_to_nobody_is_in_the_cost_and_saves_nothing(ledger):
+    capture = Capture(
+        redactor=Redactor(Recognisers(), policy=Policy.KEEP, key=lambda: b"key"),
+        price=Prices(
+            {"gpt-4o-mini": [price("1", "2")], "gpt-4o-mini-2024-07-18": [price("1", "2")], "small": [price("1", "1")]}
+        ).cost_of,
+        rate={"USD": Decimal(1)}.get,
+        placing=Placing(),
+    )
+    thrown_away = Attempt(upstream="gpu", status=200, problem="unusable answer", model="small", input=1000, output=100)
+    keep(ledger, call(attempts=(thrown_away, Attempt(upstream="openai", status=200))), capture=capture)
+    keep(ledger, call(), capture=capture)
+    total = sums(ledger)
+    assert total.usd == 2 * Decimal("0.0012") + Decimal("0.0011")
+    assert total.saved_usd == -Decimal("0.0011")
+
+
+def test_the_cost_of_a_call_is_not_known_where_that_of_an_attempt_is_not(ledger):
+    unknown = Attempt(upstream="gpu", status=200, problem="unusable answer", model="nobody-knows", input=1000, output=1)
+    keep(ledger, call(attempts=(unknown, Attempt(upstream="openai", status=200))))
+    assert sums(ledger).unpriced == 1

@@ -31,6 +31,7 @@ from fairlead.core.nouns import (
 )
 from fairlead.core.redact import DataClass
 from fairlead.core.wire import openai
+from fairlead.edge.app.classes import CLASSES
 from fairlead.edge.app.routes import Begun, RouteBook
 from fairlead.edge.config import PrivacySettings, Settings
 from fairlead.edge.control.asking import Askers, NoKeyError, NotAllowedError
@@ -116,7 +117,7 @@ class Office:
             World(
                 ledger=lambda: ledger,
                 settings=Settings(privacy=privacy or PrivacySettings()),
-                routes=self.settings,
+                routes=lambda: self.settings,
                 snapshot=lambda: Snapshot(version=0, upstreams=upstreams),
                 publish=lambda routes, upstreams: self.published.append({r.workload_id: r for r in routes}),
                 price_of=lambda endpoint, model: price,
@@ -877,3 +878,33 @@ def test_calls_of_long_ago_are_no_different(ledger):
 
     run(main())
     assert office.counts.counts[words.GRADED] == 1
+
+
+def test_a_workload_that_a_command_said_may_not_leave_is_bound_within_a_look(ledger):
+    office = Office(ledger)
+
+    async def main():
+        await office.step.look()
+        assert office.published[-1] == {}
+        ledger.change_state(CLASSES, lambda _: {"w1": DataClass.LOCAL_ONLY.value})
+        await office.step.look()
+
+    run(main())
+    assert office.published[-1]["w1"].only == ("local",)
+
+
+def test_settings_that_were_read_again_hold_for_the_stage_that_runs(ledger):
+    office = Office(ledger, concurrency=1)
+    office.begin()
+
+    async def main():
+        await office.step.look()
+        office.settings = RoutesSettings(general=RouteSettings(grader="agree", concurrency=3, only=("local", "openai")))
+        await office.step.look()
+        office.askers.after_s = 5
+        await office.feed([shadowed(number) for number in range(9)])
+        await office.step.aclose()
+
+    run(main())
+    assert office.published[-1]["w1"].only == ("local", "openai")
+    assert office.askers.busiest == 3

@@ -314,9 +314,9 @@ def test_structured_output_is_repaired_in_form_or_somebody_else_is_asked(said: s
         def says(text: str):
             async def script(talk: Talk) -> None:
                 message = {"role": "assistant", "content": text}
-                talk.whole(
-                    body=json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
-                )
+                choice = {"index": 0, "message": message, "finish_reason": "stop"}
+                usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+                talk.whole(body=json.dumps({"choices": [choice], "usage": usage}).encode())
 
             return script
 
@@ -327,6 +327,9 @@ def test_structured_output_is_repaired_in_form_or_somebody_else_is_asked(said: s
             assert got.headers["x-fairlead-upstream"] == by
             call = await world.heard.next()
             assert len(call.attempts) == (1 if by == "main" else 2)
+            # What was thrown away was paid for: its tokens are told, those of the answer that was given stand in it.
+            paid = [(each.model, each.input, each.output) for each in call.attempts]
+            assert paid == ([("", None, None)] if by == "main" else [("m", 20, 5), ("", None, None)])
 
     run(main())
 

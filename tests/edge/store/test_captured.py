@@ -189,3 +189,14 @@ def test_rows_say_which_calls_a_candidate_answered(ledger):
     keep(ledger, arrival(1, workload="w1"), theirs)
     ledger.append_exchanges([exchange(3)])
     assert {row.id: row.by_candidate for row in ledger.rows()} == {"call1": False, "call2": True, exchange(3).id: False}
+
+
+def test_what_is_missing_stays_missing_however_rows_with_and_without_it_come(ledger):
+    """The statement says NULL where a row has nothing, so rows of several forms go in one batch, in their order."""
+    some = [
+        arrival(number, workload=("w1" if number % 2 else None), bodies=(body(1), body(2))) for number in range(1, 8)
+    ]
+    keep(ledger, *some)
+    rows = list(ledger.each_row())
+    assert [row.id for row in rows] == [f"call{number}" for number in range(1, 8)]
+    assert [row.workload_id for row in rows] == ["w1", None, "w1", None, "w1", None, "w1"]

@@ -14,13 +14,12 @@ from fairlead.core.nouns import TokenPrice, Workload
 from fairlead.core.redact import DataClass
 from fairlead.core.workload import share
 from fairlead.edge import config as settings_file
+from fairlead.edge.app.classes import said_local
 from fairlead.edge.catalog.prices import Prices
 from fairlead.edge.config import Settings
 from fairlead.edge.store import Ledger
 
 _ID = re.compile(r"w[0-9a-f]{12}")
-CLASSES = "data classes"
-"""Under which name the ledger keeps the data classes that a user gave workloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +35,9 @@ class Desk:
 
     def data_class(self, workload: Workload) -> DataClass:
         """Where the texts of a workload may go: the stricter of what the settings and `fairlead workload class` say."""
-        kept = self.ledger.state(CLASSES)
-        said = kept.get(workload.id) if isinstance(kept, dict) else None
-        return (
-            DataClass.LOCAL_ONLY if said == DataClass.LOCAL_ONLY.value else self.settings.privacy.data_class(workload)
-        )
+        if workload.id in said_local(self.ledger):
+            return DataClass.LOCAL_ONLY
+        return self.settings.privacy.data_class(workload)
 
     def workload(self, wanted: str) -> Workload:
         """The one workload whose id is `wanted` or whose name begins with it, case aside."""

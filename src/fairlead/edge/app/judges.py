@@ -99,7 +99,7 @@ def admit(desk: Desk, panel: Panel, workload: Workload, *, candidate: str, incum
 
 def _refuse_elsewhere(desk: Desk, judge: Judge, workload: Workload) -> None:
     at = address(judge.endpoint)
-    if desk.settings.privacy.data_class(workload) is DataClass.LOCAL_ONLY and not is_local(at):
+    if desk.data_class(workload) is DataClass.LOCAL_ONLY and not is_local(at):
         raise UsageError(
             f"{workload.name!r} is {DataClass.LOCAL_ONLY}, and the judge {judge.model} is at {at.host}; name a judge on a "
             "machine of your own, or leave this workload out."

@@ -7,7 +7,7 @@ step that no person made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -381,13 +381,22 @@ def _is_near(host: str) -> bool:
 
 
 def only_by_class(
-    workloads: Sequence[Workload], settings: Settings, routes: RoutesSettings, upstreams: Sequence[UpstreamNow]
+    workloads: Sequence[Workload],
+    settings: Settings,
+    routes: RoutesSettings,
+    upstreams: Sequence[UpstreamNow],
+    *,
+    said: Collection[str] = (),
 ) -> dict[str, tuple[str, ...]]:
-    """For each workload that may not leave, the upstreams that may see it: as listed, or else those that are local."""
+    """For each workload that may not leave, the upstreams that may see it: as listed, or else those that are local.
+
+    `said` are the workloads of which a user said so by command.
+    """
     near = tuple(upstream.name for upstream in upstreams if is_local(upstream)) or (NO_UPSTREAM,)
     found: dict[str, tuple[str, ...]] = {}
     for workload in workloads:
         listed = routes.of_workload(workload).only
-        if listed or settings.privacy.data_class(workload) is DataClass.LOCAL_ONLY:
+        is_bound = workload.id in said or settings.privacy.data_class(workload) is DataClass.LOCAL_ONLY
+        if listed or is_bound:
             found[workload.id] = listed or near
     return found

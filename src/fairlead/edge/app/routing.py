@@ -6,6 +6,8 @@ import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,15 @@ from fairlead.core.evidence import Judgement, Watch
 from fairlead.core.nouns import JSON, Candidate, PilotDesign, Workload
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.routes import Begun, RouteBook, begun_from, tally_name, upstream_of
+from fairlead.edge.currency import rates
 from fairlead.edge.route_settings import load
+from fairlead.edge.store import Ledger
+from fairlead.edge.store.codec import microseconds
+from fairlead.edge.store.rollups import HOUR_US, together
 from fairlead.serve.guard import Guards
 from fairlead.serve.routing import By, Event, Route, Transition
 from fairlead.serve.snapshot import Stage, UpstreamNow
+from fairlead.serve.success import SuccessCost
 from fairlead.serve.tally import Tally
 
 
@@ -32,6 +39,7 @@ class Told:
     tally: Tally
     shadow: PilotDesign | None = None
     judgement: Judgement | None = None
+    success: SuccessCost | None = None
 
 
 def book_of(desk: Desk, config: Path | None) -> RouteBook:
@@ -55,7 +63,40 @@ def told(desk: Desk, book: RouteBook, workload: Workload) -> Told:
         tally=Tally.from_json(kept),
         shadow=shadow if route.run else None,
         judgement=judged(desk, shadow) if shadow is not None and route.run else None,
+        success=success_cost(desk.ledger, route, now=desk.now),
     )
+
+
+def success_cost(ledger: Ledger, route: Route, *, now: datetime) -> SuccessCost | None:
+    """What a successful output of a workload has cost since its route began (from the full hour); `None` before it does."""
+    if route.started is None:
+        return None
+    since = (microseconds(route.started) or 0) // HOUR_US * HOUR_US
+    until = (microseconds(now) or 0) + HOUR_US
+    sums = together(
+        tally for slot, tally in ledger.rollups(since_us=since, until_us=until) if slot.workload_id == route.workload_id
+    )
+    kept = ledger.routing.states(route.workload_id, "tally.")
+    spent = [Tally.from_json(value).spent for run, _, value in kept if run == route.run]
+    return SuccessCost(
+        outputs=sums.calls - sums.errors - sums.closed,
+        unpriced=sums.unpriced,
+        answers=sums.usd,
+        instead=sums.usd + sums.saved_usd,
+        watching=_in_dollars([part for each in spent for part in each.items()], now=now),
+    )
+
+
+def _in_dollars(spent: Sequence[tuple[tuple[str, str], Decimal]], *, now: datetime) -> Decimal | None:
+    """Amounts in one currency; `None` where a rate is not known."""
+    try:
+        known = rates("USD", {currency for (_, currency), _ in spent}, today=now.date())
+    except UsageError:
+        return None
+    parts = [(amount, known.rate(currency)) for (_, currency), amount in spent]
+    if any(rate is None for _, rate in parts):
+        return None
+    return sum((amount * rate for amount, rate in parts if rate is not None), Decimal(0))
 
 
 def judged(desk: Desk, design: PilotDesign) -> Judgement | None:
@@ -192,8 +233,26 @@ def to_json(each: Told) -> dict[str, Any]:
         "shadow": each.tally.to_json(),
         "coverage": each.tally.coverage,
         "judgement": None if each.judgement is None else judgement_json(each),
+        "cost_per_success": None if each.success is None else success_json(each.success),
         "steps": [step_json(step) for step in each.steps],
     }
+
+
+def success_json(cost: SuccessCost) -> dict[str, Any]:
+    """What a successful output costs."""
+    return {
+        "currency": "USD",
+        "outputs": cost.outputs,
+        "unpriced": cost.unpriced,
+        "answers": str(cost.answers),
+        "watching": _text(cost.watching),
+        "each": _text(cost.each),
+        "incumbent_each": _text(cost.instead_each),
+    }
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
 
 
 def guards_json(guards: Guards) -> list[dict[str, Any]]:

@@ -15,7 +15,8 @@ from fairlead.core.nouns import JSON, Workload
 from fairlead.core.redact import DataClass
 from fairlead.core.workload import Grouper, share
 from fairlead.edge.app import scanning
-from fairlead.edge.app.desk import CLASSES, Desk
+from fairlead.edge.app.classes import CLASSES
+from fairlead.edge.app.desk import Desk
 from fairlead.edge.language import Languages
 
 

@@ -49,7 +49,8 @@ def list_(ledger: str | None, config: Path | None, as_json: bool) -> None:
 
     \b
     The record printed by --json: {"routes": [{workload, stage, on_hold, since, why, candidate, share, shadow_share,
-    paired_share, only, fallbacks, pilot_id, version, guards, shadow, coverage, judgement, steps}]}
+    paired_share, only, fallbacks, pilot_id, version, guards, shadow, coverage, judgement, cost_per_success,
+    steps}]}
     """
     with opened(ledger=ledger, config=config, create=False) as desk:
         found = routing.everything(desk, routing.book_of(desk, config))
@@ -67,7 +68,8 @@ def show_(workload: str, ledger: str | None, config: Path | None, as_json: bool)
 
     \b
     The record printed by --json: as one of `fairlead route list`; a guard is {what, n, mean, tolerated, level, bar, horizon,
-    crossed_at}, a step {number, at, event, by, who, why, before, after, on_hold, evidence, facts}.
+    crossed_at}, a step {number, at, event, by, who, why, before, after, on_hold, evidence, facts},
+    and cost_per_success is {currency, outputs, unpriced, answers, watching, each, incumbent_each} or null.
     """
     with opened(ledger=ledger, config=config, create=False) as desk:
         found = routing.told(desk, routing.book_of(desk, config), desk.workload(workload))

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hmac import compare_digest
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import uvicorn
@@ -29,13 +29,15 @@ from fairlead import __version__
 from fairlead.core.errors import FairleadError, LedgerError, UsageError
 from fairlead.core.ids import plain
 from fairlead.edge.app.keys import Key, KeyBook, Limits, Made
-from fairlead.edge.app.routes import RouteBook
 from fairlead.edge.control import metrics
 from fairlead.edge.control.overview import Overview
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.codec import moment
 from fairlead.serve.routing import Event
 from fairlead.serve.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from fairlead.edge.app.routes import RouteBook
 
 _LARGEST_BODY = 64 * 1024
 _LONGEST_WHY = 2_000
@@ -246,6 +248,19 @@ class Admin:
         steps = await asyncio.to_thread(lambda: self._sources.routes().steps(workload_id))
         return _json({"steps": [plain(step) for step in steps]})
 
+    async def cost_per_success(self, request: Request) -> Response:
+        """What a successful output of a workload costs since its route began, repairs, fallbacks and shadows included."""
+        workload_id: str = request.path_params["workload_id"]
+
+        def cost() -> dict[str, Any] | None:
+            from fairlead.edge.app import routing  # noqa: PLC0415 - heavy, and few ask
+
+            book = self._sources.routes()
+            found = routing.success_cost(book.ledger, book.get(workload_id), now=book.now)
+            return None if found is None else routing.success_json(found)
+
+        return _json({"cost_per_success": await asyncio.to_thread(cost)})
+
     async def move_route(self, request: Request) -> Response:
         """Do something to a route by hand: advance it, take it back, hold it, release it."""
         wanted = await _read(request, RouteEvent)
@@ -351,6 +366,7 @@ _TABLE: tuple[tuple[str, str, str, tuple[int, ...]], ...] = (
     ("DELETE", "/keys/{key_id}", "revoke_key", (200, 404, 422, 503)),
     ("GET", "/routes", "list_routes", (200,)),
     ("GET", "/routes/{workload_id}/steps", "list_steps", (200, 503)),
+    ("GET", "/routes/{workload_id}/cost", "cost_per_success", (200, 503)),
     ("POST", "/routes/{workload_id}/events", "move_route", (200, 404, 422, 503)),
     ("POST", "/reload", "reload", (200,)),
 )

@@ -359,10 +359,21 @@ class Capture:
         if not told and reply.answer.failure is not None and call.ended is not Ended.CLIENT_CLOSED:
             return _FREE  # an error is not billed
         cost = self._cost(model, self.provider(call.upstream), usage, call.started_us, tier=reply.tier)
-        if cost is None or call.served is not Served.CANDIDATE:
-            return _Bill(cost, cost)
-        maker = _MAKERS.get(call.protocol, "openai")
-        return _Bill(cost, self._cost(call.model, maker, usage, call.started_us))
+        instead = cost
+        if cost is not None and call.served is Served.CANDIDATE:
+            instead = self._cost(call.model, _MAKERS.get(call.protocol, "openai"), usage, call.started_us)
+        if len(call.attempts) > 1:
+            cost = self._with_attempts(call, cost)
+        return _Bill(cost, instead)
+
+    def _with_attempts(self, call: Call, cost: int | None) -> int | None:
+        """A cost, and that of answers which were paid for and given to nobody; not known where one of them is not."""
+        for each in call.attempts:
+            if each.input is not None and cost is not None:
+                usage = Usage(fresh=each.input, visible=each.output)
+                more = self._cost(each.model, self.provider(each.upstream), usage, call.started_us)
+                cost = None if more is None else cost + more
+        return cost
 
     def _cost(
         self, model: str, provider: str | None, usage: Usage, at_us: int, *, tier: str | None = None

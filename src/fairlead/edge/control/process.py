@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -34,9 +35,9 @@ from fairlead.core.redact import DataClass
 from fairlead.edge import config as settings_file
 from fairlead.edge import operate_settings, route_settings, serve_settings
 from fairlead.edge.admin_token import token_of
+from fairlead.edge.app.classes import said_local
 from fairlead.edge.app.keys import Key, KeyBook, keys_now
 from fairlead.edge.app.privacy import redactor_for
-from fairlead.edge.app.routes import RouteBook
 from fairlead.edge.catalog.prices import Prices
 from fairlead.edge.config import Settings
 from fairlead.edge.control import metrics
@@ -50,12 +51,17 @@ from fairlead.edge.control.placing import Placing
 from fairlead.edge.control.retention import sweep
 from fairlead.edge.control.traces import Traces
 from fairlead.edge.currency import rates
+from fairlead.edge.language import LanguagesApart
 from fairlead.edge.operate_settings import OperateSettings
+from fairlead.edge.route_settings import RoutesSettings
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.codec import microseconds
 from fairlead.edge.store.rollups import DAY_US
 from fairlead.serve.frames import Call
 from fairlead.serve.snapshot import KeyNow, Snapshot
+
+if TYPE_CHECKING:
+    from fairlead.edge.app.routes import RouteBook
 
 _WAITING_FOR_A_STEP = 2_000
 _REOPEN_S = 1.0
@@ -339,9 +345,20 @@ class ControlProcess:
             self.loop.call_soon_threadsafe(lambda: self.publish(grouper=state))
 
     def _link(self) -> workloads.Linked:
-        from fairlead.edge.language import Languages  # noqa: PLC0415 - loads slowly, and only here
+        with LanguagesApart() as languages:
+            return workloads.link(self.ledger(), self.placing, language_of=languages)
 
-        return workloads.link(self.ledger(), self.placing, language_of=Languages())
+    async def may_have_routes(self, settings: RoutesSettings) -> bool:
+        """Whether any workload has a route, or may be bound to some upstreams."""
+        named = (settings.general, *settings.named.values())
+        if self.settings.privacy.data_classes or any(each.only for each in named):
+            return True
+
+        def kept() -> bool:
+            ledger = self.ledger()
+            return ledger.routing.mark() > 0 or bool(said_local(ledger))
+
+        return bool(await self._patiently(kept))
 
     # Keys
 
@@ -382,7 +399,9 @@ class ControlProcess:
     def _look_at_classes(self) -> None:
         privacy = self.settings.privacy
         known = self.ledger().workloads()
-        self._stays = frozenset(each.id for each in known if privacy.data_class(each) is DataClass.LOCAL_ONLY)
+        said = said_local(self.ledger())
+        bound = (each.id for each in known if privacy.data_class(each) is DataClass.LOCAL_ONLY)
+        self._stays = said.union(bound)
 
     # What is old
 
@@ -454,14 +473,15 @@ def _to_stderr(line: str) -> None:
     print(f"fairlead: {line}", file=sys.stderr, flush=True)  # noqa: T201 - this process has no other voice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Wiring:
-    """What `main` was told, to be read again at a reload."""
+    """What `main` was told, to be read again at a reload; `routes` is what was read last."""
 
     control: ControlProcess
     config: Path | None
     admin_port: int
     token: str
+    routes: RoutesSettings
 
 
 async def _until_told(wiring: _Wiring, listener: socket.socket) -> None:
@@ -478,14 +498,18 @@ async def _until_told(wiring: _Wiring, listener: socket.socket) -> None:
 
 
 async def _follow_routes(wiring: _Wiring) -> None:
-    from fairlead.edge.control.routes import RouteStep, World  # noqa: PLC0415 - as below
-
+    """Follow routes, once there are any or could be: what that needs takes as much memory as all the rest."""
     control = wiring.control
+    while not await control.may_have_routes(route_settings.load(wiring.config)):  # noqa: ASYNC110 - a ledger tells nothing
+        await asyncio.sleep(_LOOK_AROUND_S)
+    await asyncio.to_thread(import_module, "fairlead.edge.control.routes")  # takes a moment, and the loop goes on
+    from fairlead.edge.control.routes import RouteStep, World  # noqa: PLC0415
+
     step = RouteStep(
         World(
             ledger=control.ledger,
             settings=control.settings,
-            routes=route_settings.load(wiring.config),
+            routes=lambda: wiring.routes,
             snapshot=lambda: control.snapshot,
             publish=lambda routes, upstreams: control.publish(routes=routes, upstreams=upstreams),
             price_of=lambda url, model: control.prices.price_at(url, model, datetime.now(UTC)),
@@ -495,6 +519,12 @@ async def _follow_routes(wiring: _Wiring) -> None:
     control.add(step)
     control.coverage = step.coverage
     await step.run()
+
+
+def _book(wiring: _Wiring) -> RouteBook:
+    from fairlead.edge.app.routes import RouteBook  # noqa: PLC0415 - heavy, and few ask
+
+    return RouteBook(wiring.control.ledger(), settings=wiring.routes)
 
 
 async def _serve_admin(wiring: _Wiring) -> None:
@@ -508,18 +538,20 @@ async def _serve_admin(wiring: _Wiring) -> None:
         snapshot=lambda: control.snapshot,
         reload=lambda: _reload(wiring),
         changed=control.look_at_keys,
-        routes=lambda: RouteBook(control.ledger(), settings=route_settings.load(wiring.config)),
+        routes=lambda: _book(wiring),
     )
     await admin.serve(admin.Admin(sources).app(wiring.token), port=wiring.admin_port)
 
 
 def _reload(wiring: _Wiring) -> None:
-    """Read the settings again: upstreams and defaults are published, the rest holds from the next start."""
+    """Read the settings again: upstreams, defaults and routes hold at once, the rest from the next start."""
     try:
         base = serve_settings.base_snapshot(serve_settings.load(wiring.config))
+        routes = route_settings.load(wiring.config)
     except FairleadError as error:
         wiring.control.tell(f"{error} What held before goes on holding.")
         return
+    wiring.routes = routes
     wiring.control.rebase(base)
 
 
@@ -543,7 +575,13 @@ def main(
         if operate.traces.endpoint:
             control.add(Traces(operate.traces))
         token = token_of(operate.admin, ledger=where, environ=os.environ)
-        wiring = _Wiring(control=control, config=config, admin_port=admin_port or served.admin_port, token=token)
+        wiring = _Wiring(
+            control=control,
+            config=config,
+            admin_port=admin_port or served.admin_port,
+            token=token,
+            routes=route_settings.load(config),
+        )
         asyncio.run(_until_told(wiring, listener))
     except FairleadError as error:
         _to_stderr(str(error))

@@ -38,6 +38,7 @@ from fairlead.core.nouns import (
 )
 from fairlead.core.wire.decode import decode
 from fairlead.core.wire.key import request_key
+from fairlead.edge.app.classes import said_local
 from fairlead.edge.app.live_grading import Grading, grading_of
 from fairlead.edge.app.routes import RouteBook, may_split, only_by_class, tally_name
 from fairlead.edge.config import Settings
@@ -86,6 +87,7 @@ class _Running:
 
     route: Route
     pairs: Pairs
+    settings: RouteSettings
     shadow: ShadowEvidence | None = None
     guards: GuardEvidence | None = None
 
@@ -107,7 +109,7 @@ class World:
 
     ledger: Callable[[], Ledger]
     settings: Settings
-    routes: RoutesSettings
+    routes: Callable[[], RoutesSettings]
     snapshot: Callable[[], Snapshot]
     publish: Publish
     price_of: PriceOf
@@ -127,11 +129,13 @@ class RouteStep:
         self._routes: dict[str, Route] = {}
         self._running: dict[str, _Running] = {}
         self._workloads: dict[str, Workload] = {}
+        self._said_local: frozenset[str] = frozenset()
+        self._settings: RoutesSettings | None = None
         self._mark = -1
         self._published: tuple[tuple[RouteNow, ...], tuple[UpstreamNow, ...]] | None = None
         self._changing = asyncio.Lock()
         self._alerts = Alerts(
-            world.routes.webhook, ledger=world.ledger, environ=world.environ, now=world.now, tell=world.tell
+            world.routes().webhook, ledger=world.ledger, environ=world.environ, now=world.now, tell=world.tell
         )
 
     # Following the traffic
@@ -245,15 +249,20 @@ class RouteStep:
                 self._running[workload_id] = running
             return running
 
+    def _chosen(self, workload_id: str) -> RouteSettings:
+        """What the settings say now of a workload."""
+        workload = self._workloads.get(workload_id)
+        return self._world.routes().of(workload_id, workload.name if workload else None)
+
     async def _end(self, workload_id: str) -> None:
         running = self._running.pop(workload_id, None)
         if running is not None:
             await running.pairs.close()
 
     async def _begin(self, route: Route, candidate: Candidate) -> _Running:
-        ledger, world = self._world.ledger(), self._world
+        ledger = self._world.ledger()
         workload = self._workloads.get(route.workload_id)
-        chosen = world.routes.of(route.workload_id, workload.name if workload else None)
+        chosen = self._chosen(route.workload_id)
         told = bool(chosen.grader or chosen.labels)
         grading = await asyncio.to_thread(grading_of, route, workload, ledger, told=told)
         limits = Limits(
@@ -300,7 +309,7 @@ class RouteStep:
             sink=shadow,
             now=world.now,
         )
-        running = _Running(route=route, pairs=pairs, shadow=shadow)
+        running = _Running(route=route, pairs=pairs, shadow=shadow, settings=begun.settings)
         await self._take_up(running, undone)
         return running
 
@@ -380,7 +389,7 @@ class RouteStep:
             sink=evidence,
             now=world.now,
         )
-        return _Running(route=route, pairs=pairs, guards=evidence)
+        return _Running(route=route, pairs=pairs, guards=evidence, settings=begun.settings)
 
     def _price_of_incumbent(self, route: Route) -> TokenPrice | None:
         """What asking the incumbent costs: its model is the one of the pilot, else the one the workload began with."""
@@ -422,7 +431,7 @@ class RouteStep:
             self._world.tell(f"{route.workload_id} went back to its incumbent: {happened.why}.")
 
     def _book(self) -> RouteBook:
-        return RouteBook(self._world.ledger(), settings=self._world.routes, now=self._world.now)
+        return RouteBook(self._world.ledger(), settings=self._world.routes(), now=self._world.now)
 
     # What others did
 
@@ -439,13 +448,15 @@ class RouteStep:
     async def look(self) -> None:
         """Take over what the ledger says now, where it has changed."""
         try:
-            mark, routes, workloads = await asyncio.to_thread(self._read)
+            mark, routes, workloads, said = await asyncio.to_thread(self._read)
         except LedgerError:
             return
         known = {workload.id: workload for workload in workloads}
-        if mark == self._mark and known.keys() == self._workloads.keys() and self._published is not None:
+        settings = self._world.routes()
+        is_known = mark == self._mark and known.keys() == self._workloads.keys() and said == self._said_local
+        if is_known and settings == self._settings and self._published is not None:
             return
-        self._mark, self._workloads = mark, known
+        self._mark, self._workloads, self._said_local, self._settings = mark, known, said, settings
         newest = {route.workload_id: route for route in routes}
         for workload_id, route in self._routes.items():
             if workload_id in newest and newest[workload_id].version < route.version:
@@ -454,7 +465,9 @@ class RouteStep:
         self._publish()
         for workload_id in [*self._running]:
             now = newest.get(workload_id)
-            if now is None or not _same_stage(self._running[workload_id].route, now):
+            running = self._running[workload_id]
+            is_other = now is None or not _same_stage(running.route, now)
+            if is_other or running.settings != self._chosen(workload_id):
                 await self._end(workload_id)
         for workload_id in newest:
             await self._start_shadow(workload_id)
@@ -466,9 +479,9 @@ class RouteStep:
         except FairleadError as error:
             self._world.tell(f"The route of {workload_id} cannot be watched: {error}")
 
-    def _read(self) -> tuple[int, list[Route], list[Workload]]:
+    def _read(self) -> tuple[int, list[Route], list[Workload], frozenset[str]]:
         ledger = self._world.ledger()
-        return ledger.routing.mark(), self._book().all(), ledger.workloads()
+        return ledger.routing.mark(), self._book().all(), ledger.workloads(), said_local(ledger)
 
     @property
     def _now_published(self) -> dict[str, RouteNow]:
@@ -478,7 +491,8 @@ class RouteStep:
     def _publish(self) -> None:
         world = self._world
         upstreams = upstreams_now(world.snapshot().upstreams, self._routes.values())
-        only = only_by_class([*self._workloads.values()], world.settings, world.routes, upstreams)
+        workloads = [*self._workloads.values()]
+        only = only_by_class(workloads, world.settings, world.routes(), upstreams, said=self._said_local)
         found = (routes_now(self._routes.values(), only=only), upstreams)
         if found != self._published:
             self._published = found

@@ -168,13 +168,21 @@ _TOKENS: Final = re.compile(
     rb'"(prompt_tokens|completion_tokens|input_tokens|output_tokens|cache_creation_input_tokens|cache_read_input_tokens)"'
     rb"\s*:\s*(\d{1,12})"
 )
+_OUT: Final = frozenset({b"completion_tokens", b"output_tokens"})
 _TAIL: Final = 16 * 1024
 
 
 def tokens_in(answer: bytes) -> int | None:
     """About how many tokens an answer says it took: the largest of each count near its two ends; `None` where it says none."""
+    told = tokens_told(answer)
+    return None if told is None else sum(told)
+
+
+def tokens_told(answer: bytes) -> tuple[int, int] | None:
+    """The same, what went in and what came out."""
     ends = answer if len(answer) <= 2 * _TAIL else answer[:_TAIL] + answer[-_TAIL:]
     counts: dict[bytes, int] = {}
     for name, count in _TOKENS.findall(ends):
         counts[name] = max(counts.get(name, 0), int(count))
-    return sum(counts.values()) if counts else None
+    out = sum(count for name, count in counts.items() if name in _OUT)
+    return (sum(counts.values()) - out, out) if counts else None

@@ -20,7 +20,7 @@ from fairlead.core.errors import Untranslatable
 from fairlead.edge.gateway import answers, bodies, events, repair
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import UnreadableBodyError, View
-from fairlead.edge.gateway.heads import passed_on, request_head, response_head, said_anew
+from fairlead.edge.gateway.heads import Labels, passed_on, request_head, response_head, said_anew
 from fairlead.edge.gateway.placing import NOWHERE, Place
 from fairlead.edge.gateway.shaping import Shaped, estimated_count, shape
 from fairlead.edge.gateway.upstreams import Replica, Upstream
@@ -49,19 +49,19 @@ class Call:
     """The life of one call; it is the `Sink` of the upstream that is asked at the moment."""
 
     __slots__ = (
-        "_after_s", "_asked", "_asked_at", "_attempts", "_before_s", "_body", "_collects", "_crossed", "_crossing",
+        "_after_s", "_asked", "_asked_at", "_attempts", "_before_s", "_collects", "_crossed", "_crossing",
         "_decision", "_encoding", "_fields", "_first_byte_s", "_front", "_has_begun", "_head", "_heard_at", "_held",
-        "_held_bytes", "_incoming", "_index", "_injected", "_is_chunked", "_is_done", "_is_stream", "_judges",
+        "_held_bytes", "_index", "_injected", "_is_chunked", "_is_done", "_is_stream", "_judges",
         "_kept", "_kept_bytes", "_last", "_last_moment", "_last_problem", "_may_keep", "_omitted", "_parts", "_place",
         "_plane", "_replica", "_sent_at", "_skipped", "_started", "_started_us", "_status", "_strip", "_target",
-        "_targets", "_tried", "_unpack", "_upstream", "_view", "_whole", "_why_not", "deadline", "id", "place",
-        "protocol",
+        "_targets", "_tried", "_unpack", "_upstream", "_whole", "_why_not", "body", "deadline", "id",
+        "incoming", "place", "protocol", "view",
     )  # fmt: skip
 
     def __init__(self, plane: Plane, front: Front, incoming: Incoming) -> None:  # noqa: PLR0915  # one line a field
         self._plane = plane
         self._front: Front | None = front
-        self._incoming = incoming
+        self.incoming = incoming
         assert incoming.place is not None
         self._place = incoming.place
         self.protocol = _protocol_of(incoming)
@@ -70,8 +70,8 @@ class Call:
         self._last_moment = 0.0
         self._started = monotonic()
         self._started_us = time_ns() // 1000
-        self._body = b""
-        self._view: View = bodies.NOTHING
+        self.body = b""
+        self.view: View = bodies.NOTHING
         # Who is asked
         self._decision: Decision | None = None
         self.place: Place = NOWHERE
@@ -122,14 +122,14 @@ class Call:
 
     def start(self) -> None:
         """Read the body and ask."""
-        incoming = self._incoming
+        incoming = self.incoming
         packed = incoming.known.get(b"content-encoding", b"")
         body = incoming.body
         if packed and len(body) > _LARGE:
             asyncio.get_running_loop().run_in_executor(None, self._unpacked, body, packed).add_done_callback(self._read)
             return
         try:
-            self._body = self._unpacked(body, packed) if packed else body
+            self.body = self._unpacked(body, packed) if packed else body
         except UnreadableBodyError as error:
             self.refuse(Problem(status=400, code="unreadable", message=str(error)))
             return
@@ -143,7 +143,7 @@ class Call:
             return
         error = unpacked.exception()
         if error is None:
-            self._body = unpacked.result()
+            self.body = unpacked.result()
             self._plane.guarded(self, self._go)
         else:
             self.refuse(Problem(status=400, code="unreadable", message=str(error)))
@@ -151,37 +151,22 @@ class Call:
     def _go(self) -> None:
         if self._place.method == b"POST":
             try:
-                self._view = bodies.read(self._body)
+                self.view = bodies.read(self.body)
             except UnreadableBodyError as error:
                 self.refuse(Problem(status=400, code="not_json", message=str(error)))
                 return
         self._plane.choose(self)
 
     @property
-    def incoming(self) -> Incoming:
-        """The request as it came."""
-        return self._incoming
-
-    @property
-    def view(self) -> View:
-        """What decides something in its body."""
-        return self._view
-
-    @property
-    def body(self) -> bytes:
-        """Its body, unpacked."""
-        return self._body
-
-    @property
     def conversation(self) -> str | None:
         """The conversation that the caller names."""
-        return _text(self._incoming.known.get(b"x-fairlead-conversation"))
+        return _text(self.incoming.known.get(b"x-fairlead-conversation"))
 
     @property
     def user(self) -> str | None:
         """For whom the caller says it asks."""
-        named = self._incoming.known.get(b"x-fairlead-user")
-        return _text(named) or (self._view.user[:200] if isinstance(self._view.user, str) else None)
+        named = self.incoming.known.get(b"x-fairlead-user")
+        return _text(named) or (self.view.user[:200] if isinstance(self.view.user, str) else None)
 
     def decided(self, decision: Decision) -> None:
         """Ask where the decision says."""
@@ -235,7 +220,7 @@ class Call:
         front = self._front
         assert front is not None
         try:
-            body = estimated_count(self._body)
+            body = estimated_count(self.body)
         except Untranslatable as error:
             self.refuse(Problem(status=400, code="unreadable", message=str(error)))
             return
@@ -244,7 +229,7 @@ class Call:
             [(b"content-type", b"application/json")],
             length=b"%d" % len(body),
             is_unpacked=False,
-            version=self._incoming.version,
+            version=self.incoming.version,
             keep=self._keeps(),
             told=self._plane.told(self) + b"x-fairlead-untranslated: estimated\r\n",
         )
@@ -270,7 +255,9 @@ class Call:
     def _ask(self, target: TargetNow, upstream: Upstream, replica: Replica, shaped: Shaped, now: float) -> None:
         self._target, self._upstream, self._replica = target, upstream, replica
         self._tried.add(replica.origin.url)
-        self._reset(shaped)
+        if self._attempts:
+            self._forget_answer()
+        self._prepare(shaped)
         request = self._request(shaped, upstream, replica)
         replica.began(now)
         self._asked_at = monotonic()
@@ -280,7 +267,7 @@ class Call:
         self.deadline = self._asked_at + upstream.now.connect_s + 1.0
         self._asked = replica.origin.ask(request, self)
 
-    def _reset(self, shaped: Shaped) -> None:
+    def _forget_answer(self) -> None:
         self._status = 0
         self._fields = []
         self._parts = []
@@ -290,17 +277,19 @@ class Call:
         self._whole = None
         self._unpack = None
         self._strip = False
+        self._crossed = None
+        self._collects = False
+
+    def _prepare(self, shaped: Shaped) -> None:
         self._injected = shaped.injected
         self._crossing = shaped.crossing
         self._omitted = shaped.omitted
-        self._crossed = None
-        self._collects = False
         route = self._decision.route if self._decision is not None else None
         self._judges = (
             route is not None
             and route.repair
-            and not self._view.is_stream
-            and repair.wants_structure(self._body, self.protocol)
+            and not self.view.is_stream
+            and repair.wants_structure(self.body, self.protocol)
         )
         self._held = [] if self._judges or self._crossing is not None or self._more_may_come() else None
 
@@ -312,11 +301,11 @@ class Call:
         try:
             shaped = shape(
                 self.protocol,
-                self._body,
-                self._view,
+                self.body,
+                self.view,
                 target=target,
                 upstream=upstream.now,
-                model=target.model or self._plane.model_alias(self._view.model_name),
+                model=target.model or self._plane.model_alias(self.view.model_name),
                 inject=route is None or route.inject_usage,
                 call_id=self.id,
                 now=self._started_us // 1_000_000,
@@ -328,17 +317,19 @@ class Call:
             # What is passed on byte by byte is the upstream's to judge; what is to be changed must be read whole.
             self._why_not = f"The body cannot be read: {error}."
             return None
-        return shaped._replace(body=self._incoming.body) if shaped.is_as_sent else shaped
+        if shaped.is_as_sent and shaped.body is not self.incoming.body:
+            return shaped._replace(body=self.incoming.body)  # packed, as it came
+        return shaped
 
     def _request(self, shaped: Shaped, upstream: Upstream, replica: Replica) -> bytes:
         head = request_head(
-            self._incoming,
+            self.incoming,
             after_base=shaped.path or self._place.after_base,
             origin=replica.origin,
             authorization=self._plane.authorization(self, upstream),
             is_known_place=upstream.now.caller_key and shaped.crossing is None,
             as_sent=shaped.is_as_sent,
-            is_plain=self._view.is_stream or shaped.crossing is not None or self._judges,
+            is_plain=self.view.is_stream or shaped.crossing is not None or self._judges,
             speaks_anthropic=upstream.now.dialect == "anthropic",
         )
         if self._place.method != b"POST":
@@ -379,7 +370,7 @@ class Call:
             fields,
             length=length if is_same else None,
             is_unpacked=self._unpack is not None,
-            version=self._incoming.version,
+            version=self.incoming.version,
             keep=self._keeps(),
             told=self._plane.told(self) + self._notes(),
         )
@@ -398,7 +389,7 @@ class Call:
             self._strip = self._injected
 
     def _keeps(self) -> bool:
-        return self._incoming.keep and not self._plane.draining
+        return self.incoming.keep and not self._plane.draining
 
     def _is_worth_holding(self, status: int) -> bool:
         return status < 300 or self._is_elsewhere(status)
@@ -571,7 +562,7 @@ class Call:
             except Untranslatable as error:
                 problem = str(error)
         if not problem and self._judges and status == 200:
-            data, problem = repair.judged(self._body, data)
+            data, problem = repair.judged(self.body, data)
         if problem and (self._more_may_come() or self._crossing is not None):
             self._failed("unusable answer", problem.rstrip("."), status=status)
             return
@@ -585,7 +576,7 @@ class Call:
             fields,
             length=b"%d" % len(data),
             is_unpacked=self._unpack is not None,
-            version=self._incoming.version,
+            version=self.incoming.version,
             keep=self._keeps(),
             told=self._plane.told(self) + self._notes(),
         )
@@ -620,7 +611,7 @@ class Call:
             replica.failed(problem, now)
         if answer is not None and self._crossing is None:
             self._last = (status or 502, self._fields, answer)
-        self._attempted(status, problem)
+        self._attempted(status, problem, paid=status is not None and status < 400)
         if self._front is None:
             self._end(Ended.CLIENT_CLOSED, problem)
             return
@@ -649,7 +640,7 @@ class Call:
                 fields,
                 length=b"%d" % len(body),
                 is_unpacked=False,
-                version=self._incoming.version,
+                version=self.incoming.version,
                 keep=self._keeps(),
                 told=self._plane.told(self),
             )
@@ -670,7 +661,7 @@ class Call:
             )
         )
         self._status = problem.status
-        front.whole_problem(self._incoming, problem)
+        front.whole_problem(self.incoming, problem)
         self._end(Ended.TIMEOUT if problem.status == 504 else Ended.UPSTREAM_ERROR, problem.message)
 
     def _untold(self) -> Problem | None:
@@ -696,7 +687,7 @@ class Call:
         """Answer with a problem of ours; nothing was asked."""
         self._status = problem.status
         if self._front is not None:
-            self._front.whole_problem(self._incoming, problem)
+            self._front.whole_problem(self.incoming, problem)
         self._plane.count_refusal(problem)
         self._end(Ended.REFUSED, problem.code)
 
@@ -712,7 +703,7 @@ class Call:
             self._cut(problem, timed_out=False)
             return
         self._status = problem.status
-        front.whole_problem(self._incoming, problem)
+        front.whole_problem(self.incoming, problem)
         self._end(Ended.UPSTREAM_ERROR, problem.code)
 
     def timed_out(self) -> None:
@@ -784,14 +775,25 @@ class Call:
         else:
             replica.well()
 
-    def _attempted(self, status: int | None, problem: str) -> None:
+    def _attempted(self, status: int | None, problem: str, *, paid: bool = False) -> None:
+        """An attempt is over; `paid` where it began to answer and that answer is not (wholly) given."""
         replica = self._replica
         assert replica is not None
         replica.ended()
         self._replica = None
-        self._attempts.append(
-            Attempt(upstream=replica.upstream, status=status, problem=problem, latency_s=monotonic() - self._asked_at)
-        )
+        latency_s = monotonic() - self._asked_at
+        attempt = Attempt(upstream=replica.upstream, status=status, problem=problem, latency_s=latency_s)
+        if paid and not self._has_begun:
+            attempt = self._with_tokens(attempt)
+        self._attempts.append(attempt)
+
+    def _with_tokens(self, attempt: Attempt) -> Attempt:
+        """An attempt whose answer nobody gets, with what it took."""
+        told = bodies.tokens_told(b"".join(self._kept))
+        if told is None:
+            return attempt
+        model = (self._target.model if self._target is not None else None) or self.view.model_name
+        return msgspec.structs.replace(attempt, model=model, input=told[0], output=told[1])
 
     def _end(self, ended: Ended, problem: str, *, abort: bool = False) -> None:
         if self._is_done:
@@ -807,18 +809,12 @@ class Call:
             else:
                 front.finished(keep=self._may_keep)
 
-    def labels(self) -> bytes:
-        """The fields that tell the caller who answered."""
+    def labels(self) -> Labels | None:
+        """What the caller is told of who answered; `None` where nobody was asked."""
         decision, target = self._decision, self._target
         if decision is None or target is None:
-            return b""
-        told = b"x-fairlead-upstream: %b\r\nx-fairlead-stage: %b\r\n" % (
-            target.upstream.encode("ascii", "replace"),
-            decision.stage.value.encode("ascii"),
-        )
-        if self.place.workload_id is not None:
-            told += b"x-fairlead-workload: %b\r\n" % self.place.workload_id.encode("ascii", "replace")
-        return told
+            return None
+        return Labels(target.upstream, decision.stage, self.place.workload_id)
 
     @property
     def added_s(self) -> float | None:
@@ -830,7 +826,7 @@ class Call:
     def _told(self, ended: Ended, problem: str) -> frames.Call:
         decision = self._decision
         target = self._target
-        incoming = self._incoming
+        incoming = self.incoming
         kept = self._kept
         answered_first = decision is None or target is decision.target
         return frames.Call(
@@ -840,9 +836,9 @@ class Call:
             path=incoming.url.decode("latin-1"),
             protocol=self.protocol,
             spoken=self._spoken(),
-            model=self._view.model_name,
-            streamed=self._view.is_stream,
-            request=self._body,
+            model=self.view.model_name,
+            streamed=self.view.is_stream,
+            request=self.body,
             response=kept[0] if len(kept) == 1 else b"".join(kept),
             status=self._status,
             ended=ended,

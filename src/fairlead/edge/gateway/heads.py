@@ -7,13 +7,14 @@ place only the fields go that say what the body is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fairlead.edge.gateway.answers import REASONS
 
 if TYPE_CHECKING:
     from fairlead.edge.gateway.front import Incoming
     from fairlead.edge.gateway.lines import Fields, Origin
+    from fairlead.serve.snapshot import Stage
 
 _ONE_CONNECTION: Final = frozenset(
     {
@@ -32,6 +33,24 @@ _ANYWHERE: Final = frozenset(
 )  # fmt: skip
 _NOT_BACK: Final = _ONE_CONNECTION | {b"content-length", b"alt-svc"}
 _PACKINGS: Final = (b"gzip", b"deflate")
+
+
+class Labels(NamedTuple):
+    """What a caller is told of who answered."""
+
+    upstream: str
+    stage: Stage
+    workload_id: str | None
+
+    def fields(self) -> bytes:
+        """The same as fields of a head."""
+        told = b"x-fairlead-upstream: %b\r\nx-fairlead-stage: %b\r\n" % (
+            self.upstream.encode("ascii", "replace"),
+            self.stage.value.encode("ascii"),
+        )
+        if self.workload_id is not None:
+            told += b"x-fairlead-workload: %b\r\n" % self.workload_id.encode("ascii", "replace")
+        return told
 
 
 def request_head(
@@ -90,10 +109,10 @@ def passed_on(fields: Fields) -> Fields:
     kept: Fields = []
     for pair in fields:
         low = pair[0].lower()
-        if low == b"connection":
-            named = _named_by_connection(pair[1])
-        elif low not in _NOT_BACK and not low.startswith(b"x-fairlead-"):
+        if low not in _NOT_BACK and not low.startswith(b"x-fairlead-"):
             kept.append(pair)
+        elif low == b"connection":
+            named = _named_by_connection(pair[1])
     return [pair for pair in kept if pair[0].lower() not in named] if named else kept
 
 
@@ -111,11 +130,10 @@ def response_head(
 ) -> tuple[bytes, bool, bool]:
     """The head of an answer, whether its body is sent in chunks, and whether the connection may be kept."""
     lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Unknown"))]
-    lines += [
-        b"%b: %b\r\n" % pair
-        for pair in passed_on(fields)
-        if not (is_unpacked and pair[0].lower() == b"content-encoding")
-    ]
+    passed = passed_on(fields)
+    if is_unpacked:
+        passed = [pair for pair in passed if pair[0].lower() != b"content-encoding"]
+    lines += [b"%b: %b\r\n" % pair for pair in passed]
     if told:
         lines.append(told)
     chunked = False

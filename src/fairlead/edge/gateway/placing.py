@@ -48,13 +48,15 @@ class _Turn(msgspec.Struct):
 
 
 _turns = msgspec.json.Decoder(list[_Turn]).decode
+_NOTHING: Final = msgspec.Raw()
+_LEADING: Final = frozenset({"system", "developer"})
 
 
 class _Key(NamedTuple):
     """What tells a request's frame, and its first user message."""
 
-    frame: tuple[bytes, ...]
-    opening: bytes
+    frame: tuple[str | bytes, ...]
+    opening: bytes | msgspec.Raw
 
 
 class Placing:
@@ -64,8 +66,8 @@ class Placing:
         from fairlead.core.workload.memo import Memo  # noqa: PLC0415  # its package is loaded when there are routes
 
         self._grouper = grouper
-        self._frames: Memo[tuple[bytes, ...], Place] = Memo(_MEMO_BYTES, lambda key, _: sum(map(len, key)) + 64)
-        self._openings: Memo[tuple[tuple[bytes, ...], bytes], Place] = Memo(
+        self._frames: Memo[tuple[str | bytes, ...], Place] = Memo(_MEMO_BYTES, lambda key, _: sum(map(len, key)) + 64)
+        self._openings: Memo[tuple[tuple[str | bytes, ...], bytes], Place] = Memo(
             _MEMO_BYTES, lambda key, _: sum(map(len, key[0])) + len(key[1]) + 64
         )
 
@@ -85,7 +87,7 @@ class Placing:
             return None, None
         found = self._frames.get(key.frame)
         if found is None:
-            found = self._openings.get((key.frame, key.opening))
+            found = self._openings.get((key.frame, bytes(key.opening)))
         return key, found
 
     def read(self, protocol: Protocol, body: bytes, key: _Key | None) -> Place:
@@ -103,36 +105,43 @@ class Placing:
             if found is not None and self._grouper.is_told_by_frame(request):
                 self._frames.put(key.frame, place)
             else:
-                self._openings.put((key.frame, key.opening), place)
+                self._openings.put((key.frame, bytes(key.opening)), place)
         return place
 
 
 def _key(protocol: Protocol, view: View) -> _Key | None:
     """The key of a request; `None` where its tools would have to be gathered from its turns, or it cannot be read."""
     if protocol is Protocol.OPENAI_EMBEDDINGS:
-        return _Key((protocol.encode(), view.model_name.encode("utf-8", "replace")), b"")
+        return _Key((protocol, view.model_name.encode("utf-8", "replace")), b"")
     if protocol is Protocol.OPENAI_COMPLETIONS:
-        return _Key((protocol.encode(), bytes(view.response_format)), bytes(view.prompt))
+        return _Key((protocol, bytes(view.response_format)), bytes(view.prompt))
     raw = view.input if protocol is Protocol.OPENAI_RESPONSES else view.messages
+    author = _author(view)
     try:
         turns = _turns(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Key((protocol.encode(), *_author(view)), bytes(raw)) if protocol is Protocol.OPENAI_RESPONSES else None
-    tools = bytes(view.tools)
-    if not tools and len(turns) > 1:
+        return _Key((protocol, *author), bytes(raw)) if protocol is Protocol.OPENAI_RESPONSES else None
+    if not author[2] and len(turns) > 1:
         text = bytes(raw)
         if b'"tool_calls"' in text or b'"tool_use"' in text or b'"function_call"' in text:
             return None
-    leading: list[bytes] = []
-    opening = b""
+    frame: list[bytes | str] = [protocol, *author]
+    opening = _NOTHING
     for turn in turns:
         if turn.role == "user":
-            opening = bytes(turn.content)
+            opening = turn.content
             break
-        if turn.role in {"system", "developer"}:
-            leading.append(bytes(turn.content))
-    return _Key((protocol.encode(), *_author(view), *leading), opening)
+        if turn.role in _LEADING:
+            frame.append(bytes(turn.content))
+    return _Key(tuple(frame), opening)
 
 
 def _author(view: View) -> tuple[bytes, ...]:
-    return tuple(map(bytes, (view.system, view.instructions, view.tools, view.response_format, view.text)))
+    # An absent field is most of them; asking is quicker than making empty bytes.
+    return (
+        bytes(view.system) if view.system else b"",
+        bytes(view.instructions) if view.instructions else b"",
+        bytes(view.tools) if view.tools else b"",
+        bytes(view.response_format) if view.response_format else b"",
+        bytes(view.text) if view.text else b"",
+    )

@@ -19,6 +19,7 @@ import msgspec
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import opening, tokens_in
 from fairlead.edge.gateway.call import Call
+from fairlead.edge.gateway.heads import Labels
 from fairlead.edge.gateway.health import Health
 from fairlead.edge.gateway.link import Link
 from fairlead.edge.gateway.placing import LONG, Place, Placing
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 SWEEP_S: Final = 0.25
 COUNT_S: Final = 1.0
 HELLO_S: Final = 10.0
+MOST_LABELS: Final = 4096
 COUNTED_KEYS: Final = 4096
 """Keys whose use in a minute can be counted at once."""
 
@@ -79,6 +81,7 @@ class Plane:
         self._refused: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._is_told = False
+        self._told: dict[Labels, bytes] = {}
         self.snapshot = base_snapshot(settings)
         self._apply(self.snapshot)
 
@@ -343,7 +346,15 @@ class Plane:
         """The fields that tell the caller who answered; empty where they are switched off."""
         if not self.snapshot.response_headers:
             return b""
-        return call.labels()
+        labels = call.labels()
+        if labels is None:
+            return b""
+        told = self._told.get(labels)
+        if told is None:
+            if len(self._told) >= MOST_LABELS:
+                self._told.clear()
+            told = self._told[labels] = labels.fields()
+        return told
 
     # Time
 

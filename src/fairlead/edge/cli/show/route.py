@@ -13,6 +13,7 @@ from fairlead.pilot.result import signed
 from fairlead.serve.guard import PAIRED, Reading
 from fairlead.serve.routing import Route, Transition
 from fairlead.serve.snapshot import Stage
+from fairlead.serve.success import SuccessCost
 from fairlead.serve.tally import Tally
 
 SIGNS = {Stage.STAY: "○ stay", Stage.SHADOW: "◔ shadow", Stage.CANARY: "◐ canary", Stage.MOVED: "● moved"}
@@ -48,7 +49,7 @@ def route(each: Told) -> None:
     )
     for line in about(found):
         say(line)
-    for lines in (shadow_lines(each), guard_lines(each), [""], steps(each.steps)):
+    for lines in (success_lines(each.success), shadow_lines(each), guard_lines(each), [""], steps(each.steps)):
         for line in lines:
             say(line)
 
@@ -114,6 +115,21 @@ def shadow_lines(each: Told) -> Iterator[str]:
     yield from money(each.tally)
     if each.tally.problem:
         yield f"  The last thing in the way: {safe(each.tally.problem, width=200)}"
+
+
+def success_lines(cost: SuccessCost | None) -> Iterator[str]:
+    """What a successful output costs, and what is in it."""
+    if cost is None or not cost.outputs:
+        return
+    if cost.each is None or cost.instead_each is None:
+        calls = "1 call has" if cost.unpriced == 1 else f"{cost.unpriced:,} calls have"
+        why = f"{calls} no known price" if cost.unpriced else "an exchange rate is not known"
+        yield f"What a successful output costs is not known: {why}."
+        return
+    yield (
+        f"A successful output costs {cost.each:.6f} USD since the route began ({cost.outputs:,} of them: {cost.answers:.4f} for"
+        f" answers, {cost.watching:.4f} for asking twice); the incumbent alone would have cost {cost.instead_each:.6f}."
+    )
 
 
 def money(tally: Tally) -> Iterator[str]:
