@@ -147,8 +147,11 @@ def prepare(desk: Desk, order: Order) -> tuple[Prepared, ...]:
 
 
 def spend(desk: Desk, rows: Sequence[ExchangeRow]) -> Decimal:
-    """About what these exchanges cost, from evenly chosen ones among them; 0 where no price is known."""
-    seen = rows[:: max(1, len(rows) // LOOKED_AT)]
+    """About what these exchanges cost, from evenly chosen ones among them; 0 where no price is known.
+
+    Chosen by id: several processes may have read the log, each in its own time, and the order of pilots does not hang on that.
+    """
+    seen = sorted(rows, key=lambda row: row.id)[:: max(1, len(rows) // LOOKED_AT)]
     costs = [money.amount for row in seen if (money := cost_of(desk, row).money) is not None]
     return sum(costs, Decimal(0)) / len(costs) * len(rows) if costs else Decimal(0)
 
