@@ -14,7 +14,7 @@ pilot: .venv/installed  ## Run scan, pilot and plan on sample traffic, offline, 
 	@$(BIN)/fairlead demo --folder pilot-out --fresh
 
 test: .venv/ready-to-test .venv-clients/ready  ## Run every test
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 
 check: .venv/ready-to-test  ## Format, lint, types, import contracts and the quick tests, in about a minute
 	@$(BIN)/ruff format --check src tests benchmarks typing_tests
@@ -22,7 +22,7 @@ check: .venv/ready-to-test  ## Format, lint, types, import contracts and the qui
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright --level error
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not journey"
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m "not journey"
 
 format: .venv/ready-to-test  ## Put the code in the project's format
 	@$(BIN)/ruff format src tests benchmarks typing_tests

@@ -21,6 +21,12 @@ settings.load_profile("any machine")
 MISSING = re.compile(r"needs (?:the )?Debian package ([a-z0-9][a-z0-9.+-]*[a-z0-9+])")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the journeys, which are long, so that no process walks one alone at the end while the others have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("journey") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.config.stash[SKIPS] = Counter(
         found.group(1)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.demo.once import sample_once
 from tests.demo.written import Written, lines_of, parsed
-
-from fairlead.demo.organisation import generate
 
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    sample = generate(tmp_path_factory.mktemp("organisation"))
+    sample = sample_once(tmp_path_factory)
     rows = [row for line in lines_of(sample.logs) if (row := parsed(line))]
     labels = map(json.loads, sample.labels.read_text("utf-8").splitlines())
     return Written(

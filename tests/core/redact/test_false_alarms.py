@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import pytest
+from tests.demo.once import sample_once
 
 from fairlead.core.nouns import Exchange
 from fairlead.core.redact import Finder, Kind, Redactor, redacted
-from fairlead.demo.organisation import generate
 from fairlead.edge.recognisers import Recognisers
 from fairlead.edge.sources import read
 from machine import recorded
@@ -44,8 +43,8 @@ def test_numbers_of_persons_are_rare_in_code_calls_and_prose(name: str) -> None:
 
 
 @pytest.mark.journey
-def test_the_sample_organisation_loses_addresses_and_phones_only(tmp_path: Path) -> None:
-    sample = generate(tmp_path)
+def test_the_sample_organisation_loses_addresses_and_phones_only(tmp_path_factory: pytest.TempPathFactory) -> None:
+    sample = sample_once(tmp_path_factory)
     redactor = Redactor(Recognisers())
     exchanges = (item for item in read.read([str(sample.logs)]) if isinstance(item, Exchange))
     for exchange in islice(exchanges, 0, None, 8):

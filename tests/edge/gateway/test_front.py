@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -324,10 +325,18 @@ def test_whatever_comes_the_front_answers_or_closes_and_asks_nobody_what_was_not
             answers = await caller.closed()
             assert answers.startswith(b"HTTP/1.1 ") or not answers
             assert all(_is_object(asked.body) for asked in world.main.asked)
-            assert (await world.ask()).status == 200
+            assert await _is_served(world)
             assert not world.plane._calls
 
     run(main())
+
+
+async def _is_served(world: World) -> bool:
+    """Whether the next caller is answered; on a busy machine limits this short close a line or two before it is used."""
+    for _ in range(50):
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            return (await world.ask()).status == 200
+    return False
 
 
 def _is_object(body: bytes) -> bool:

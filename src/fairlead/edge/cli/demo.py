@@ -30,7 +30,7 @@ from fairlead.pilot.result import signed
 
 ORGANISATION = "Corvane Marine Supply (simulated)"
 MARGIN = 0.05
-TIMEOUT_S = 2.0
+TIMEOUT_S = 3.0
 PRICE = TokenPrice(
     input=Decimal("0.10"),
     output=Decimal("0.40"),

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from fairlead.edge.clients.connections import BrokenError, Response, UnreachableError, trusted_authorities
+from fairlead.edge.clients.limits import limited
 
 MAX_HEAD = 256 * 1024
 BUFFERED = 256 * 1024
@@ -90,7 +91,7 @@ class Direct:
         tls = trusted_authorities() if self._is_https else None
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._connect_s):
+            async with limited(self._connect_s):
                 _, line = await loop.create_connection(
                     _Line, self._host, self._port, ssl=tls, happy_eyeballs_delay=self._race_s
                 )

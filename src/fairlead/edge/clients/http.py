@@ -39,6 +39,7 @@ from fairlead.edge.clients.answers import (
 from fairlead.edge.clients.connections import BrokenError, Connections, Proxied, Response, UnreachableError, needs_proxy
 from fairlead.edge.clients.direct import Direct
 from fairlead.edge.clients.gate import Gate, retry_after
+from fairlead.edge.clients.limits import limited
 from fairlead.edge.clients.welcome import Welcome
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -221,7 +222,7 @@ class Endpoint:
     async def _attempt(self, content: bytes, limit_s: float) -> _Outcome:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(limit_s):
+            async with limited(limit_s):
                 heard = await self._exchanged(content)
         except TimeoutError:
             answer = _failed(FailureKind.TIMEOUT, f"no complete answer within {self._timeout_s:g} s")
