@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fairlead.core.evidence import Forecast, PilotEvidence, VerdictKind
+from fairlead.core.evidence import Forecast, Judgement, PilotEvidence, VerdictKind
 from fairlead.core.evidence.voice import short
 from fairlead.core.nouns import Money
 from fairlead.pilot.bets import Bets
@@ -15,6 +15,8 @@ from fairlead.pilot.purse import Purse
 
 REPORT_EVERY_S = 0.2
 FORECAST_EVERY_S = 5.0
+JUDGED_SHARE = 0.02
+"""Of the time between two looks, the most that working out the interval for the screen may take."""
 FORECAST_GROWTH = 1.25
 """A forecast costs a tenth of a second, so it is made anew only when there are a quarter more pairs."""
 
@@ -74,6 +76,8 @@ class Teller:
         self._forecast_at = float("-inf")
         self._forecast_for = 0
         self._forecasting: asyncio.Task[None] | None = None
+        self._judged: Judgement | None = None
+        self._judged_at = self._judging_s = 0.0
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
@@ -91,13 +95,22 @@ class Teller:
             return
         self._told_at = at
         self._forecast_anew(bets, at, last=now)
-        self._tell(self._progress(bets, purse, in_flight, at - self._began_at))
+        self._tell(self._progress(bets, purse, in_flight=in_flight, elapsed_s=at - self._began_at, now=now))
 
-    def _progress(self, bets: Bets, purse: Purse, in_flight: int, elapsed_s: float) -> Progress:
-        judgement = bets.evidence.judgement()
+    def _judgement(self, bets: Bets, *, anew: bool) -> Judgement:
+        """The verdict so far, worked out `anew` or as often as that takes a small share of the time: it grows with the pairs."""
+        at = self._clock()
+        if self._judged is None or anew or self._judging_s <= JUDGED_SHARE * (at - self._judged_at):
+            self._judged = bets.evidence.judgement()
+            self._judged_at = self._clock()
+            self._judging_s = self._judged_at - at
+        return self._judged
+
+    def _progress(self, bets: Bets, purse: Purse, *, in_flight: int, elapsed_s: float, now: bool) -> Progress:
+        judgement = self._judgement(bets, anew=now)
         done = bets.evidence.n - (self._began_with or 0)
         return Progress(
-            pairs=judgement.n,
+            pairs=bets.evidence.n,
             n_max=self._n_max,
             mean=judgement.mean,
             low=judgement.low,

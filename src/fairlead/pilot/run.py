@@ -22,6 +22,7 @@ from fairlead.core.evidence import PilotEvidence
 from fairlead.core.evidence.judges import Reliability, reliability, withheld
 from fairlead.core.evidence.verdict import undecided
 from fairlead.core.evidence.voice import speaker_of
+from fairlead.core.grade import Rule
 from fairlead.core.judge import PEOPLE, Rubric, by_rule
 from fairlead.core.nouns import (
     JSON,
@@ -55,6 +56,9 @@ BATCH = 64
 
 BATCH_CHARACTERS = 8_000_000
 """Requests with pages and pictures in them are read in smaller batches, so that memory stays bounded."""
+
+GRADED_AT_ONCE = 20_000
+"""Characters of an answer up to which a quick rule grades it where it came in."""
 
 RUN_AHEAD = 8
 """How many draws may be finished or on their way beyond the one that is waited for, as a multiple of the concurrency.
@@ -405,9 +409,17 @@ class _Pilot:
         finally:
             self._purse.release(amount)
         paired = partial(self._paired, drawn, candidate=replies[0], incumbent=incumbent, judged=judged)
-        row = await asyncio.get_running_loop().run_in_executor(self._grading, paired)
+        if judged is not None or self._is_quick(replies[0].answer, incumbent.answer):
+            row = paired()
+        else:
+            row = await asyncio.get_running_loop().run_in_executor(self._grading, paired)
         asked = [Asked(failure=reply.answer.failure, fresh=new) for reply, new in zip(replies, fresh, strict=True)]
         self._bets.finish(drawn.position, Finished(row=row, asked=(*asked, *heard)))
+
+    def _is_quick(self, *answers: Answer) -> bool:
+        """Whether grading takes less time than a thread would to begin."""
+        quick = isinstance(self._grader, Rule) and self._grader.is_quick
+        return quick and all(len(answer.text) <= GRADED_AT_ONCE for answer in answers)
 
     async def _judged(
         self, drawn: Drawn, *, incumbent: Answer, candidate: Answer

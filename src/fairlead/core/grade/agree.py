@@ -39,6 +39,7 @@ class AgreeRule(Rule):
     """Compares with the incumbent's answer."""
 
     name: ClassVar[str] = "agree"
+    is_quick: ClassVar[bool] = False
     says: ClassVar[str] = (
         "The answer agrees with the incumbent's, compared by the shape of that answer; this is likeness, not quality."
     )

@@ -26,6 +26,7 @@ class JsonRule(Rule):
     """Compares JSON by field, or validates it."""
 
     name: ClassVar[str] = "json"
+    is_quick: ClassVar[bool] = False
     says: ClassVar[str] = "The JSON in the answer has the expected fields, or keeps a JSON schema (check = schema)."
     settings_help: ClassVar[dict[str, str]] = {
         "check": "fields (default), schema (default when a schema is given; else the request's own is used) or both",

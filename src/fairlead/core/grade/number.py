@@ -220,8 +220,13 @@ def _numbers(text: str) -> Iterator[Number]:
 
 
 def _plain(text: str) -> str:
-    text = _BOLD.sub("", text.translate(_SIGNS))
-    text = _RAISED.sub(lambda raised: "^" + unicodedata.normalize("NFKC", raised[0]).replace("−", "-"), text)
+    is_ascii = text.isascii()
+    if not is_ascii:
+        text = text.translate(_SIGNS)
+    if "**" in text or "`" in text:
+        text = _BOLD.sub("", text)
+    if not is_ascii:
+        text = _RAISED.sub(lambda raised: "^" + unicodedata.normalize("NFKC", raised[0]).replace("−", "-"), text)
     if "\\" in text or "{,}" in text:
         for pattern, replacement in _LATEX:
             text = pattern.sub(replacement, text)

@@ -223,6 +223,10 @@ _LANGUAGES = (
     ),
 )
 _REFUSES = tuple((signs, re.compile(pattern)) for signs, pattern in _LANGUAGES)
+# A text in ASCII holds no other sign: most languages need not be looked for in most texts.
+_REFUSES_IN_ASCII = tuple(
+    (plain, pattern) for signs, pattern in _REFUSES if (plain := tuple(sign for sign in signs if sign.isascii()))
+)
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "*": " ", "_": " ", "#": " ", ">": " "})
 
 
@@ -233,7 +237,13 @@ def is_refusal(answer: Answer) -> bool:
     if (answer.finish or "").casefold() in FINISHES:
         return True
     text = _opening(answer.text)
-    return any(pattern.search(text) for signs, pattern in _REFUSES if any(sign in text for sign in signs))
+    for signs, pattern in _REFUSES_IN_ASCII if text.isascii() else _REFUSES:
+        for sign in signs:
+            if sign in text:
+                if pattern.search(text):
+                    return True
+                break
+    return False
 
 
 def _opening(text: str) -> str:

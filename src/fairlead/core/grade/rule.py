@@ -40,6 +40,8 @@ class Rule(ABC):
     version: ClassVar[int] = 1
     says: ClassVar[str]
     settings_help: ClassVar[dict[str, str]] = {}
+    is_quick: ClassVar[bool] = True
+    """Whether grading an answer of a few pages takes well under a millisecond, whatever the settings."""
 
     @classmethod
     @abstractmethod

@@ -43,6 +43,7 @@ class ToolCallRule(Rule):
     """Compares tool calls."""
 
     name: ClassVar[str] = "tool_call"
+    is_quick: ClassVar[bool] = False
     says: ClassVar[str] = (
         "The answer makes exactly the expected tool calls: names and arguments, compared as structures."
     )
