@@ -97,7 +97,8 @@ TABLES = {
     "many": Table("Many hypotheses: e-BH at 5 %", tables.many_hypotheses, 400, [()]),
     "forecast": Table(
         "Forecasts: how often a pilot needed at most what was forecast",
-        tables.forecasts, 120, [(theta, start) for start in (100, 300) for theta in (0.0, -0.02, -0.08)],
+        tables.forecasts, 120,
+        [(engine, theta, start) for engine in ("adaptive", "constant") for start in (100, 300) for theta in (0.0, -0.02, -0.08)],
     ),
 }  # fmt: skip
 

@@ -49,3 +49,31 @@ def peeked_z(x: np.ndarray, margin: float, *, every: int, start: int = 50) -> np
     """A z-test of level 2.5 % repeated every so many pairs."""
     standard, n = scores(x, margin)
     return first((standard * np.sqrt(n) >= 1.959964) & (n >= start) & (n % every == 0))
+
+
+def hoeffding(values: np.ndarray, *, alpha: float = 0.05) -> tuple[float, float]:
+    """Bounds of the mean of values in 0..1 by the predictable-mixture Hoeffding sequence (arXiv:2010.09686)."""
+    t = np.arange(1, len(values) + 1)
+    stakes = np.minimum(1, np.sqrt(8 * np.log(2 / alpha) / (t * np.log(1 + t))))
+    middle = float((values * stakes).sum() / stakes.sum())
+    margin = float((np.log(2 / alpha) + (stakes**2 / 8).sum()) / stakes.sum())
+    return middle - margin, middle + margin
+
+
+def hedged(values: np.ndarray, *, alpha: float = 0.05, breaks: int = 1000) -> tuple[float, float]:
+    """Bounds of the mean of values in 0..1 by hedged betting with predictable plug-in stakes (arXiv:2010.09686).
+
+    On a grid of `breaks`, widened by one of its steps on both sides, as confseq does.
+    """
+    t = np.arange(1, len(values) + 1)
+    mean = (0.5 + np.cumsum(values)) / (t + 1)
+    variance = np.append(0.25, ((0.25 + np.cumsum((values - mean) ** 2)) / (t + 1))[:-1])
+    stakes = np.sqrt(2 * np.log(2 / alpha) / (t * np.log(1 + t) * variance))
+    kept = []
+    for m in np.arange(breaks + 1) / breaks:
+        above = np.minimum(stakes, 0.5 / max(m, 1e-12))
+        below = np.minimum(stakes, 0.5 / max(1 - m, 1e-12))
+        capital = max(np.log1p(above * (values - m)).sum(), np.log1p(-below * (values - m)).sum()) - math.log(2)
+        if capital < math.log(1 / alpha):
+            kept.append(float(m))
+    return max(kept[0] - 1 / breaks, 0.0), min(kept[-1] + 1 / breaks, 1.0)

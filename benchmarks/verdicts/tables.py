@@ -8,7 +8,7 @@ import numpy as np
 from rivals import asymptotic, peeked_z
 from streams import adaptive, claims_of, column, decided, logged, ternary, watched
 
-from fairlead.core.evidence import Claim, Evidence, Histogram, e_bh, fixed_size, forecast
+from fairlead.core.evidence import Claim, Evidence, Forecast, Histogram, Watch, e_bh, fixed_size
 from fairlead.core.evidence.canary import Canary, Guard
 from fairlead.core.evidence.human import Block, People, corrected
 from fairlead.core.evidence.stakes import Terms
@@ -323,20 +323,25 @@ def _capital(rng: np.random.Generator, theta: float) -> float:
     return Evidence(margin=0.05, counts=counts).log_e(-0.05, 1)
 
 
-def forecasts(theta: float, start: int, runs: int) -> Row:
+def forecasts(engine: str, theta: float, start: int, runs: int) -> Row:
     """Share of pilots that needed no more pairs than forecast after `start` pairs; margin 5 points, q 0.2."""
     x = ternary(6, theta=theta, q=0.2, pairs=15_000, pilots=runs)
     within = {"median": 0, "p80": 0}
     counted = 0
     for differences in x.T.tolist():
-        ends = claims_of(differences, 0.05)
-        end = min(ends.get(Claim.NOT_WORSE, math.inf), ends.get(Claim.WORSE, math.inf))
-        if end <= start:
+        live = Watch(0.05) if engine == "constant" else Traffic(Terms(margin=0.05))
+        told: Forecast | None = None
+        for difference in differences:
+            live.add(difference)
+            if live.decided:
+                break
+            if live.n == start:
+                told = live.expects(paths=200)
+        if told is None:
             continue
         counted += 1
-        told = forecast(Evidence(margin=0.05).after(differences[:start]), paths=200)
         for name, value in (("median", told.median), ("p80", told.p80)):
-            within[name] += value is None or end - start <= value
-    return {"mean": theta, "after": start, "pilots": counted} | {
+            within[name] += value is None or (live.decided and live.n - start <= value)
+    return {"engine": engine, "mean": theta, "after": start, "pilots": counted} | {
         f"needed at most the {name}": f"{hits / max(counted, 1):.2f}" for name, hits in within.items()
     }

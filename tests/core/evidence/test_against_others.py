@@ -70,13 +70,28 @@ def test_looking_at_a_z_test_after_every_pair_errs_many_times_as_often_as_it_say
     assert np.isfinite(rivals.peeked_z(x, 0.05, every=1)).mean() > 0.15
 
 
-def test_the_interval_is_narrower_than_hoeffdings_and_close_to_the_published_betting_one():
-    # confseq on [0, 1] after 200 values: betting .560...739, Hoeffding .535981...765565.
-    values = [1, 1, 0, 0.5, 1, 0.5, 0.5, 0, 1, 1] * 20
-    interval = Evidence(margin=0.3, q0=0.7).after([2 * value - 1 for value in values]).interval()
+VALUES = np.array([1, 1, 0, 0.5, 1, 0.5, 0.5, 0, 1, 1] * 20)
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "high"), [(10, 0.274, 0.949), (50, 0.483, 0.801), (100, 0.529, 0.765), (200, 0.560, 0.739)]
+)
+def test_the_published_betting_interval_is_the_one_of_confseq(rivals, n, low, high):
+    # confseq 0.0.11: betting_cs with its defaults, to the three places of its grid.
+    assert rivals.hedged(VALUES[:n]) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
+
+
+def test_hoeffdings_interval_is_the_one_of_confseq(rivals):
+    assert rivals.hoeffding(VALUES) == (pytest.approx(0.535981, abs=1e-6), pytest.approx(0.765565, abs=1e-6))
+
+
+def test_the_interval_is_narrower_than_hoeffdings_and_close_to_the_published_betting_one(rivals):
+    # Another prior over stakes than theirs, so the ends agree and are not the same.
+    interval = Evidence(margin=0.3, q0=0.7).after((2 * VALUES - 1).tolist()).interval()
     low, high = (interval.low + 1) / 2, (interval.high + 1) / 2
-    assert high - low < 0.765565 - 0.535981
-    assert (low, high) == (pytest.approx(0.560, abs=0.02), pytest.approx(0.739, abs=0.02))
+    bounds, betting = rivals.hoeffding(VALUES), rivals.hedged(VALUES)
+    assert high - low < bounds[1] - bounds[0]
+    assert (low, high) == (pytest.approx(betting[0], abs=0.02), pytest.approx(betting[1], abs=0.02))
 
 
 def test_gsm8k_is_lost_by_far_more_than_the_margin(gsm8k):

@@ -62,6 +62,36 @@ def test_the_best_weight_is_the_known_one():
     assert found.mean == pytest.approx(0.2252655, abs=1e-7)
 
 
+def by_the_formula(weight, *, ddof):
+    """PPI++ written out: the mean, and its 95 % interval with variances that divide by n - ddof."""
+    human, judged, rest = (np.array(column, dtype=float) for column in (HUMAN, JUDGED, REST))
+    mean = weight * rest.mean() + (human - weight * judged).mean()
+    variance = (weight**2 * rest.var(ddof=ddof)) / len(rest) + (human - weight * judged).var(ddof=ddof) / len(human)
+    half = 1.959963984540054 * math.sqrt(variance)
+    return mean, mean - half, mean + half
+
+
+@pytest.mark.parametrize(
+    ("weight", "mean", "low", "high"),
+    [
+        (0.0, 0.3, 0.10237705, 0.49762295),
+        (1.0, 0.19166667, 0.05076368, 0.33256965),
+        (None, 0.22540393, 0.0907057, 0.36010216),
+    ],
+)
+def test_ppi_py_differs_by_its_variances_alone(weight, mean, low, high):
+    # ppi_py 0.2.3 divides by n where we divide by n - 1, and by both in the weight it chooses; with its rules its figures come out.
+    human, judged, pooled = np.array(HUMAN), np.array(JUDGED), np.array([*JUDGED, *REST], dtype=float)
+    theirs = weight
+    if theirs is None:
+        product = ((human - human.mean()) * (judged - judged.mean())).mean()
+        theirs = product / ((1 + len(human) / len(REST)) * pooled.var(ddof=1))
+    assert by_the_formula(theirs, ddof=0) == pytest.approx((mean, low, high), abs=1e-7)
+    ours = corrected(HUMAN, JUDGED, REST, judge_weight=weight)
+    assert (ours.mean, ours.low, ours.high) == pytest.approx(by_the_formula(ours.judge_weight, ddof=1), abs=1e-12)
+    assert (ours.mean, ours.low, ours.high) == pytest.approx((mean, low, high), abs=2e-3)
+
+
 def test_a_judge_that_never_varies_gets_no_weight():
     assert corrected(HUMAN, [1] * 60, [1] * 50).judge_weight == 0
 

@@ -62,15 +62,23 @@ def log_factors(theta: float, sign: Sign, values: Floats) -> Floats:
     if not -1 < theta < 1:
         raise UsageError(f"theta = {theta:g} cannot be tested; a mean difference strictly between -1 and 1 can.")
     stakes = STAKES / (1 + sign * theta)
-    return np.log1p(np.multiply.outer(stakes, sign * (values - theta)))
+    gains: Floats = np.multiply.outer(stakes, sign * (values - theta))
+    return np.log1p(gains, out=gains)
 
 
-def log_e(counts: Mapping[int, int], theta: float, sign: Sign, prior: Floats) -> float:
-    """Natural logarithm of the capital won against "the mean is at most `theta`" (`sign` +1) or "at least" (-1)."""
+def columns(counts: Mapping[int, int]) -> tuple[Floats, Floats]:
+    """The differences that were counted, and how often each was."""
     values = np.fromiter(counts.keys(), dtype=np.float64, count=len(counts)) / 100
-    times = np.fromiter(counts.values(), dtype=np.float64, count=len(counts))
+    return values, np.fromiter(counts.values(), dtype=np.float64, count=len(counts))
+
+
+def log_e(values: Floats, times: Floats, theta: float, sign: Sign, prior: Floats) -> float:
+    """Natural logarithm of the capital won against "the mean is at most `theta`" (`sign` +1) or "at least" (-1).
+
+    `values` were seen so many `times`.
+    """
     factors = log_factors(theta, sign, values)
-    return log_total(factors @ times + prior) if counts else 0.0
+    return log_total(factors @ times + prior) if len(values) else 0.0
 
 
 @lru_cache(maxsize=256)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from fairlead.core.errors import UsageError
-from fairlead.core.evidence.bets import Sign, log_e, log_prior
+from fairlead.core.evidence.bets import Sign, columns, log_e, log_prior
 from fairlead.core.evidence.histogram import Histogram
 from fairlead.core.evidence.settings import N_MIN, checked_alpha, checked_margin, checked_q0
 from fairlead.core.evidence.verdict import CLAIMS, Claim, Judgement, judgement
@@ -77,7 +78,7 @@ class Evidence:
 
     def log_e(self, theta: float, sign: Sign) -> float:
         """Natural logarithm of the e-value against "the mean is at most theta" (`sign` +1) or "at least theta" (-1)."""
-        return log_e(self.counts.counts, theta, sign, log_prior(self.margin, self.q0))
+        return log_e(*columns(self.counts.counts), theta, sign, log_prior(self.margin, self.q0))
 
     def proves(self, claim: Claim) -> bool:
         """Whether the pairs so far, on their own, prove the claim."""
@@ -126,23 +127,23 @@ class Evidence:
 
     def _end(self, mean: float, sign: Sign) -> float:
         """The end of the interval that `sign` guards: the innermost value known to be ruled out."""
-        prior = log_prior(self.margin, self.q0)
+        prior, (values, times) = log_prior(self.margin, self.q0), columns(self.counts.counts)
+
+        @cache
+        def excess(theta: float) -> float:
+            return log_e(values, times, theta, sign, prior) - self.bar
+
         out, inside = -sign * _EDGE, min(max(mean, -_EDGE), _EDGE)
-        if log_e(self.counts.counts, out, sign, prior) < self.bar:
+        if excess(out) < 0:
             return float(-sign)
         # The values that verdicts ask about come first, so that interval and verdict cannot disagree by a rounding.
         for probe in (-self.margin, 0.0, self.margin):
             if min(out, inside) < probe < max(out, inside):
-                if log_e(self.counts.counts, probe, sign, prior) >= self.bar:
+                if excess(probe) >= 0:
                     out = probe
                 else:
                     inside = probe
-        return root(
-            lambda theta: log_e(self.counts.counts, theta, sign, prior) - self.bar,
-            out=out,
-            inside=inside,
-            width=_WIDTH,
-        )
+        return root(excess, out=out, inside=inside, width=_WIDTH)
 
 
 def places(n: int, points: int) -> list[int]:
