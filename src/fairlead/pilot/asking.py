@@ -154,6 +154,11 @@ def pair_row(
         else tuple(graded(grader, request, each, expected, reference) for each in (incumbent.answer, candidate.answer))
     )
     pair = Pair(position=drawn.position, exchange_id=drawn.exchange.id, incumbent=grades[0], candidate=grades[1])
+    return row_of(pair, candidate=candidate, incumbent=incumbent, judged=judged)
+
+
+def row_of(pair: Pair, *, candidate: Reply, incumbent: Reply, judged: Judged | None = None) -> PairRow:
+    """A graded pair with what is told of both replies beside their grades."""
     return PairRow(
         pair=pair,
         incumbent_refused=_refused(incumbent.answer),

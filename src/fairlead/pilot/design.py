@@ -188,19 +188,10 @@ def propose(
 
     Without an `engine` the one for the question is used (`design/engines.md`).
     """
-    known = known or Known()
-    if not timeout_s > 0:
-        raise UsageError(f"timeout_s = {timeout_s:g} cannot be used; set it to seconds above 0, such as 60.")
-    if n_max < 1:
-        raise UsageError(f"n_max = {n_max} cannot be used; set it to a number of pairs, such as 5000.")
-    drawn_from = frame(
-        rows,
-        expected=_ids(grader, expected),
-        reask=incumbent is not None,
-        clusters=known.clusters,
-        weights=known.weights,
-    )
+    _check_limits(timeout_s=timeout_s, n_max=n_max)
+    drawn_from = _drawable(rows, grader, expected, known, reask=incumbent is not None)
     days = [row.started_at for row in drawn_from.rows if row.started_at is not None]
+    logged = incumbent is None and judging is None and _is_quick(grader)
     return PilotDesign(
         workload_id=workload_id,
         candidate=candidate,
@@ -221,11 +212,16 @@ def propose(
         log_to=max(days, default=None),
         judging=judging,
         reviewing=reviewing,
-        betting=betting(
-            estimand, drawn_from, engine=engine, logged=incumbent is None and judging is None and _is_quick(grader)
-        ),
+        betting=betting(estimand, drawn_from, engine=engine, logged=logged),
         drawing=drawing,
     )
+
+
+def _check_limits(*, timeout_s: float, n_max: int) -> None:
+    if not timeout_s > 0:
+        raise UsageError(f"timeout_s = {timeout_s:g} cannot be used; set it to seconds above 0, such as 60.")
+    if n_max < 1:
+        raise UsageError(f"n_max = {n_max} cannot be used; set it to a number of pairs, such as 5000.")
 
 
 def betting(estimand: Estimand, drawn_from: Frame, *, engine: Engine | None, logged: bool) -> Betting:
@@ -256,12 +252,25 @@ def frame_of(
     known: Known | None = None,
 ) -> Frame:
     """The exchanges that `design` draws from."""
+    reask = design.incumbent is not None
+    return _drawable(rows, grader, expected, known, reask=reask, frozen_seq=design.frozen_seq)
+
+
+def _drawable(
+    rows: Sequence[ExchangeRow],
+    grader: Grader,
+    expected: Mapping[str, JSON] | None,
+    known: Known | None,
+    *,
+    reask: bool,
+    frozen_seq: int | None = None,
+) -> Frame:
     known = known or Known()
     return frame(
         rows,
-        frozen_seq=design.frozen_seq,
+        frozen_seq=frozen_seq,
         expected=_ids(grader, expected),
-        reask=design.incumbent is not None,
+        reask=reask,
         clusters=known.clusters,
         weights=known.weights,
     )

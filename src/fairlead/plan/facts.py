@@ -14,7 +14,17 @@ from fairlead.core.evidence.verdict import undecided
 from fairlead.core.evidence.voice import PEOPLE, speaker_of
 from fairlead.core.money import Spend, cost
 from fairlead.core.moves import PilotFacts, SideFacts, Step
-from fairlead.core.nouns import FailureKind, Money, OnFile, PairRow, PilotDesign, Preference, TokenPrice, Usage
+from fairlead.core.nouns import (
+    Candidate,
+    FailureKind,
+    Money,
+    OnFile,
+    PairRow,
+    PilotDesign,
+    Preference,
+    TokenPrice,
+    Usage,
+)
 
 STEPS = 40
 """Points of the evidence chart."""
@@ -52,12 +62,13 @@ def pilot_facts(
     judges = _judges(design, rows)
     people = reviewed(design, rows, preferences) if preferences or design.grader == PEOPLE else None
     heard = people is not None and (people.speaks or design.grader == PEOPLE)
+    judged = people.judgement if people is not None and heard else _judgement(evidence, judges, design.margin)
     candidate = design.candidate
     return PilotFacts(
         pilot_id=design.id,
         workload_id=design.workload_id,
         candidate_id=candidate.id,
-        candidate=candidate.model if candidate.version is None else f"{candidate.model} ({candidate.version})",
+        candidate=_name(candidate),
         host=urlsplit(candidate.endpoint).netloc.rpartition("@")[2],
         settings=_settings(design),
         margin=design.margin,
@@ -68,11 +79,7 @@ def pilot_facts(
         grader=design.grader,
         labels_hash=design.labels_hash,
         reasked=design.incumbent is not None,
-        judgement=people.judgement
-        if people is not None and heard
-        else _judgement(evidence, judges, design.margin)
-        if rows
-        else None,
+        judgement=judged if rows or heard else None,
         speaker=PEOPLE if heard else speaker_of(design),
         reviewed=people,
         judges=judges,
@@ -89,10 +96,17 @@ def pilot_facts(
         log_to=design.log_to,
         distinct_left=distinct_left,
         out_of_date=out_of_date,
-        engine=str(design.betting.engine)
-        + (", incumbent's scores on file used" if design.betting.scores_on_file else ""),
+        engine=_engine(design),
         cluster=design.drawing.cluster or "",
     )
+
+
+def _name(candidate: Candidate) -> str:
+    return candidate.model if candidate.version is None else f"{candidate.model} ({candidate.version})"
+
+
+def _engine(design: PilotDesign) -> str:
+    return f"{design.betting.engine}" + (", incumbent's scores on file used" if design.betting.scores_on_file else "")
 
 
 def _judges(design: PilotDesign, rows: Sequence[PairRow]) -> Reliability | None:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from fairlead.core.errors import LedgerError
 from fairlead.core.grade import grader as built_in
-from fairlead.core.grade import is_refusal, suggested
+from fairlead.core.grade import suggested
 from fairlead.core.judge import PEOPLE
 from fairlead.core.nouns import (
     JSON,
     Answer,
     Exchange,
-    FailureKind,
     Pair,
     PairRow,
     PilotDesign,
@@ -33,6 +32,7 @@ from fairlead.core.ports import Grader
 from fairlead.edge.app.piloting import grader_called
 from fairlead.edge.labels import Labels, read_labels
 from fairlead.edge.store import Ledger
+from fairlead.pilot.asking import row_of
 from fairlead.pilot.design import candidate_asker, incumbent_asker
 from fairlead.serve.routing import Route
 
@@ -104,19 +104,7 @@ class Grading:
             incumbent=self._grade(request, incumbent.answer, expected, reference),
             candidate=self._grade(request, candidate.answer, expected, reference),
         )
-        return PairRow(
-            pair=pair,
-            incumbent_refused=_refused(incumbent.answer),
-            candidate_refused=_refused(candidate.answer),
-            incumbent_failure=_kind(incumbent.answer),
-            candidate_failure=_kind(candidate.answer),
-            incumbent_latency_s=incumbent.latency_s,
-            candidate_latency_s=candidate.latency_s,
-            incumbent_usage=incumbent.usage,
-            candidate_usage=candidate.usage,
-            candidate_attempts=candidate.attempts,
-            candidate_model=candidate.answer.model,
-        )
+        return row_of(pair, candidate=candidate, incumbent=incumbent)
 
     def _grade(self, request: Request, answer: Answer, expected: JSON, reference: Answer | None) -> GradeOf:
         if answer.failure is not None:
@@ -124,14 +112,6 @@ class Grading:
         if reference is None and self.name == AGREE:
             return GradeOf(score=0.0, reason="the incumbent has no answer to agree with")
         return self.grader.grade(request=request, answer=answer, expected=expected, incumbent=reference)
-
-
-def _refused(answer: Answer) -> bool:
-    return answer.failure is None and is_refusal(answer)
-
-
-def _kind(answer: Answer) -> FailureKind | None:
-    return None if answer.failure is None else answer.failure.kind
 
 
 def grading_of(route: Route, workload: Workload | None, ledger: Ledger, *, told: bool) -> Grading:
