@@ -6,6 +6,7 @@ memory when every prompt is different.
 """
 
 # The generator of traffic lives with the tests, so the path is set before it is imported.
+# ruff: noqa: E402
 
 from __future__ import annotations
 
@@ -17,15 +18,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import msgspec
 
+from benchmarks.scan.log import house_rules, longer
 from core.workload.measure import Agreement, agreement
 from core.workload.traffic import Sent, traffic
+from core.workload.traffic_fill import Fill
 from core.workload.traffic_heldout import SPECS as HELD_OUT
 from core.workload.traffic_seen import SPECS as SEEN
 from fairlead.core.ids import plain
@@ -102,6 +107,19 @@ def speed(size: int) -> None:
     print(f"  per exchange of {sum(map(len, lines)) // size:,} bytes: {parts}; link {link:.2f} s once")
 
 
+def behind_rules(size: int) -> list[Sent]:
+    """All templates as production has them: a page of house rules behind each prompt, retrieved text before each message."""
+    fill = Fill(Random(3))
+    rules = {spec.key: house_rules(spec) for spec in SEEN + HELD_OUT}
+    sent = traffic(SEEN + HELD_OUT, size=size)
+    return [
+        one
+        if one.key == "noise" or one.request.endpoint is Endpoint.EMBEDDINGS
+        else replace(one, request=longer(one.request, rules[one.key], fill))
+        for one in sent
+    ]
+
+
 def timed(work: Callable[[], object]) -> float:
     began = time.process_time()
     work()
@@ -164,6 +182,7 @@ def main() -> None:
         subprocess.run([sys.executable, __file__, "--memory", kind, "--size", str(chosen.size // 4)], check=True)
     if chosen.held_out:
         report("templates kept aside", traffic(HELD_OUT, size=chosen.size), show=False)
+        report("each behind a page of rules", behind_rules(chosen.size), show=False)
         report("both, mixed", traffic(SEEN + HELD_OUT, size=chosen.size), show=False)
 
 

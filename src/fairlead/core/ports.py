@@ -186,7 +186,7 @@ class ExchangeLedger(Protocol):
         ...
 
     def change_state(self, name: str, change: Callable[[JSON], JSON]) -> JSON:
-        """Put what `change` makes of what is kept under a name in its place; no other process writes meanwhile."""
+        """Put what `change` makes of what is kept under a name in its place; what others kept meanwhile is not lost."""
         ...
 
 

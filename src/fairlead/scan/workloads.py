@@ -132,14 +132,20 @@ class Grouping:
 
 
 class Learning:
-    """What one process learns from new exchanges, in the order it takes them in: counts for `grouper`, and a spool."""
+    """What one process learns from new exchanges, in the order it takes them in: counts for `grouper`, and a spool.
 
-    def __init__(self, grouper: Grouper, *, language_of: LanguageOf, whole: bool, spool: Spool | None = None) -> None:
+    It is one of `processes` that read the log, and together they read the first fifty exchanges of each kind for the category.
+    """
+
+    def __init__(
+        self, grouper: Grouper, *, language_of: LanguageOf, whole: bool, spool: Spool | None = None, processes: int = 1
+    ) -> None:
         self.grouper = grouper
         self.spool = spool or Spool()
         self.learned = 0
         self._language_of = language_of
         self._whole = whole
+        self._first = -(-_FIRST_OF_A_KIND // processes)
         self._kinds: Memo[tuple[str, ...], list[int]] = Memo(20_000)
 
     def learn(self, exchange: Exchange) -> None:
@@ -159,7 +165,7 @@ class Learning:
             seen = [0]
             self._kinds.put(key, seen)
         seen[0] += 1
-        if seen[0] > _FIRST_OF_A_KIND and is_left_out(exchange.request):
+        if seen[0] > self._first and is_left_out(exchange.request):
             return None
         return signals(exchange.request, exchange.answer, self._language_of)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from core.workload.making import places, scanned
 from core.workload.measure import agreement
 from core.workload.traffic import traffic
+from core.workload.traffic_fill import ADJ, NOUN, TAIL, Fill
 from core.workload.traffic_heldout import SPECS as HELD_OUT
 from core.workload.traffic_seen import SPECS as SEEN
 from fairlead.core.nouns import Answer, Category, Endpoint, Message, Part, PartKind, Request, Tool
@@ -59,6 +62,30 @@ def test_over_seventy_templates_are_told_apart(log):
         == {category.value for category in Category}
     )
     assert v(scan(log), log) >= 0.98
+
+
+RULES = [("Always mention", "Explain"), ("Do not promise", "Keep"), ("Answer only about", "Write down")]
+
+
+def house_rules(key: str) -> str:
+    """A page of rules behind one template's prompt, of the words that all the others' rules are of."""
+    fill = Fill(Random(f"rules of {key}"))
+    picked = [(*fill.pick(RULES), fill.pick(ADJ), fill.pick(NOUN), fill.pick(TAIL), fill.pick(NOUN)) for _ in range(28)]
+    return "\n".join(
+        f"- {one} the {adj} {noun} {tail}. {two} the {other}." for one, two, adj, noun, tail, other in picked
+    )
+
+
+def test_pages_of_house_rules_that_read_alike_join_no_prompts(log):
+    rules = {one.key: house_rules(one.key) for one in log}
+    behind = [
+        replace(
+            one, request=replace(one.request, system=f"{one.request.system}\n{rules[one.key]}\nDate: {one.at:%d %B}")
+        )
+        for one in log
+        if one.request.system and one.key != "noise"
+    ]
+    assert v(scan(behind), behind) >= 0.97
 
 
 @pytest.mark.parametrize("specs", [SEEN, HELD_OUT], ids=["looked at", "kept aside"])

@@ -102,15 +102,20 @@ def test_a_workload_that_turned_out_to_be_another_takes_its_rows_and_sums_along(
     assert (slot.workload_id, tally.calls) == ("w1", 2)
 
 
-def test_state_is_replaced_only_where_nobody_was_quicker(ledger, where):
-    value, mark = ledger.state_with_mark("grouper")
-    assert (value, mark) == (None, b"")
-    with Ledger.open(where) as other:
-        assert other.replace_state("grouper", 1, mark=mark)
-    assert not ledger.replace_state("grouper", 2, mark=mark)
-    value, mark = ledger.state_with_mark("grouper")
-    assert value == 1
-    assert ledger.replace_state("grouper", 2, mark=mark)
+@pytest.mark.parametrize("others", [0, 1, 2, 3])
+def test_a_state_is_changed_anew_where_another_process_was_quicker(ledger, where, others):
+    seen = []
+
+    def change(value):
+        if len(seen) < others:
+            with Ledger.open(where) as other:
+                other.set_state("grouper", [*(value or []), "theirs"])
+        seen.append(value)
+        return [*(value or []), "mine"]
+
+    assert ledger.change_state("grouper", change) == ["theirs"] * others + ["mine"]
+    assert ledger.state("grouper") == ["theirs"] * others + ["mine"]
+    assert len(seen) == others + 1
 
 
 def test_retention_takes_captured_calls_before_a_moment_and_leaves_scanned_logs_and_sums(ledger):

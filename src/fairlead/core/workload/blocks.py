@@ -7,7 +7,7 @@ for others that were left out of the sample; but no group is made of fewer than 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -25,6 +25,10 @@ _CLEAN: Final = 0.9
 # From so many on, lines this much alike are one line with a slot in it; fewer may be as many jobs.
 _VARIANTS: Final = 4
 _ONE_LINE: Final = 0.6
+# Blocks are one prompt with a slot in it when this share of their other lines read alike, line by line.
+_ONE_PROMPT: Final = 0.5
+# An end is a template's when its holders have it about once.
+_ONCE: Final = 1.5
 # A line of more words than this tells no more.
 _TELLING: Final = 12
 _MAX_KIDS: Final = 2_000
@@ -126,6 +130,8 @@ def _ends(where: dict[str, list[Item]], weights: dict[str, int], *, least: int) 
         if len(segments) < 2 or sum([weights[segment] for segment in segments]) < least:
             continue
         holders = {id(item): item for segment in segments for item in where[segment]}
+        if sum([len(where[segment]) for segment in segments]) > _ONCE * len(holders):
+            continue  # several lines of one prompt end so: that is how it is written, not what it says
         weight = total(holders.values())
         if weight < least or weight <= 2 * max([weights[segment] for segment in segments]):
             continue
@@ -147,14 +153,32 @@ def _slots_closed(found: list[Block]) -> list[Block]:
 
 def _joined(group: list[Block]) -> list[Block]:
     rows: list[list[Block]] = []
+    beside = {id(block): _beside(block) for block in group}
     for block in group:
-        words = block.first.split(" ")
-        row = next((r for r in rows if likeness(words, r[0].first.split(" ")) >= _ONE_LINE), None)
+        row = next((r for r in rows if _is_variant(block, r[0], beside)), None)
         if row is None:
             rows.append([block])
         else:
             row.append(block)
     return [block for row in rows for block in (_union(row) if len(row) >= _VARIANTS else row)]
+
+
+def _beside(block: Block) -> list[str]:
+    """What else a block's items share."""
+    return [line for line in common(heaviest(block.items, _READ_FOR_ENDS), CORE) if line not in block.features]
+
+
+def _is_variant(one: Block, other: Block, beside: Mapping[int, list[str]]) -> bool:
+    """Whether two blocks differ by a slot: their features read alike, and so does most of what stands beside them."""
+    if not _reads_alike(one.first, other.first):
+        return False
+    mine, theirs = beside[id(one)], beside[id(other)]
+    alike = sum(_reads_alike(a, b) for a, b in zip(mine, theirs, strict=False))
+    return alike >= _ONE_PROMPT * max(len(mine), len(theirs))
+
+
+def _reads_alike(line: str, other: str) -> bool:
+    return line == other or likeness(line.split(" "), other.split(" ")) >= _ONE_LINE
 
 
 def _union(row: list[Block]) -> list[Block]:

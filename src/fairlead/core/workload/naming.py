@@ -18,6 +18,8 @@ from fairlead.core.workload.tree import Leaf
 
 MAX_NAME: Final = 60
 _MAX_WORDS: Final = 8
+# A prompt says what it is for in its first lines; what sounds so further down is a rule of the house.
+_OPENS: Final = 4
 _AD_HOC: Final = "Ad hoc chat"
 _LABEL: Final = re.compile(
     r"^[\W_]*(?:<?(?:system|role|task|your task|instructions?|goal|objective|prompt|purpose|job)(?: tag)?\s?[:>]\s+)(?=\w+ )"
@@ -169,7 +171,7 @@ def _phrases(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
     def rank(entry: tuple[int, str]) -> tuple[int, int]:
         at, line = entry
         words = literal_words(phrase(line))
-        tells = words >= 2 and (_LABEL.match(line) is not None or _OPENING.match(line) is not None)
+        tells = words >= 2 and at < _OPENS and (_LABEL.match(line) is not None or _OPENING.match(line) is not None)
         return min(common[line], 6) - (3 if tells else 0) + (3 if words < 2 else 0) + (
             2 if line.endswith(":") else 0
         ), at

@@ -1,7 +1,7 @@
 """The one state of the grouper that a ledger holds, shared by every scan, gateway process and command.
 
-Whoever learned something or decided something changes the shared state in one transaction: it is read, changed and put back
-while no other process writes. What others learned or a user decided meanwhile is never lost.
+Whoever learned something or decided something changes the shared state as a whole: it is read, changed and put back, and where
+another process was quicker, that one's state is changed instead. What others learned or a user decided meanwhile is never lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class StateLedger(Protocol):
         ...
 
     def change_state(self, name: str, change: Callable[[JSON], JSON]) -> JSON:
-        """Change what is kept under a name, while no other process writes."""
+        """Change what is kept under a name; `change` is called again where another process was quicker."""
         ...
 
 

@@ -138,7 +138,8 @@ def run(
     if parts:
         redactor.hashed("", "key")  # a key is made once, before several processes ask for it
         job = together.Job(
-            ledger=desk.where, privacy=desk.settings.privacy, policy=redactor.policy, now=desk.now, spool="", parent=os.getpid()
+            ledger=desk.where, privacy=desk.settings.privacy, policy=redactor.policy, now=desk.now, spool="", parent=os.getpid(),
+            processes=number,
         )  # fmt: skip
         helped, again = together.take_in_parts(parts, job, grouping, number=number, on_progress=reading)
         taken.append(helped)

@@ -45,6 +45,7 @@ class Job:
     now: datetime
     spool: str
     parent: int
+    processes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +152,9 @@ def _helped(parts: Sequence[Part], job: Job, count: Synchronized[int]) -> Helped
     mixed: list[str] = []
     with Ledger.open(job.ledger, create=False, wait_s=120) as ledger:
         learning = scan.Learning(
-            share.load(ledger).learner(), language_of=Languages(), whole=job.policy is Policy.DROP, spool=spool
-        )
+            share.load(ledger).learner(), language_of=Languages(), whole=job.policy is Policy.DROP, spool=spool,
+            processes=job.processes,
+        )  # fmt: skip
         for part in parts:
             reading = PartReading(part, now=job.now)
             before = count.value

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fairlead.core.errors import InputError
-from fairlead.edge.app import billing, opened, scanning
+from fairlead.edge.app import Desk, billing, opened, scanning
 from fairlead.edge.app.first_page import first_page
 from fairlead.edge.cli import options, show
 from fairlead.edge.cli.report import write
@@ -62,9 +62,10 @@ def command(
     fairlead scan                         the table again, from the ledger
     fairlead scan logs/ --bill anthropic-june.csv
 
-    PATH is a file, a folder, or - for stdin; plain, .gz or .zst; one JSON object a line: OpenAI chat or embeddings,
-    Anthropic Messages, or Fairlead's own export (docs/log-formats.md). Reading a file twice adds nothing, so a scan that
-    was stopped is simply run again. A line that cannot be read is shown with its number and reason, and skipped.
+    PATH is a file, a folder, or - for stdin; plain, .gz, .zst or .zip: bodies and exports of OpenAI, Anthropic, Gemini,
+    LiteLLM, Langfuse, Helicone, Portkey, OpenTelemetry and others, told by what they hold (docs/log-formats.md). Reading
+    a file twice adds nothing, so a scan that was stopped is simply run again. A line that cannot be read is shown with its
+    number and reason, and skipped.
     Keys and secrets are taken out before anything is stored, personal data with --redact (docs/privacy.md).
 
     \b
@@ -89,32 +90,47 @@ def command(
     """
     with opened(ledger=ledger, config=config, create=bool(paths)) as desk:
         wanted = (currency or desk.settings.currency).upper()
-        if not paths:
-            survey = scanning.survey(desk, currency=wanted)
-            done = None
-        else:
-            with show.progress("scan", quiet=as_json) as tell:
-                done = scanning.run(
-                    desk, paths, currency=wanted, on_progress=tell, redact=options.policy(redact),
-                    processes=processes, on_expected=tell.expect,
-                )  # fmt: skip
-            survey = done.survey
-        where = desk.where
+        done = read(desk, paths, currency=wanted, redact=redact, processes=processes, quiet=as_json) if paths else None
+        survey = done.survey if done else scanning.survey(desk, currency=wanted)
         bill = billing.reconciled(desk, bills) if bills else None
         page = page or (None if as_json else Path(PAGE))
         html = render_first(first_page(desk, survey, done=done, bill=bill)) if page and survey.workloads else ""
     if page and html:
         write(page, html)
+    written = page if html else None
     if as_json:
-        options.print_json({**record(survey, done, bill), "page": str(page) if page and html else None})
+        options.print_json({**record(survey, done, bill), "page": None if written is None else str(written)})
     else:
-        show.scan(survey, done, where=where)
-        if bill is not None:
-            show.bill(bill)
-        if html:
-            show.say(f"First page: {page}")
+        tell(survey, done, bill, where=desk.where, page=written)
     if done is not None and done.taken.exchanges == 0:
         raise InputError(nothing_read(paths, done))
+
+
+def read(
+    desk: Desk, paths: tuple[str, ...], *, currency: str, redact: str | None, processes: int | None, quiet: bool
+) -> scanning.Scan:
+    """Read logs into the ledger, with a bar."""
+    with show.progress("scan", quiet=quiet) as bar:
+        return scanning.run(
+            desk, paths, currency=currency, on_progress=bar, redact=options.policy(redact),
+            processes=processes, on_expected=bar.expect,
+        )  # fmt: skip
+
+
+def tell(
+    survey: scanning.Survey,
+    done: scanning.Scan | None,
+    bill: Reconciliation | None,
+    *,
+    where: str,
+    page: Path | None,
+) -> None:
+    """Print the table, the bill and where the page went."""
+    show.scan(survey, done, where=where)
+    if bill is not None:
+        show.bill(bill)
+    if page is not None:
+        show.say(f"First page: {page}")
 
 
 def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:

@@ -1,8 +1,8 @@
 """Which workload a call belongs to, and how that is learnt from traffic as it passes.
 
 Calls are placed by a grouper that never changes while it is used, and learned from by another. Now and then the two come
-together with what other machines have learned: the state in the ledger is read, absorbs the news, grows, and is put back
-unless another machine was quicker; then the same is done on that machine's state. So an id is minted once, whoever minted it.
+together with what other machines have learned, in the state that the ledger keeps (`core.workload.share`): so an id is minted
+once, whoever minted it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from fairlead.core.errors import LedgerError
 from fairlead.core.nouns import Endpoint, Request, Workload
-from fairlead.core.workload import Grouper, LanguageOf
+from fairlead.core.workload import Grouper, LanguageOf, share
 from fairlead.edge.store import Ledger
-from fairlead.scan.workloads import STATE, described, kept
+from fairlead.scan.workloads import STATE, described
 
-_ATTEMPTS = 5
 _AT_ONCE = 500
 
 
@@ -94,15 +92,14 @@ class Placing:
 def load(ledger: Ledger) -> tuple[Grouper, bytes | None]:
     """The grouper in the ledger, and its state as data planes take it; `None` where nothing was ever linked."""
     state = ledger.state(STATE)
-    grouper, _ = kept(state)
-    return grouper, msgspec.json.encode(state["grouper"]) if isinstance(state, dict) else None
+    return share.kept(state), msgspec.json.encode(state["grouper"]) if isinstance(state, dict) else None
 
 
 def link(ledger: Ledger, placing: Placing, *, language_of: LanguageOf) -> Linked:
     """Bring what was learned into the shared state, and place by it from now on, also what had no place before."""
     news = placing.take_news()
     try:
-        grouper, state = _shared(ledger, news)
+        grouper = share.share(ledger, news)
     except BaseException:
         placing.give_back(news)
         raise
@@ -116,19 +113,7 @@ def link(ledger: Ledger, placing: Placing, *, language_of: LanguageOf) -> Linked
     fresh = {id_: endpoint for id_, endpoint in touched.items() if id_ not in known}
     found = [*_renamed(known, grouper), *described(ledger, grouper, fresh, language_of)]
     ledger.put_workloads(found, gone=gone)
-    return Linked(state=state, placed=placed, workloads=len(fresh))
-
-
-def _shared(ledger: Ledger, news: Grouper) -> tuple[Grouper, bytes]:
-    for _ in range(_ATTEMPTS):
-        state, mark = ledger.state_with_mark(STATE)
-        grouper, is_sorted = kept(state)
-        grouper.absorb(news)
-        grouper.link()
-        value = grouper.to_json()
-        if ledger.replace_state(STATE, {"grouper": value, "is_sorted": is_sorted}, mark=mark):
-            return grouper, msgspec.json.encode(value)
-    raise LedgerError(f"The workloads in the ledger {ledger.where} changed {_ATTEMPTS} times while they were linked.")
+    return Linked(state=msgspec.json.encode(grouper.to_json()), placed=placed, workloads=len(fresh))
 
 
 def _place_left(ledger: Ledger, grouper: Grouper) -> tuple[dict[str, Endpoint], int]:

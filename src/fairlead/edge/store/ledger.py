@@ -60,6 +60,9 @@ _ROWS_AT_ONCE = 5_000
 _EXCHANGES_AT_ONCE = 64  # bodies may be large
 _CHANGES_AT_ONCE = 5_000
 _EXPIRED_AT_ONCE = 500
+_UNLOCKED = 3
+"""How often a changed state is made while others may write, before they have to wait."""
+_STATE_OF = "SELECT value FROM state WHERE key = ?"
 _SCRUB_KEY = "ledger.scrub"
 
 
@@ -363,36 +366,28 @@ class Ledger:
 
     def state(self, name: str) -> JSON:
         """What was kept under this name; `None` when nothing was."""
-        rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
-        return decode(unpacker()(rows[0][0])) if rows else None
+        return _state_in(self._database.rows(_STATE_OF, (key(name),)))
 
     def set_state(self, name: str, value: JSON) -> None:
         """Keep a value under a name, in place of the one before."""
         with self._database.write() as transaction:
             _put_state(transaction, name, value)
 
-    def state_with_mark(self, name: str) -> tuple[JSON, bytes]:
-        """What was kept under a name, and a mark that tells whether it is still the same (see `replace_state`)."""
-        rows = self._database.rows("SELECT value FROM state WHERE key = ?", (key(name),))
-        return (decode(unpacker()(rows[0][0])), hash_of(rows[0][0])) if rows else (None, b"")
-
-    def replace_state(self, name: str, value: JSON, *, mark: bytes) -> bool:
-        """Keep a value in place of the one with this mark; false, and nothing done, when another has taken its place."""
-        with self._database.write() as transaction:
-            rows = transaction.rows("SELECT value FROM state WHERE key = ?", (key(name),))
-            if (hash_of(rows[0][0]) if rows else b"") != mark:
-                return False
-            _put_state(transaction, name, value)
-            return True
-
     def change_state(self, name: str, change: Callable[[JSON], JSON]) -> JSON:
         """Put what `change` makes of what is kept under this name in its place, and return it.
 
-        No other process writes meanwhile, so that nothing another one kept is lost.
+        Others may write while it is made; where one of them changed the same state, it is made anew of that, the last time
+        while nobody else writes. So nothing another process kept is lost; `change` may be called several times.
         """
+        for _ in range(_UNLOCKED):
+            rows = self._database.rows(_STATE_OF, (key(name),))
+            value = change(_state_in(rows))
+            with self._database.write() as transaction:
+                if transaction.rows(_STATE_OF, (key(name),)) == rows:
+                    _put_state(transaction, name, value)
+                    return value
         with self._database.write() as transaction:
-            rows = transaction.rows("SELECT value FROM state WHERE key = ?", (key(name),))
-            value = change(decode(unpacker()(rows[0][0])) if rows else None)
+            value = change(_state_in(transaction.rows(_STATE_OF, (key(name),))))
             _put_state(transaction, name, value)
         return value
 
@@ -710,6 +705,10 @@ def _postgres(url: str, *, create: bool, wait_s: float) -> Database:
     except ImportError as error:
         raise UsageError("A PostgreSQL ledger needs the extra: pip install 'fairlead[postgres]'.") from error
     return PostgresDatabase(url, create=create, wait_s=wait_s)
+
+
+def _state_in(rows: Sequence[Row]) -> JSON:
+    return decode(unpacker()(rows[0][0])) if rows else None
 
 
 def _put_state(transaction: Transaction, name: str, value: JSON) -> None:
