@@ -111,10 +111,13 @@ def plain_response(call: Call, *, limit: int = 64 * 1024 * 1024) -> bytes:
     form = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(call.encoding)
     if form is None:
         return call.response
-    try:
-        return zlib.decompressobj(form).decompress(call.response, limit)
-    except zlib.error:
-        return call.response
+    # What is called deflate is sent by some without the envelope that it should have.
+    for way in (form, -15) if form == 15 else (form,):
+        try:
+            return zlib.decompressobj(way).decompress(call.response, limit)
+        except zlib.error:
+            continue
+    return call.response
 
 
 LATENCY_BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import stat
 from random import Random
+from time import time_ns
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -23,6 +24,7 @@ from fairlead.edge.control.traces import Traces
 from fairlead.edge.operate_settings import CaptureSettings, LogSettings, TraceSettings, operate_settings
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.rollups import DAY_US, together
+from fairlead.edge.store.routing import Draw
 from fairlead.serve.frames import Ended, Protocol
 from fairlead.serve.snapshot import Snapshot
 
@@ -103,6 +105,33 @@ def test_calls_older_than_the_limit_go_and_their_sums_stay(ledger):
     assert swept.exchanges == 5
     assert ledger.size().exchanges == 5
     assert together(tally for _, tally in ledger.rollups(since_us=0, until_us=2**62)).calls == 10
+
+
+def test_what_guards_were_fed_goes_with_its_calls_unless_evidence_is_kept(ledger):
+    lot = capturing().read([call(call_id="old", started_us=STARTED_US - 9 * DAY_US), call(call_id="new")])
+    ledger.capture(lot.arrivals, lot.tallies)
+    ledger.routing.watch("w1", 1, "canary", [("old", {"n": 1}), ("new", {"n": 2})])
+    sweep_now(ledger, max_days=5.0)
+    assert len(ledger.routing.watched("w1", 1, "canary")) == 2
+    lot = capturing().read([call(call_id="old", started_us=STARTED_US - 9 * DAY_US)])
+    ledger.capture(lot.arrivals, lot.tallies)
+    sweep_now(ledger, max_days=5.0, keep_evidence=False)
+    assert ledger.routing.watched("w1", 1, "canary") == [{"n": 2}]
+
+
+def test_what_was_drawn_in_a_run_that_is_over_or_long_ago_is_forgotten(ledger):
+    def draw(run, unit):
+        [place] = ledger.routing.claim("w1", run, [Draw(unit, (unit,))])
+        return place is not None
+
+    assert draw(1, "a")
+    assert draw(2, "b")
+    assert sweep_now(ledger, max_days=None).claims == 1
+    assert (draw(2, "b"), draw(1, "a")) == (False, True)
+    later = time_ns() // 1000 + 2 * DAY_US
+    swept = asyncio.run(sweep(ledger, CaptureSettings(max_days=1.0), now_us=later, rest_s=0))
+    assert swept.claims == 2
+    assert draw(2, "b")
 
 
 def test_beyond_the_size_the_oldest_go_until_it_fits(ledger):

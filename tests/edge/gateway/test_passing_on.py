@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import socket
+import zlib
 
 import pytest
 
-from edge.gateway.world import CHAT, MESSAGE, STREAM, Talk, World, delta, run
-from fairlead.serve.frames import Ended, Protocol, plain_response
-from fairlead.serve.snapshot import RouteNow
+from edge.gateway.world import CHAT, MESSAGE, PATIENCE_S, STREAM, Talk, World, delta, ok, run
+from fairlead.serve.frames import Call, Ended, Protocol, plain_response
+from fairlead.serve.snapshot import RouteNow, Stage, TargetNow
 
 ODD = b'{ "model":"m",  "unknown":{"a":[1.50,1e3,"\\u00e9"]},\n"messages":[{"role":"user","content":"hi"}]}'
 
@@ -168,6 +171,91 @@ def test_a_packed_answer_passes_packed_and_is_told_with_its_packing() -> None:
             assert (call.encoding, plain_response(call)) == ("gzip", b'{"id":"x"}')
 
     run(main())
+
+
+def raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize("packed", [zlib.compress(b'{"id":"x"}'), raw_deflate(b'{"id":"x"}')])
+def test_a_deflated_answer_passes_as_it_is_and_is_read_for_the_record_with_its_envelope_or_without(
+    packed: bytes,
+) -> None:
+    async def main() -> None:
+        async def script(talk: Talk) -> None:
+            talk.whole(body=packed, fields="content-encoding: deflate\r\n")
+
+        async with World(scripts={"main": script}) as world:
+            got = await world.ask(fields="accept-encoding: deflate\r\n")
+            assert (got.body, got.headers["content-encoding"]) == (packed, "deflate")
+            assert plain_response(await world.heard.next()) == b'{"id":"x"}'
+
+    run(main())
+
+
+def test_a_packing_that_nobody_asked_for_and_the_record_cannot_undo_passes_as_it_is() -> None:
+    async def main() -> None:
+        async def script(talk: Talk) -> None:
+            talk.whole(body=b"\x0b\x02brotli", fields="content-encoding: br\r\n")
+
+        async with World(scripts={"main": script}) as world:
+            got = await world.ask(fields="accept-encoding: br\r\n")
+            assert world.main.asked[0].headers["accept-encoding"] == "identity"
+            assert (got.body, got.headers["content-encoding"]) == (b"\x0b\x02brotli", "br")
+            call = await world.heard.next()
+            assert (call.encoding, plain_response(call)) == ("br", b"\x0b\x02brotli")
+
+    run(main())
+
+
+def test_trailers_end_an_answer_like_any_other_end_and_are_not_passed_on() -> None:
+    async def main() -> None:
+        async def script(talk: Talk) -> None:
+            talk.stream("trailer: x-sum\r\n")
+            talk.event({"a": 1})
+            talk.send(b"0\r\nx-sum: 7\r\n\r\n")
+
+        async with World(scripts={"main": script}) as world:
+            for _ in range(2):  # over the same connections
+                got = await world.ask(STREAM)
+                assert (got.events, "trailer" in got.headers) == ([{"a": 1}], False)
+            assert world.main.connections == 1
+
+    run(main())
+
+
+def test_with_every_call_shadowed_the_whole_answer_is_with_the_caller_before_anybody_hears_of_the_shadow() -> None:
+    """Whoever asks the shadow knows of a call by its frame alone, and while the frame is handed over nothing else can run here."""
+    seen: list[bytes] = []
+
+    async def main() -> None:
+        candidate = TargetNow(upstream="spare", candidate_id="c1")
+        route = RouteNow(workload_id="", stage=Stage.SHADOW, candidate=candidate, shadow_share=1.0)
+        async with World(scripts={"main": ok, "spare": ok}, route=route) as world:
+            loop = asyncio.get_running_loop()
+            with socket.socket() as caller:
+                caller.setblocking(False)
+                await loop.sock_connect(caller, ("127.0.0.1", world.port))
+                keep = world.heard.call
+
+                def told(call: Call) -> None:
+                    caller.settimeout(PATIENCE_S)  # reads what the kernel holds for the caller; this loop stands still
+                    seen.append(caller.recv(65536))
+                    caller.setblocking(False)
+                    assert call.pair_wanted
+                    keep(call)
+
+                world.heard.call = told  # type: ignore[method-assign]
+                for number in range(1, 4):
+                    body = json.dumps(CHAT).encode()
+                    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+                    await loop.sock_sendall(caller, head.encode() + body)
+                    await world.heard.next(number)
+            assert world.upstreams["spare"].asked == []
+
+    run(main())
+    assert [each.endswith(b'{"ok":1}') for each in seen] == [True, True, True]
 
 
 def test_a_packed_stream_with_usage_asked_for_comes_unpacked() -> None:

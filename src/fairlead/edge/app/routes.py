@@ -216,6 +216,12 @@ class RouteBook:
             salt=route.salt or digest([route.workload_id, self.now], size=8),
         )
         grading = grading_of(made, workload, self.ledger, told=bool(chosen.grader or chosen.labels))
+        if grading.off and chosen.start is Start.SHADOW:
+            raise UsageError(
+                f"A shadow of {workload.name!r} would prove nothing: good answers of it seldom agree word for word, and judges are"
+                f' not asked about live ones. Name a grader in [serve.routes."{workload.name}"], or set start = "canary" there'
+                " to go on the pilot's evidence with the guardrails alone."
+            )
         return replace(made, allowance=grading.allowance)
 
     def by_hand(self, workload_id: str, event: Event, *, who: str, why: str, change: Change | None = None) -> Moved:
@@ -293,7 +299,10 @@ def _apply(
         return why_not
     begun = begun_from(desk, design, upstreams=upstreams)
     who = who or f"plan of {plan.made_at:%Y-%m-%d %H:%M}"
-    steps = [book.start(workload, begun, by=By.PLAN, who=who, why="the plan says to move it").step]
+    try:
+        steps = [book.start(workload, begun, by=By.PLAN, who=who, why="the plan says to move it").step]
+    except UsageError as error:
+        return str(error).rstrip(".")
     if book.settings.of_workload(workload).start is Start.CANARY and may_split(workload):
         moved = book.try_to(workload.id, proven(design, desk.ledger.pairs(design.id), at=book.now))
         steps += [] if moved is None else [moved.step]

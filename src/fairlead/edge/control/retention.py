@@ -21,14 +21,16 @@ class Swept:
     exchanges: int = 0
     bodies: int = 0
     replies: int = 0
+    claims: int = 0
     short: bool = False
 
 
 async def sweep(ledger: Ledger, settings: CaptureSettings, *, now_us: int, rest_s: float = _REST_S) -> Swept:
     """Take out what the settings let go."""
     swept = Swept()
-    if settings.max_days is not None:
-        before = now_us - round(settings.max_days * DAY_US)
+    before = None if settings.max_days is None else now_us - round(settings.max_days * DAY_US)
+    swept.claims = await asyncio.to_thread(lambda: ledger.routing.expire_claims(before_us=before))
+    if before is not None:
         await _take_out(ledger, settings, swept, before_us=before, rest_s=rest_s)
     if settings.max_gb is not None:
         await _shrink(ledger, settings, swept, most=round(settings.max_gb * _GB), rest_s=rest_s)

@@ -29,7 +29,7 @@ class Expired:
 def expire(transaction: Transaction, *, before_us: int | None, after: int, evidence: bool) -> Expired:
     """Take out the next batch of captured exchanges, oldest first: those before a moment, or (`None`) any.
 
-    `evidence` keeps what a pilot drew.
+    `evidence` keeps what a pilot drew, and what guards were fed (numbers without text).
     """
     old = "" if before_us is None else " AND started_us < ?"
     sql = f"SELECT seq, id, request_body, response_body FROM exchanges WHERE seq > ? AND served IS NOT NULL{old} ORDER BY seq LIMIT ?"
@@ -44,6 +44,8 @@ def expire(transaction: Transaction, *, before_us: int | None, after: int, evide
     transaction.change_each("INSERT INTO loose VALUES (?)", [(body,) for row in going for body in row[2:]])
     exchanges = transaction.change_each("DELETE FROM exchanges WHERE seq = ?", [(row[0],) for row in going])
     transaction.change_each("DELETE FROM judgements WHERE exchange_id = ?", [(row[1],) for row in going])
+    if not evidence:
+        transaction.change_each("DELETE FROM watched WHERE exchange_id = ?", [(row[1],) for row in going])
     bodies = erase_loose_bodies(transaction)
     transaction.change("DROP TABLE loose")
     return Expired(exchanges=exchanges, bodies=bodies, after=found[-1][0], looked=True)

@@ -10,6 +10,7 @@ state that several processes feed is read and written in one transaction, so tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import time_ns
 from typing import NamedTuple
 
 from fairlead.core.nouns import JSON
@@ -188,9 +189,23 @@ class RouteTables:
         return bool(transaction.rows(sql, (key(workload_id), run, *units)))
 
     def _take(self, transaction: Transaction, workload_id: str, run: int, units: Sequence[str]) -> None:
-        sql = "INSERT INTO claims (workload_id, run, unit, is_first) VALUES (?, ?, ?, ?)"
-        rows: list[Row] = [(key(workload_id), run, unit, not place) for place, unit in enumerate(dict.fromkeys(units))]
+        sql = "INSERT INTO claims (workload_id, run, unit, is_first, at_us) VALUES (?, ?, ?, ?, ?)"
+        at_us = time_ns() // 1000
+        units = list(dict.fromkeys(units))
+        rows: list[Row] = [(key(workload_id), run, unit, not place, at_us) for place, unit in enumerate(units)]
         transaction.change_each(sql, rows)
+
+    def expire_claims(self, *, before_us: int | None) -> int:
+        """Forget what was drawn in runs that are over, and what was drawn before a moment; how much that was.
+
+        A conversation that old may be drawn once more. What was drawn for a pilot stays in its draws.
+        """
+        sql = (
+            "DELETE FROM claims WHERE at_us < ? OR run <"
+            " (SELECT max(newer.run) FROM claims AS newer WHERE newer.workload_id = claims.workload_id)"
+        )
+        with self._database.write() as transaction:
+            return transaction.change(sql, (0 if before_us is None else before_us,))
 
     def undone(self, pilot_id: str) -> list[tuple[int, str]]:
         """The draws of a pilot that have no pair: position and exchange."""

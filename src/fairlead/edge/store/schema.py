@@ -260,6 +260,7 @@ claims = sa.Table(
     sa.Column("run", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("unit", sa.Text, primary_key=True),
     sa.Column("is_first", sa.Boolean, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -190,6 +190,7 @@ def _routes() -> None:
         *_of_a_run(),
         sa.Column("unit", sa.Text(), nullable=False),
         sa.Column("is_first", sa.Boolean(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workload_id", "run", "unit", name="pk_claims"),
         sqlite_with_rowid=False,
     )
