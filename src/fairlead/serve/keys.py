@@ -97,6 +97,11 @@ def rotated(key: KeyNow, *, new_hash: str, old_until_us: int) -> tuple[KeyNow, K
     return msgspec.structs.replace(key, hash=new_hash), msgspec.structs.replace(key, expires_us=old)
 
 
+def is_over(key: KeyNow, now_us: int) -> bool:
+    """Return whether a key has expired."""
+    return key.expires_us is not None and key.expires_us <= now_us
+
+
 def secrets_in(authorization: bytes, api_key: bytes) -> list[bytes]:
     """Return the Fairlead keys that a request brings, in either header and in any spelling of the scheme.
 
@@ -110,7 +115,7 @@ def secrets_in(authorization: bytes, api_key: bytes) -> list[bytes]:
 
 
 UNKNOWN: Final = Refusal(401, "invalid_key", "This Fairlead key is not known here, or was revoked.")
-_EXPIRED: Final = Refusal(401, "expired_key", "This Fairlead key has expired.")
+EXPIRED: Final = Refusal(401, "expired_key", "This Fairlead key has expired.")
 _TWO: Final = Refusal(401, "two_keys", "Two different Fairlead keys came in one request; send one of them.")
 
 
@@ -156,8 +161,8 @@ class Keys:
         key = self._by_hash.get(sha256(secret).digest()) if len(secret) <= LONGEST else None
         if key is None:
             return UNKNOWN
-        if key.expires_us is not None and key.expires_us <= now_us:
-            return _EXPIRED
+        if is_over(key, now_us):
+            return EXPIRED
         return key
 
     def admit(self, key: KeyNow, *, model: str, body_bytes: int, now_s: float, now_us: int) -> Refusal | None:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 
 _WAITING_FOR_A_STEP = 2_000
 _REOPEN_S = 1.0
+_LEDGER_MB = 8
 _LOOK_AROUND_S = 1.0
 
 
@@ -120,6 +121,7 @@ class OpenLedger:
                 raise self._problem
             try:
                 self._ledger = Ledger.open(self.where)
+                self._ledger.spare_memory(most_mb=_LEDGER_MB)
             except LedgerError as error:
                 self._problem, self._next = error, monotonic() + _REOPEN_S
                 raise

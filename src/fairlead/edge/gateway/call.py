@@ -20,6 +20,7 @@ from fairlead.core.errors import Untranslatable
 from fairlead.edge.gateway import answers, bodies, events, repair
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import UnreadableBodyError, View
+from fairlead.edge.gateway.front import LastHead
 from fairlead.edge.gateway.heads import Labels, passed_on, request_head, response_head, said_anew
 from fairlead.edge.gateway.placing import NOWHERE, Place
 from fairlead.edge.gateway.shaping import Shaped, estimated_count, shape
@@ -322,16 +323,28 @@ class Call:
         return shaped
 
     def _request(self, shaped: Shaped, upstream: Upstream, replica: Replica) -> bytes:
-        head = request_head(
-            self.incoming,
-            after_base=shaped.path or self._place.after_base,
-            origin=replica.origin,
-            authorization=self._plane.authorization(self, upstream),
-            is_known_place=upstream.now.caller_key and shaped.crossing is None,
-            as_sent=shaped.is_as_sent,
-            is_plain=self.view.is_stream or shaped.crossing is not None or self._judges,
-            speaks_anthropic=upstream.now.dialect == "anthropic",
-        )
+        incoming, front = self.incoming, self._front
+        after_base = shaped.path or self._place.after_base
+        is_plain = self.view.is_stream or shaped.crossing is not None or self._judges
+        crosses = shaped.crossing is not None
+        # An upstream is another object whenever its key or its address may be another; so is a caller's key.
+        made_of = (upstream, replica, incoming.key, after_base, incoming.query, shaped.is_as_sent, is_plain, crosses)
+        last = front.last_head if front is not None else None
+        if last is not None and last.made_of == made_of and last.fields == incoming.fields:
+            head = last.head
+        else:
+            head = request_head(
+                incoming,
+                after_base=after_base,
+                origin=replica.origin,
+                authorization=self._plane.authorization(self, upstream),
+                is_known_place=upstream.now.caller_key and not crosses,
+                as_sent=shaped.is_as_sent,
+                is_plain=is_plain,
+                speaks_anthropic=upstream.now.dialect == "anthropic",
+            )
+            if front is not None:
+                front.last_head = LastHead(made_of, incoming.fields, head)
         if self._place.method != b"POST":
             return head + b"\r\n"
         return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(shaped.body), shaped.body)

@@ -8,8 +8,9 @@ come before the answer to the last one (pipelining) wait their turn, and while o
 from __future__ import annotations
 
 import asyncio
+from hmac import compare_digest
 from time import monotonic
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import httptools
 
@@ -20,6 +21,7 @@ from fairlead.edge.gateway.paths import HEALTH, Place, place_of, served
 if TYPE_CHECKING:
     from fairlead.edge.gateway.call import Call
     from fairlead.edge.gateway.plane import Plane
+    from fairlead.serve.keys import Keys
     from fairlead.serve.snapshot import KeyNow
 
 _ONCE: Final = frozenset({b"authorization", b"x-api-key", b"host", b"content-type", b"content-encoding", b"expect"})
@@ -70,12 +72,33 @@ class Incoming:
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
+class Gated(NamedTuple):
+    """What a connection brought that opened the gate, and the keys that held then: the same again need not be hashed again."""
+
+    authorization: bytes
+    api_key: bytes
+    keys: Keys
+    key: KeyNow
+
+    def is_same(self, authorization: bytes, api_key: bytes) -> bool:
+        """Whether a request brings the same, asked in a way that takes as long whatever it brings."""
+        return compare_digest(self.authorization, authorization) and compare_digest(self.api_key, api_key)
+
+
+class LastHead(NamedTuple):
+    """The head that was sent upstream for the last request of a connection, and all that it was made of."""
+
+    made_of: tuple[object, ...]
+    fields: list[tuple[bytes, bytes]]
+    head: bytes
+
+
 class Front(asyncio.Protocol):
     """One connection of a caller. Its `on_…` methods are called by the parser."""
 
     __slots__ = (
         "_closing", "_discarded", "_head_bytes", "_in_head", "_incoming", "_looping", "_parser", "_plane", "_ready",
-        "_reading", "call", "deadline", "is_slow", "transport",
+        "_reading", "call", "deadline", "gated", "is_slow", "last_head", "transport",
     )  # fmt: skip
 
     def __init__(self, plane: Plane) -> None:
@@ -93,6 +116,8 @@ class Front(asyncio.Protocol):
         self._closing = False
         self._discarded = 0
         self._reading = True
+        self.gated: Gated | None = None
+        self.last_head: LastHead | None = None
 
     # Called by asyncio
 
@@ -204,7 +229,10 @@ class Front(asyncio.Protocol):
                 status=400, code="given_twice", message=f"The field {low.decode('latin-1')} is given twice."
             )
         incoming.known[low] = value
-        incoming.fields.append((low, value))
+        if (
+            low != b"content-length"
+        ):  # ours is written anew, and without it the fields of one caller are mostly the same
+            incoming.fields.append((low, value))
         incoming.head_bytes += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
@@ -251,7 +279,7 @@ class Front(asyncio.Protocol):
             took = place.method.decode()
             asked = incoming.method.decode("latin-1")
             return Problem(status=405, code="method", message=f"{asked} is not taken here; use {took}.")
-        problem = self._plane.gate(incoming)
+        problem = self._plane.gate(incoming, self)
         if problem is not None:
             return problem
         length = incoming.known.get(b"content-length")

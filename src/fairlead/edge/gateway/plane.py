@@ -19,6 +19,7 @@ import msgspec
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import opening, tokens_in
 from fairlead.edge.gateway.call import Call
+from fairlead.edge.gateway.front import Gated
 from fairlead.edge.gateway.heads import Labels
 from fairlead.edge.gateway.health import Health
 from fairlead.edge.gateway.link import Link
@@ -29,7 +30,7 @@ from fairlead.serve import frames
 from fairlead.serve.counts import Counts, board_bytes
 from fairlead.serve.decide import Routes, conversation_of
 from fairlead.serve.frames import LATENCY_BOUNDS_S, Counters, Protocol
-from fairlead.serve.keys import UNKNOWN, Keys, Refusal
+from fairlead.serve.keys import EXPIRED, UNKNOWN, Keys, Refusal, is_over
 from fairlead.serve.snapshot import Snapshot, Stage, TargetNow
 
 if TYPE_CHECKING:
@@ -157,16 +158,25 @@ class Plane:
         """A caller is gone."""
         self._fronts.discard(front)
 
-    def gate(self, incoming: Incoming) -> Problem | None:
+    def gate(self, incoming: Incoming, front: Front | None = None) -> Problem | None:
         """Who is calling: decided on the head, for every path alike; what is not allowed is refused."""
         api_key = incoming.known.get(b"x-api-key", b"")
         authorization = incoming.known.get(b"authorization", b"")
-        found = self._keys.find(authorization, api_key, now_us=time_ns() // 1000)
+        now_us = time_ns() // 1000
+        known = front.gated if front is not None else None
+        if known is not None and known.keys is self._keys and known.is_same(authorization, api_key):
+            if is_over(known.key, now_us):
+                return problem_of(EXPIRED)
+            incoming.key = known.key
+            return None
+        found = self._keys.find(authorization, api_key, now_us=now_us)
         if isinstance(found, Refusal):
             if found is UNKNOWN and not self._is_told and self.link is not None:
                 incoming.is_pending = True
                 return None
             return problem_of(found)
+        if front is not None and found is not None:
+            front.gated = Gated(authorization, api_key, self._keys, found)
         incoming.key = found
         incoming.own_key = found is None and bool(authorization or api_key)
         if found is None and self.snapshot.require_key:

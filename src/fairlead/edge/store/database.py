@@ -75,6 +75,10 @@ class Database(Protocol):
         """One transaction: kept when the block ends, undone when it raises."""
         ...
 
+    def spare_memory(self, *, most_mb: int) -> None:
+        """Hold at most so much of the ledger in this process's memory."""
+        ...
+
     def erasing(self) -> None:
         """Make ready for a transaction whose deletions must leave nothing behind."""
         ...

@@ -143,6 +143,10 @@ class Ledger:
         """The ledger as the user named it, without a password."""
         return self._database.where
 
+    def spare_memory(self, *, most_mb: int) -> None:
+        """Hold at most so much of the ledger in this process's memory."""
+        self._database.spare_memory(most_mb=most_mb)
+
     def close(self) -> None:
         """Let go of the ledger."""
         self._database.close()

@@ -115,6 +115,9 @@ class PostgresDatabase:
                     connection.execute("ROLLBACK")
                 raise
 
+    def spare_memory(self, *, most_mb: int) -> None:
+        """The server's memory is its own."""
+
     def erasing(self) -> None:
         """Nothing to make ready: `scrub` writes the tables anew."""
 

@@ -154,6 +154,11 @@ class SqliteDatabase:
                         self._connection.execute("ROLLBACK")
                 raise
 
+    def spare_memory(self, *, most_mb: int) -> None:
+        """Hold at most so much of the file in memory: for a process that runs all day and seldom reads."""
+        with self._lock:
+            self._connection.execute(f"PRAGMA cache_size = {-1024 * most_mb:d}")
+
     def erasing(self) -> None:
         """Have SQLite overwrite what it deletes."""
         with self._lock:
