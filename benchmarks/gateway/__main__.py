@@ -371,10 +371,12 @@ def starts(folder: Path, given: argparse.Namespace) -> None:
 def _start(command: list[str], port: int, folder: Path, environ: dict[str, str]) -> float:
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until_answers(port)
-    took = time.monotonic() - began
-    time.sleep(1.0)
-    end(process)
+    try:
+        until_answers(port)
+        took = time.monotonic() - began
+        time.sleep(1.0)
+    finally:
+        end(process)
     return took
 
 

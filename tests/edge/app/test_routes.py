@@ -12,11 +12,12 @@ from edge.store.samples import exchange
 from fairlead.core.errors import UsageError
 from fairlead.core.nouns import Candidate, Category, CategoryGuess, Endpoint, Workload
 from fairlead.core.redact import DataClass
-from fairlead.edge.app.routes import Begun, RouteBook, guards_name, is_local, only_by_class, upstream_of
+from fairlead.edge.app.routes import Begun, RouteBook, guards_name, only_by_class, upstream_of
 from fairlead.edge.config import PrivacySettings, Settings
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings
 from fairlead.edge.store import Ledger
 from fairlead.serve.guard import Guards
+from fairlead.serve.near import is_local
 from fairlead.serve.routing import By, Event, Happened, Route
 from fairlead.serve.snapshot import Stage, UpstreamNow
 

@@ -12,11 +12,13 @@ import pytest
 
 from edge.gateway.world import CHAT, MESSAGE, STREAM, Talk, World, delta, ok, run
 from fairlead.core.workload import Grouper
+from fairlead.edge.gateway import plane as plane_module
 from fairlead.edge.gateway.placing import Placing
+from fairlead.edge.gateway.upstreams import key_of
 from fairlead.serve.frames import Ended, Protocol, Served
 from fairlead.serve.keys import new_key
 from fairlead.serve.reading import asked as read
-from fairlead.serve.snapshot import KeyNow, RouteNow, Stage, TargetNow
+from fairlead.serve.snapshot import KeyNow, RouteNow, Stage, TargetNow, UpstreamNow
 
 KEY = new_key(bytes(range(32)))
 OTHER = new_key(bytes(range(1, 33)))
@@ -125,6 +127,60 @@ def test_a_missing_operators_key_is_said() -> None:
             got = await world.ask(fields=OURS)
             assert (got.status, got.json["error"]["code"]) == (503, "no_key")
             assert "NO_SUCH_KEY" in got.json["error"]["message"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "used"),
+    [
+        ("https://api.example.com/v1", "sk-1234", None),
+        ("https://api.example.com/v1", "your-api-key-here", None),
+        ("https://api.example.com/v1", "sk-proj-Zk2mVw7TtLx0Rb9QnYc4", "sk-proj-Zk2mVw7TtLx0Rb9QnYc4"),
+        ("http://127.0.0.1:8000/v1", "EMPTY", "EMPTY"),
+    ],
+)
+def test_a_sample_key_of_the_operator_counts_as_none_but_for_an_upstream_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, url: str, secret: str, used: str | None
+) -> None:
+    monkeypatch.setenv("OPERATOR_KEY", secret)
+    assert key_of(UpstreamNow(name="x", urls=(url,), key_env="OPERATOR_KEY")) == used
+
+
+def test_a_key_that_was_closed_or_has_expired_opens_nothing_on_a_connection_that_is_open() -> None:
+    async def main() -> None:
+        async with World(snapshot={"keys": (key(),), "require_key": True}) as world:
+            caller = await world.caller()
+            for number, keys in enumerate(((key(),), (key(),), (), (key(expires_us=1),))):
+                world.plane.take(msgspec.structs.replace(world.plane.snapshot, version=number, keys=keys))
+                caller.post(json.dumps(CHAT).encode(), fields=OURS)
+                assert (await caller.answer()).status == (200 if number < 2 else 401)
+            assert len(world.main.asked) == 2
+
+    run(main())
+
+
+def test_a_key_that_expires_between_two_requests_of_a_connection_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with World(snapshot={"keys": (key(expires_us=2_000_000),)}) as world:
+            caller = await world.caller()
+            for now_us, status in ((1_000_000, 200), (1_500_000, 200), (2_000_000, 401)):
+                monkeypatch.setattr(plane_module, "time_ns", lambda now_us=now_us: now_us * 1000)
+                caller.post(json.dumps(CHAT).encode(), fields=OURS)
+                assert (await caller.answer()).status == status
+
+    run(main())
+
+
+def test_the_head_of_a_request_that_differs_from_the_last_one_is_its_own() -> None:
+    async def main() -> None:
+        async with World() as world:
+            caller = await world.caller()
+            for fields in ("x-a: 1\r\n", "x-a: 1\r\n", "x-a: 2\r\n", OWN, ""):
+                caller.post(json.dumps(CHAT).encode(), fields=fields)
+                assert (await caller.answer()).status == 200
+            heads = [(each.headers.get("x-a"), "authorization" in each.headers) for each in world.main.asked]
+            assert heads == [("1", False), ("1", False), ("2", False), (None, True), (None, False)]
 
     run(main())
 

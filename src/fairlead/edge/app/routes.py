@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from fairlead.core.errors import LedgerError, UsageError
 from fairlead.core.ids import digest
@@ -28,6 +26,7 @@ from fairlead.edge.store.codec import microseconds, record
 from fairlead.pilot.result import quantile
 from fairlead.serve.current import NO_UPSTREAM
 from fairlead.serve.guard import Guards, Terms
+from fairlead.serve.near import is_local
 from fairlead.serve.routing import By, Event, Happened, Moved, Route, Transition, after, refusal
 from fairlead.serve.snapshot import Stage, UpstreamNow
 
@@ -373,20 +372,6 @@ def upstream_of(candidate: Candidate, *, upstreams: Sequence[UpstreamNow], setti
         if address(entry.endpoint).base_url == base:
             return name
     return address(candidate.endpoint).host
-
-
-def is_local(upstream: UpstreamNow) -> bool:
-    """Whether every address of an upstream is this machine or a private network, as written."""
-    return all(_is_near(urlsplit(url).hostname or "") for url in upstream.urls)
-
-
-def _is_near(host: str) -> bool:
-    if host in {"localhost", ""} or host.endswith((".localhost", ".internal", ".local")):
-        return host != ""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return False
 
 
 def only_by_class(

@@ -333,7 +333,8 @@ class Plane:
             if not self.may_ask(call, upstream):
                 where = upstream.now.key_env or upstream.now.key_file
                 message = (
-                    f"No key for the upstream {target.upstream!r} is known to the gateway; its operator sets {where}."
+                    f"No key for the upstream {target.upstream!r} is known to the gateway; its operator sets {where} (a sample"
+                    " key does not count)."
                     if call.incoming.key is not None
                     else f"Your own key was not meant for the upstream {target.upstream!r}; a Fairlead key is needed here."
                 )

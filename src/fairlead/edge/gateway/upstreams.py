@@ -14,6 +14,8 @@ from typing import Final
 
 from fairlead.edge.gateway.lines import Origin
 from fairlead.serve.frames import Breaker, ReplicaSeen
+from fairlead.serve.keys import is_sample
+from fairlead.serve.near import is_local
 from fairlead.serve.snapshot import UpstreamNow
 
 FAILURES: Final = 5
@@ -152,7 +154,10 @@ def base_url(url: str) -> str:
 
 
 def key_of(upstream: UpstreamNow) -> str | None:
-    """The operator's key for an upstream, from the variable or the file that is named; `None` where there is none."""
+    """The operator's key for an upstream, from the variable or the file that is named; `None` where there is none.
+
+    A sample key counts as none, but for an upstream of one's own, which often wants any word at all.
+    """
     found = os.environ.get(upstream.key_env, "") if upstream.key_env else ""
     if not found and upstream.key_file:
         try:
@@ -160,4 +165,6 @@ def key_of(upstream: UpstreamNow) -> str | None:
         except OSError:
             return None
     found = found.strip()
-    return found if found and found.isascii() and found.isprintable() and " " not in found else None
+    if not found.isascii() or not found.isprintable() or " " in found:
+        return None
+    return None if not found or (is_sample(found) and not is_local(upstream)) else found
