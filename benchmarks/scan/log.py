@@ -72,7 +72,8 @@ def row(sent: Sent, rules: list[str], fill: Fill, number: int) -> dict[str, obje
     request = sent.request if sent.request.endpoint is Endpoint.EMBEDDINGS else longer(sent.request, rules, fill)
     body = body_of(request, model=request.model)
     tokens = len(msgspec.json.encode(body)) // 4
-    answer: dict[str, object] = {"id": f"chatcmpl-{number:010x}", "object": "chat.completion", "model": f"{request.model}-2024-08-06", "created": int(sent.at.timestamp())}  # fmt: skip
+    model = request.model if request.endpoint is Endpoint.EMBEDDINGS else f"{request.model}-2024-08-06"
+    answer: dict[str, object] = {"id": f"chatcmpl-{number:010x}", "object": "chat.completion", "model": model, "created": int(sent.at.timestamp())}  # fmt: skip
     if request.endpoint is Endpoint.EMBEDDINGS:
         answer |= {"object": "list", "data": [{"embedding": [0.25] * 64, "index": 0}], "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}  # fmt: skip
     else:

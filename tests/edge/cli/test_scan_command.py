@@ -107,7 +107,20 @@ def test_an_unknown_model_costs_an_unknown_amount_never_nothing(run: Run, bare: 
     shown = run("scan").out
     assert "unknown" in shown
     assert "30 calls have no known cost" in shown
+    assert "Add prices to fairlead.toml" in shown
     assert "$0.00" not in shown
+
+
+def test_a_log_of_less_than_a_day_says_what_it_cost_itself_and_asks_for_no_price_where_usage_is_missing(
+    run: Run, bare: Path
+) -> None:
+    row, bare_row = office_log()[:2]
+    bare_row = {**bare_row, "started_at": row["started_at"], "response": {**bare_row["response"], "usage": None}}
+    shown = run("scan", write_lines(bare / "log.jsonl", [row, bare_row])).out
+    told = " ".join(shown.split())
+    assert "the log covers less than a day. The log's own calls cost" in told
+    assert "1 call has no known cost and is not in the sums (+): usage not recorded (1)." in told
+    assert "Add prices" not in told
 
 
 def test_a_price_of_ones_own_makes_the_cost_known(run: Run, bare: Path) -> None:

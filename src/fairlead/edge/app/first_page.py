@@ -12,7 +12,7 @@ from fairlead.core.moves import DAYS_A_MONTH
 from fairlead.core.nouns import Category, Endpoint, Money, TokenPrice
 from fairlead.core.redact import DataClass
 from fairlead.edge.app.desk import Desk
-from fairlead.edge.app.scanning import FoundWorkload, Scan, Survey
+from fairlead.edge.app.scanning import FoundWorkload, Scan, Survey, price_advice
 from fairlead.edge.currency import rates
 from fairlead.edge.report import FirstPage, PageBill, PageWorkload
 
@@ -186,7 +186,7 @@ def _not_in_the_sums(survey: Survey) -> Iterator[str]:
             for reason, calls in each.spend_unknown_reasons.items():
                 reasons[reason] = reasons.get(reason, 0) + calls
         told = "; ".join(f"{reason} ({calls:,})" for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4])
-        yield f"{unpriced:,} calls have no known cost and are in no sum: {told}. Add prices to fairlead.toml under [prices]."
+        yield f"{unpriced:,} calls have no known cost and are in no sum: {told}.{price_advice(reasons)}"
     tried = sum(each.by_candidate for each in survey.workloads)
     if tried:
         yield f"{tried:,} calls were answered by a candidate through the gateway; spend, tokens and latency are those of the others."

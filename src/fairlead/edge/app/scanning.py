@@ -17,6 +17,7 @@ from fairlead.core.redact import DataClass, Policy
 from fairlead.edge.app import together
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import redactor_for
+from fairlead.edge.catalog.prices import NO_USAGE
 from fairlead.edge.currency import rates
 from fairlead.edge.language import Languages
 from fairlead.edge.sources import read
@@ -250,6 +251,11 @@ def cost_of(desk: Desk, row: ExchangeRow) -> scan.Cost:
     """What an exchange cost at its own date."""
     priced = desk.prices.cost_of(row.model, row.provider, row.usage, row.started_at, tier=row.tier)
     return scan.Cost(money=priced.money, reason=priced.reason, assumed_date=priced.assumed_date)
+
+
+def price_advice(reasons: Iterable[str]) -> str:
+    """What to do about calls that have no known cost; nothing, where no price would help."""
+    return " Add prices to fairlead.toml under [prices]." if any(reason != NO_USAGE for reason in reasons) else ""
 
 
 def months_of(log: LogSpan | None) -> tuple[Decimal | None, str]:

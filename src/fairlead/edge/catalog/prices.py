@@ -57,6 +57,8 @@ _OTHER_HOSTS: Mapping[str, str] = {
 }
 _SAME: Mapping[str, str] = {"together_ai": "together", "fireworks_ai": "fireworks", "jina_ai": "jina", "xai": "x-ai"}
 
+NO_USAGE = "usage not recorded"
+"""The reason why a call has no cost that no price would help."""
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 200
 _MEMORY = 50_000
@@ -296,13 +298,13 @@ class Prices:
 def _cost_of_usage(found: _Found, usage: Usage) -> tuple[Money | None, str]:
     if found.ours is not None:
         money = cost(usage, found.ours)
-        return money, "" if money else "usage not recorded"
+        return money, "" if money else NO_USAGE
     tokens = usage.input
     if tokens is None:
-        return None, "usage not recorded"
+        return None, NO_USAGE
     rates = next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
     if usage.visible is None and rates.visible is not None:
-        return None, "usage not recorded"
+        return None, NO_USAGE
     if usage.output and rates.visible is None:
         return None, "no price for output tokens"
     return Money(amount=rates.cost(usage)), ""

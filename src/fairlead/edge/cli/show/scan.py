@@ -41,12 +41,17 @@ def opening(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) 
     """The first sentence: how much was read, over which time."""
     period = f", {days(survey.span)}" if survey.span else ""
     if done is None:
-        return Text(f"{survey.exchanges:,} exchanges in {where}{period}.")
+        return Text(f"{many(survey.exchanges, 'exchange')} in {where}{period}.")
     taken = done.taken
     known = taken.exchanges - taken.new
     already = f" ({known:,} of them known already)" if known else ""
-    skipped = f"; {taken.skipped:,} lines skipped" if taken.skipped else ""
-    return Text(f"Read {taken.exchanges:,} exchanges{already}{period}{skipped}. Kept in {where}.")
+    skipped = f"; {many(taken.skipped, 'line')} skipped" if taken.skipped else ""
+    return Text(f"Read {many(taken.exchanges, 'exchange')}{already}{period}{skipped}. Kept in {where}.")
+
+
+def many(number: int, what: str) -> str:
+    """So many of something: `1 line`, `2 lines`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def days(span: LogSpan) -> str:
@@ -106,7 +111,9 @@ def total_per_month(survey: scanning.Survey) -> str:
 def notes(survey: scanning.Survey) -> Iterator[str]:
     """What a reader must know about the figures."""
     if survey.month_unknown and survey.workloads:
-        yield f"Spend per month is unknown: {survey.month_unknown}."
+        spent = [w.spend for w in survey.workloads if w.spend is not None]
+        whole = f" The log's own calls cost {amount(sum(spent, Decimal(0)), survey.rates.to)}." if spent else ""
+        yield f"Spend per month is unknown: {survey.month_unknown}.{whole}"
     unpriced = sum(w.spend_unknown_calls for w in survey.workloads)
     if unpriced:
         reasons: dict[str, int] = {}
@@ -117,7 +124,8 @@ def notes(survey: scanning.Survey) -> Iterator[str]:
             f"{safe(reason, width=90)} ({calls:,})"
             for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4]
         )
-        yield f"{unpriced:,} calls have no known cost and are not in the sums (+): {said}. Add prices to fairlead.toml under [prices]."
+        have = "has" if unpriced == 1 else "have"
+        yield f"{many(unpriced, 'call')} {have} no known cost and {'is' if unpriced == 1 else 'are'} not in the sums (+): {said}.{scanning.price_advice(reasons)}"
     tried = sum(w.by_candidate for w in survey.workloads)
     if tried:
         yield f"{tried:,} calls were answered by a candidate through the gateway: they count as calls, and nothing else of them is in the table."
