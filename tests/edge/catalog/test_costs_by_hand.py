@@ -141,3 +141,48 @@ def test_there_are_at_least_forty_of_them_over_ten_providers():
     named = [provider for _, provider, *_ in BY_HAND if provider]
     assert len(BY_HAND) >= 40
     assert len(set(named)) >= 7
+
+
+APART = [
+    # Service tiers, and tokens that are billed apart from text.
+    ("gpt-4o", "batch", Usage(fresh=1_000_000, visible=100_000), "1.75"),  # half of 2.5 + half of 1
+    ("gpt-4o-mini", "batch", Usage(fresh=1_000_000, visible=100_000), "0.105"),  # half of 0.15 + half of 0.06
+    ("claude-sonnet-4-5", "batch", Usage(fresh=100_000, visible=100_000), "0.9"),  # half of 0.3 + half of 1.5
+    ("gemini-2.5-flash", "batch", Usage(fresh=1_000_000, visible=0), "0.15"),  # half of 0.3
+    ("gemini-2.5-flash", None, Usage(fresh=1000, visible=0, audio_in=1000), "0.0013"),  # 300 + 1000 x 1
+    ("gemini-2.5-flash", None, Usage(fresh=0, visible=100, image_in=1000), "0.00055"),  # 1000 x 0.3 + 100 x 2.5
+    ("gpt-realtime", None, Usage(fresh=0, visible=0, audio_in=1000, audio_out=500), "0.064"),  # 32000 + 500 x 64
+    ("gpt-realtime", None, Usage(fresh=0, visible=0, image_in=1000), "0.005"),  # 1000 x 5
+    ("gpt-4o", None, Usage(fresh=0, visible=0, image_in=1000), "0.0025"),  # images are billed as text
+]
+
+
+@pytest.mark.parametrize(("model", "tier", "usage", "dollars"), APART)
+def test_tiers_audio_and_images_cost_what_was_worked_out_by_hand(model, tier, usage, dollars):
+    priced = PRICES.cost_of(model, None, usage, datetime(2026, 9, 15, 12, tzinfo=UTC), tier=tier)
+    assert (priced.reason, priced.money and priced.money.amount) == ("", Decimal(dollars))
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "usage", "reason"),
+    [
+        ("gpt-5", "flex", Usage(fresh=1, visible=1), "no flex price for 'gpt-5'"),
+        ("gpt-5", "priority", Usage(fresh=1, visible=1), "no priority price for 'gpt-5'"),
+        ("claude-opus-4-1", "batch", Usage(fresh=1, visible=1), "no batch price for 'claude-opus-4-1'"),
+        (
+            "gpt-4o-audio-preview",
+            None,
+            Usage(fresh=1, visible=1, audio_in=9),
+            "no audio price for 'gpt-4o-audio-preview'",
+        ),
+        (
+            "gpt-4o-audio-preview",
+            None,
+            Usage(fresh=1, visible=1, audio_out=9),
+            "no audio price for 'gpt-4o-audio-preview'",
+        ),
+    ],
+)
+def test_a_price_that_the_list_would_make_up_is_unknown(model, tier, usage, reason):
+    priced = PRICES.cost_of(model, None, usage, datetime(2026, 9, 15, 12, tzinfo=UTC), tier=tier)
+    assert (priced.money, priced.reason) == (None, reason)

@@ -57,6 +57,8 @@ _OTHER_HOSTS: Mapping[str, str] = {
 }
 _SAME: Mapping[str, str] = {"together_ai": "together", "fireworks_ai": "fireworks", "jina_ai": "jina", "xai": "x-ai"}
 
+# Sellers whose audio tokens always cost more than text; what the list does not know of them it would bill as text.
+_AUDIO_APART = frozenset({"openai", "azure"})
 NO_USAGE = "usage not recorded"
 """The reason why a call has no cost that no price would help."""
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -113,6 +115,8 @@ class _Found:
     tiers: tuple[_Rates, ...] = ()
     since: str = ""
     reason: str = ""
+    no_audio: str = ""
+    """Why audio tokens have no known price, where the list's price for them is only that of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,15 +252,16 @@ class Prices:
         if not isinstance(price.input_mtok, Decimal | TieredPrices):
             return _Found(reason=f"no token price for {seller.model!r} in the price list")
         standard = _tiers(seller, price, at)
+        no_audio = f"no audio price for {seller.model!r}" if seller.provider.id in _AUDIO_APART else ""
         if tier is None:
-            return _Found(tiers=standard, since=_since(seller.listed, at))
+            return _Found(tiers=standard, since=_since(seller.listed, at), no_audio=no_audio)
         # The list silently gives the standard price where it knows none for the tier. It knows tiers from a late day on:
         # while the standard price was the same as today, so was the tier's.
         for day in (at, self._today):
             plain = standard if day is at else _tiers(seller, seller.listed.get_prices(day), day)
             other = _tiers(seller, seller.listed.get_prices(day, {"processing": tier}), day, tier)
             if other != plain and plain == standard:
-                return _Found(tiers=other, since=_since(seller.listed, at))
+                return _Found(tiers=other, since=_since(seller.listed, at), no_audio=no_audio)
         return _Found(reason=_no_tier(seller, tier))
 
     def _seller(self, model: str, provider: str | None) -> _Seller:
@@ -307,7 +312,15 @@ def _cost_of_usage(found: _Found, usage: Usage) -> tuple[Money | None, str]:
         return None, NO_USAGE
     if usage.output and rates.visible is None:
         return None, "no price for output tokens"
+    if found.no_audio and _as_text(usage, rates):
+        return None, found.no_audio
     return Money(amount=rates.cost(usage)), ""
+
+
+def _as_text(usage: Usage, rates: _Rates) -> bool:
+    """Whether audio tokens would be billed as text for want of a price of their own."""
+    heard = bool(usage.audio_in) and rates.audio_in == rates.fresh
+    return heard or (bool(usage.audio_out) and rates.audio_out == rates.visible)
 
 
 def _rates_for(found: _Found, tokens: int) -> tuple[Callable[[TokenType], Decimal | None], str]:
