@@ -21,8 +21,8 @@ def refused(detail="unknown field: seed", *, fresh=True):
     return (Asked(failure=Failure(kind=FailureKind.REFUSED_REQUEST, status=400, detail=detail), fresh=fresh),)
 
 
-def broken(*, fresh=True):
-    return (Asked(failure=Failure(kind=FailureKind.NOT_JSON, detail="a login page"), fresh=fresh),)
+def broken(*, fresh=True, kind=FailureKind.NOT_JSON):
+    return (Asked(failure=Failure(kind=kind, detail="a login page"), fresh=fresh),)
 
 
 def row(position, score=1.0):
@@ -120,8 +120,9 @@ def test_fewer_than_five_requests_that_are_all_refused_count_in_the_end():
     assert len(made.advance(last=True)) == 3
 
 
-def test_twenty_faults_of_the_server_in_a_row_are_trouble_and_stay_counted():
-    made = fed(bets(margin=0.9), [FINE, *[broken()] * 30])
+@pytest.mark.parametrize("kind", [FailureKind.NOT_JSON, FailureKind.SERVER_ERROR, FailureKind.CUT])
+def test_twenty_faults_of_the_server_in_a_row_are_trouble_and_stay_counted(kind):
+    made = fed(bets(margin=0.9), [FINE, *[broken(kind=kind)] * 30])
     assert made.trouble.details == ("a login page",) * OUTAGE
     assert not made.trouble.refused
     assert len(made.rows) == 1 + OUTAGE

@@ -21,7 +21,7 @@ from fairlead.pilot.result import Ended
 FIRST_ANSWERS = 5
 OUTAGE = 20
 
-_SERVER_FAULTS = frozenset({FailureKind.SERVER_ERROR, FailureKind.NOT_JSON})
+_SERVER_FAULTS = frozenset({FailureKind.SERVER_ERROR, FailureKind.NOT_JSON, FailureKind.CUT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

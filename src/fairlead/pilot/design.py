@@ -313,7 +313,7 @@ def changed(design: PilotDesign, stored: Sequence[PilotDesign]) -> tuple[str, tu
 
 
 _NAMES: Mapping[str, str] = {
-    "candidate": "the candidate's settings",
+    "candidate": "the candidate, its endpoint or its settings",
     "grader": "the grader",
     "labels_hash": "the expected answers",
     "margin": "the margin",

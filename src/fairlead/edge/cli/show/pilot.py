@@ -144,7 +144,10 @@ def together(prepared: Sequence[piloting.Prepared]) -> str:
 
 def at_most(cost: Money | None) -> str:
     """A cost as an upper estimate."""
-    return UNKNOWN if cost is None else "≤ " + people(cost)
+    if cost is None:
+        return UNKNOWN
+    amount = people(cost)
+    return amount if amount.startswith("under ") else f"≤ {amount}"
 
 
 def duration(value: float | None) -> str:
