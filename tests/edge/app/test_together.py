@@ -62,6 +62,32 @@ def test_two_processes_find_what_one_finds(
     assert again.taken.new == 0
 
 
+class Killed(BaseException):
+    """The end of the process that waits for the others."""
+
+
+def test_a_scan_of_two_processes_that_was_killed_adds_nothing_twice_when_it_is_run_again(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned(log, tmp_path / "alone.db", processes=1)
+    monkeypatch.setattr(together, "parts_of", lambda path, number: parts_of(path, number, least=1))
+    awaited = together._awaited
+
+    def killed(helpers, counts, queue, on_progress):  # type: ignore[no-untyped-def]
+        awaited(helpers[:1], counts[:1], queue, on_progress)  # the first to be done; the other is ended wherever it is
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(together, "_awaited", killed)
+        with pytest.raises(Killed):
+            scanned(log, tmp_path / "both.db", processes=2)
+    kept = len(places(tmp_path / "both.db"))
+    assert 0 < kept <= 210
+    again = scanned(log, tmp_path / "both.db", processes=2)
+    assert (again.taken.exchanges, again.taken.new) == (211, 210 - kept)
+    assert places(tmp_path / "both.db") == places(tmp_path / "alone.db")
+
+
 @pytest.mark.parametrize("number", [2, 3, 7, 50])
 def test_the_parts_of_a_file_are_the_file(log: Path, number: int) -> None:
     parts = parts_of(str(log), number, least=1)
@@ -123,7 +149,13 @@ def test_what_stops_one_process_stops_the_scan_with_its_word(log: Path, tmp_path
     with opened(ledger=str(tmp_path / "a.db"), config=None, now=NOW) as desk:
         privacy = desk.settings.privacy
         job = together.Job(
-            ledger=str(other), privacy=privacy, policy=Policy.KEEP, now=NOW, spool="", parent=os.getpid()
+            ledger=str(other),
+            privacy=privacy,
+            policy=Policy.KEEP,
+            now=NOW,
+            spool="",
+            parent=os.getpid(),
+            processes=2,
         )
         grouping = scan.Grouping(desk.ledger, language_of=lambda _text: "en")
         parts = parts_of(str(log), 2, least=1)
