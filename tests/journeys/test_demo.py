@@ -17,14 +17,14 @@ from fairlead.edge.store import Ledger
 from journeys.walk import fairlead, made_once, start
 from machine import ROOT
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(1200)]
 
 CALMLY = ("--concurrency", 16)
 """Fewer requests at once than usual, so that a busy machine does not make the endpoints miss their time limit."""
 
 
 def run_demo(folder: Path) -> dict[str, Any]:
-    done = fairlead("demo", "--folder", folder, *CALMLY, "--json", cwd=folder.parent, timeout=500)
+    done = fairlead("demo", "--folder", folder, *CALMLY, "--json", cwd=folder.parent, timeout=1000)
     assert (done.code, done.err) == (0, "")
     return done.record
 
