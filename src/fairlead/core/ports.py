@@ -72,8 +72,8 @@ class PilotLedger(Protocol):
         """Store the design (before the first pair) and return its id; the same design gives the same id."""
         ...
 
-    def draws(self, pilot_id: str) -> Sequence[str]:
-        """Exchange ids drawn so far, in order; position 1 first."""
+    def draws(self, pilot_id: str, *, after: int = 0) -> Sequence[str]:
+        """Exchange ids drawn so far, in order, from the position behind `after` on; position 1 first."""
         ...
 
     def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None:

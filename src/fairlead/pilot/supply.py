@@ -79,7 +79,7 @@ class Supply:
     def _ready(self, ledger: PilotLedger, start: int, old: list[str], new: list[str]) -> list[Drawn | Gone]:
         if new:
             ledger.append_draws(self._pilot_id, new)
-            if list(ledger.draws(self._pilot_id))[start - 1 :] != new:
+            if list(ledger.draws(self._pilot_id, after=start - 1)) != new:
                 raise LedgerError(
                     f"Pilot {self._pilot_id} is running in another process too; let that one finish, or end it."
                 )

@@ -75,9 +75,9 @@ class MemoryLedger:
         self._designs.setdefault(design.id, design)
         return design.id
 
-    def draws(self, pilot_id: str) -> Sequence[str]:
+    def draws(self, pilot_id: str, *, after: int = 0) -> Sequence[str]:
         """Exchange ids drawn so far, in order."""
-        return list(self._draws.get(pilot_id, ()))
+        return self._draws.get(pilot_id, [])[after:]
 
     def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None:
         """Keep further draws."""

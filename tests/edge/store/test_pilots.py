@@ -50,6 +50,7 @@ def test_draws_go_on_where_they_ended(ledger):
     ledger.append_draws(other, ["e9"])
     ledger.append_draws(pilot_id, ["e2", "e1"])
     assert list(ledger.draws(pilot_id)) == ["e3", "e1", "e2", "e1"]
+    assert [list(ledger.draws(pilot_id, after=place)) for place in (1, 3, 9)] == [["e1", "e2", "e1"], ["e1"], []]
 
 
 @relaxed

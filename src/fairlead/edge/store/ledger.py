@@ -425,10 +425,10 @@ class Ledger:
             raise LedgerError(f"The ledger {self.where} holds no pilot {pilot_id!r}.")
         return record(PilotDesign, found[0])
 
-    def draws(self, pilot_id: str) -> list[str]:
-        """Exchange ids drawn so far, in order; position 1 first, and empty where an exchange was forgotten."""
-        sql = "SELECT exchange_id FROM draws WHERE pilot_id = ? ORDER BY position"
-        return [shown(row[0]) for row in self._database.rows(sql, (key(pilot_id),))]
+    def draws(self, pilot_id: str, *, after: int = 0) -> list[str]:
+        """Exchange ids drawn behind position `after`, in order; position 1 first, and empty where an exchange was forgotten."""
+        sql = "SELECT exchange_id FROM draws WHERE pilot_id = ? AND position > ? ORDER BY position"
+        return [shown(row[0]) for row in self._database.rows(sql, (key(pilot_id), after))]
 
     def append_draws(self, pilot_id: str, exchange_ids: Sequence[str]) -> None:
         """Keep the next draws of a pilot, after those it has."""
