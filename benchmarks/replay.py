@@ -28,6 +28,7 @@ from fairlead.core.grade import grader
 from fairlead.core.nouns import Answer, Candidate, Dialect, Exchange, Usage, Workload
 from fairlead.core.wire import openai
 from fairlead.core.workload import CategoryTally
+from fairlead.edge.cli.main import look_for_garbage_seldom
 from fairlead.edge.clients.http import Endpoint
 from fairlead.edge.store import Ledger
 from fairlead.pilot import design as designs
@@ -173,6 +174,7 @@ def main() -> None:
             assert endpoint.stdout is not None
             url = endpoint.stdout.readline().strip()
             held_to(0)
+            look_for_garbage_seldom()  # as the command does
             compare(url, Path(folder), given)
         finally:
             endpoint.terminate()

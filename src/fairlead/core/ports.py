@@ -68,6 +68,10 @@ class PilotLedger(Protocol):
         """The exchange with this id."""
         ...
 
+    def exchanges_by_id(self, exchange_ids: Sequence[str]) -> Mapping[str, Exchange]:
+        """Those of these exchanges that are there, by id."""
+        ...
+
     def start_pilot(self, design: PilotDesign) -> str:
         """Store the design (before the first pair) and return its id; the same design gives the same id."""
         ...

@@ -614,4 +614,5 @@ class _Pilot:
 
 
 def _exchanges(rows: Sequence[ExchangeRow], ledger: PilotLedger) -> list[Exchange]:
-    return [ledger.exchange(row.id) for row in rows]
+    there = ledger.exchanges_by_id([row.id for row in rows])
+    return [there[row.id] if row.id in there else ledger.exchange(row.id) for row in rows]

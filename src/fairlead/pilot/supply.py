@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -83,20 +83,21 @@ class Supply:
                 raise LedgerError(
                     f"Pilot {self._pilot_id} is running in another process too; let that one finish, or end it."
                 )
+        drawn = [*old, *new]
+        there = ledger.exchanges_by_id(drawn)
         return [
-            self._read(ledger, position, exchange_id, paid=bool(old))
-            for position, exchange_id in enumerate([*old, *new], start)
+            self._read(ledger, position, exchange_id, there, paid=bool(old))
+            for position, exchange_id in enumerate(drawn, start)
         ]
 
-    def _read(self, ledger: PilotLedger, position: int, exchange_id: str, *, paid: bool) -> Drawn | Gone:
+    def _read(
+        self, ledger: PilotLedger, position: int, exchange_id: str, there: Mapping[str, Exchange], *, paid: bool
+    ) -> Drawn | Gone:
         if position in self._doubled:
             return Gone(position=position)
-        try:
-            exchange = ledger.exchange(exchange_id)
-        except LedgerError:
-            if exchange_id in self._keys:
-                raise
+        if exchange_id not in there and exchange_id not in self._keys:
             return Gone(position=position, erased=exchange_id or None)
+        exchange = there[exchange_id] if exchange_id in there else ledger.exchange(exchange_id)
         key = self._keys.get(exchange_id) or request_key(exchange.request)
         replies = tuple(ledger.reply(asker, key) for asker in self._askers)
         return Drawn(position=position, key=key, exchange=exchange, replies=replies, paid=paid)

@@ -69,6 +69,10 @@ class MemoryLedger:
         except KeyError:
             raise LedgerError(f"There is no exchange {exchange_id!r} in the ledger.") from None
 
+    def exchanges_by_id(self, exchange_ids: Sequence[str]) -> Mapping[str, Exchange]:
+        """Those of these exchanges that are there."""
+        return {each: self._exchanges[each] for each in exchange_ids if each in self._exchanges}
+
     def start_pilot(self, design: PilotDesign) -> str:
         """Keep the design and return its id."""
         self.writes += 1

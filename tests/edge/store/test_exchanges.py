@@ -244,3 +244,11 @@ def test_an_interrupted_write_leaves_the_ledger_ready_for_the_next(ledger):
         ledger.append_exchanges(interrupted())
     assert ledger.append_exchanges([exchange(1000)]) == 1
     assert ledger.size().exchanges == 1001
+
+
+def test_several_exchanges_are_read_at_once_and_those_that_are_not_there_are_left_out(ledger):
+    made = [exchange(number) for number in range(1, 150)]
+    ledger.append_exchanges(made)
+    wanted = [made[140].id, "nobody", made[3].id, made[3].id]
+    assert ledger.exchanges_by_id(wanted) == {made[140].id: made[140], made[3].id: made[3]}
+    assert len(ledger.exchanges_by_id([each.id for each in made])) == len(made)

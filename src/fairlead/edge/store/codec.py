@@ -98,7 +98,9 @@ def _same(value: Any) -> Any:
 def _class_builder(kind: type[Any]) -> Build:
     if is_dataclass(kind):
         return _record_builder(kind)
-    if issubclass(kind, (Enum, Decimal)):
+    if issubclass(kind, Enum):
+        return {member.value: member for member in kind}.__getitem__
+    if issubclass(kind, Decimal):
         return kind
     return datetime.fromisoformat if issubclass(kind, datetime) else _same
 
@@ -113,15 +115,18 @@ def _union_builder(members: tuple[Any, ...]) -> Build:
 
 def _tuple_builder(member: Any) -> Build:
     build = _builder(member)
-    return tuple if build is _same else lambda values: tuple(build(value) for value in values)
+    return tuple if build is _same else lambda values: tuple([build(value) for value in values]) if values else ()
 
 
 def _record_builder(kind: type[Any]) -> Build:
     hints = typing.get_type_hints(kind)
     builds = {field.name: _builder(hints[field.name]) for field in fields(kind)}
+    building = [(name, build) for name, build in builds.items() if build is not _same]
 
     def build(values: dict[str, Any]) -> Any:
-        return kind(**{name: builds[name](value) for name, value in values.items() if name in builds})
+        known = values if values.keys() <= builds.keys() else {name: values[name] for name in values if name in builds}
+        made = {name: build(known[name]) for name, build in building if name in known}
+        return kind(**known | made)
 
     return build
 

@@ -271,6 +271,17 @@ class Ledger:
             raise LedgerError(f"The ledger {self.where} holds no exchange {exchange_id!r}.")
         return columns.exchange_from(rows[0], unpacked=self._unpacked())
 
+    def exchanges_by_id(self, exchange_ids: Sequence[str]) -> dict[str, Exchange]:
+        """Those of these exchanges that are there, by id."""
+        found, unpacked = dict[str, Exchange](), self._unpacked()
+        for place in range(0, len(exchange_ids), _EXCHANGES_AT_ONCE):
+            keys = [key(each) for each in exchange_ids[place : place + _EXCHANGES_AT_ONCE]]
+            sql = f"{columns.SELECT_EXCHANGES} WHERE e.id IN ({', '.join('?' * len(keys))})"
+            for row in self._database.rows(sql, keys):
+                exchange = columns.exchange_from(row, unpacked=unpacked)
+                found[exchange.id] = exchange
+        return found
+
     def _unpacked(self) -> columns.Unpacked:
         """A function that gives a body's bytes, which must be those that were kept under its name."""
         unpack = unpacker()
