@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import stat
 from datetime import UTC, datetime
@@ -72,19 +73,25 @@ def everything_on_disk(folder: Path) -> bytes:
     return b"\n".join(found)
 
 
+def stands(value: str, kept: bytes) -> bool:
+    """Whether a value stands there by itself: four digits also happen to lie inside hashes and times."""
+    return re.search(rb"(?<![0-9A-Fa-f])" + re.escape(value.encode()) + rb"(?![0-9A-Fa-f])", kept) is not None
+
+
 @pytest.mark.parametrize("policy", [Policy.MASK, Policy.HASH, Policy.DROP])
 def test_no_value_reaches_the_disk(log: Path, policy: Policy) -> None:
     done = scanned(log, policy)
     kept = everything_on_disk(log.parent)
     assert done.taken.exchanges == 4
     assert b"gpt-4o" in kept
-    assert [value for value in VALUES if value.encode() in kept] == []
+    assert [value for value in VALUES if stands(value, kept)] == []
 
 
 def test_keep_keeps_personal_data_and_still_no_secret(log: Path) -> None:
     scanned(log, Policy.KEEP)
     kept = everything_on_disk(log.parent)
-    assert ANN.encode() in kept
+    assert stands(ANN, kept)
+    assert stands("0958", kept), "the digits are found where they are kept"
     assert SECRET.encode() not in kept
 
 
