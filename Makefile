@@ -5,6 +5,9 @@ PYTEST_WORKERS ?= auto
 
 .PHONY: help install pilot test check format docs lock clean
 
+# Tests start the command hundreds of times; where Python keeps no compiled modules, each start would compile them all.
+export PYTHONDONTWRITEBYTECODE =
+
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from io import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,13 +70,22 @@ def _cut(file: BinaryIO, path: str, size: int, number: int) -> Iterator[Part]:
         end = size
         if part < number:
             file.seek(max(start, size * part // number))
-            file.readline()
+            _pass_line(file)
             end = file.tell()
         if end > start:
             yield Part(path, start, end, line + 1)
         file.seek(start)
         line += sum(chunk.count(b"\n") for chunk in _chunks(file, end - start))
         start = end
+
+
+def _pass_line(file: BinaryIO) -> None:
+    """Go behind the end of the line, however long it is, without holding it."""
+    while chunk := file.read(CHUNK):
+        place = chunk.find(b"\n")
+        if place >= 0:
+            file.seek(place + 1 - len(chunk), SEEK_CUR)
+            return
 
 
 def _chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
