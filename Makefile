@@ -19,7 +19,7 @@ pilot: .venv/installed  ## Run scan, pilot and plan on sample traffic, offline, 
 test: .venv/ready-to-test .venv-clients/ready  ## Run every test
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 
-check: .venv/ready-to-test  ## Format, lint, types, import contracts and the quick tests, in about a minute
+check: .venv/ready-to-test  ## Format, lint, types, import contracts and every test but the journeys
 	@$(BIN)/ruff format --check src tests benchmarks typing_tests
 	@$(BIN)/ruff check src tests benchmarks typing_tests
 	@$(BIN)/mypy
