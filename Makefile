@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 BIN := .venv/bin
 PYTEST_WORKERS ?= auto
+QUICK := tests/core tests/plan tests/scan tests/serve
 
 .PHONY: help install pilot test check format docs lock clean
 
@@ -19,13 +20,13 @@ pilot: .venv/installed  ## Run scan, pilot and plan on sample traffic, offline, 
 test: .venv/ready-to-test .venv-clients/ready  ## Run every test
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 
-check: .venv/ready-to-test  ## Format, lint, types, import contracts and every test but the journeys
+check: .venv/ready-to-test  ## Format, lint, types, import contracts and the quick tests: those that start no process
 	@$(BIN)/ruff format --check src tests benchmarks typing_tests
 	@$(BIN)/ruff check src tests benchmarks typing_tests
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright --level error
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m "not journey"
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m "not journey" $(QUICK)
 
 format: .venv/ready-to-test  ## Put the code in the project's format
 	@$(BIN)/ruff format src tests benchmarks typing_tests

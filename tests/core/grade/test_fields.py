@@ -37,7 +37,10 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-objects = st.dictionaries(st.text(max_size=8), values, min_size=1, max_size=5)
+# What stands before the mark that ends thinking is no answer, so no answer holds that mark.
+objects = st.dictionaries(st.text(max_size=8), values, min_size=1, max_size=5).filter(
+    lambda value: "</think>" not in json.dumps(value)
+)
 
 
 def grade(text: str, expected: JSON, *, request: Request = REQUEST, **settings: JSON) -> Grade:
