@@ -20,7 +20,7 @@ pilot: .venv/installed  ## Run scan, pilot and plan on sample traffic, offline, 
 test: .venv/ready-to-test .venv-clients/ready  ## Run every test
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 
-check: .venv/ready-to-test  ## Format, lint, types, import contracts and the quick tests: those that start no process
+check: .venv/ready-to-test  ## Format, lint, types, import contracts and the quick tests (core, plan, scan, serve)
 	@$(BIN)/ruff format --check src tests benchmarks typing_tests
 	@$(BIN)/ruff check src tests benchmarks typing_tests
 	@$(BIN)/mypy
