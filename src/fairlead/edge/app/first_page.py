@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 
 from fairlead import __version__, scan
 from fairlead.core.money import people
@@ -181,11 +182,8 @@ def _not_in_the_sums(survey: Survey) -> Iterator[str]:
     """Calls that the table's money leaves out."""
     unpriced = sum(each.spend_unknown_calls for each in survey.workloads)
     if unpriced:
-        reasons: dict[str, int] = {}
-        for each in survey.workloads:
-            for reason, calls in each.spend_unknown_reasons.items():
-                reasons[reason] = reasons.get(reason, 0) + calls
-        told = "; ".join(f"{reason} ({calls:,})" for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4])
+        reasons = survey.unknown_costs
+        told = "; ".join(f"{reason} ({calls:,})" for reason, calls in islice(reasons.items(), 4))
         yield f"{unpriced:,} calls have no known cost and are in no sum: {told}.{price_advice(reasons)}"
     tried = sum(each.by_candidate for each in survey.workloads)
     if tried:

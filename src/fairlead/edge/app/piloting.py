@@ -193,11 +193,8 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     panel = order.panel
     not_theirs = {row.id for row in rows if row.by_candidate}
     right = right_today(grader, [each for each in looked_at if each.id not in not_theirs], expected or {})
-    if right is not None and right < FEW_RIGHT and is_suggested(order, labels, expected or {}):
-        raise UsageError(
-            f"By the grader {name}, which suits the expected answers of {workload.name!r}, the log's own answers are nearly "
-            f"all wrong ({right:.0%} right). Name the grader that is meant with --grader, or {name} if that is so."
-        )
+    if right is not None and is_suggested(order, labels, expected or {}):
+        refuse_misfit(name, workload, right)
     labels_known = on_file.known(desk.ledger, workload.id, order.drawing, rows)
     design = designs.propose(
         workload_id=workload.id,
@@ -222,11 +219,7 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
     stored = [entry.design for entry in desk.ledger.pilots()]
     design = designs.continued(design, stored, ran_out=ran_out(desk))
     frame = designs.frame_of(design, rows, grader, expected, labels_known)
-    if not frame.rows and frame.by_candidate == frame.total:
-        raise UsageError(
-            f"All {frame.total:,} calls of {workload.name!r} were answered by a candidate, so there is no answer of the "
-            "incumbent to compare with; let it be asked again with --reask URL."
-        )
+    refuse_without_incumbent(frame, workload)
     price = price_of_candidate(desk, order)
     estimated = estimate(design, frame, price, concurrency=order.concurrency)
     judge_prices = judges.prices(desk, panel) if panel is not None else ()
@@ -246,6 +239,24 @@ def prepare_one(desk: Desk, order: Order, workload: Workload, labels: Labels | N
         judge_prices=judge_prices,
         fees=judges.fees(frame.rows, judge_prices, estimated.requests) if panel is not None else None,
     )
+
+
+def refuse_misfit(grader_name: str, workload: Workload, right: float) -> None:
+    """Refuse a grader that was only suggested and finds nearly all logged answers wrong."""
+    if right < FEW_RIGHT:
+        raise UsageError(
+            f"By the grader {grader_name}, which suits the expected answers of {workload.name!r}, the log's own answers are nearly "
+            f"all wrong ({right:.0%} right). Name the grader that is meant with --grader, or {grader_name} if that is so."
+        )
+
+
+def refuse_without_incumbent(frame: Frame, workload: Workload) -> None:
+    """Refuse a workload of which a candidate answered every call."""
+    if not frame.rows and frame.by_candidate == frame.total:
+        raise UsageError(
+            f"All {frame.total:,} calls of {workload.name!r} were answered by a candidate, so there is no answer of the "
+            "incumbent to compare with; let it be asked again with --reask URL."
+        )
 
 
 def grading(

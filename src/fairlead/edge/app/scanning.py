@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,6 +97,14 @@ class Survey:
     workloads: tuple[FoundWorkload, ...]
     calls_by_model: Mapping[str, int] = field(default_factory=dict[str, int])
     spend_by_model: Mapping[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
+
+    @property
+    def unknown_costs(self) -> Mapping[str, int]:
+        """Why calls have no known cost, with how many of all workloads, the commonest reason first."""
+        reasons = Counter[str]()
+        for found in self.workloads:
+            reasons.update(found.spend_unknown_reasons)
+        return dict(reasons.most_common())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -87,6 +88,21 @@ def command(
 
     if plan_:
         apply_plan(ledger=ledger, config=config)
+
+    return answer(wanted, settings, ledger=ledger, config=config, take_over=take_over, as_json=as_json)
+
+
+def answer(
+    wanted: ServeSettings,
+    settings: Callable[[], ServeSettings],
+    *,
+    ledger: str | None,
+    config: Path | None,
+    take_over: bool,
+    as_json: bool,
+) -> int:
+    """Serve until told to stop; `settings` reads them anew."""
+    from fairlead.edge.gateway import supervisor  # noqa: PLC0415  # --help needs none of it
 
     def control(listener: socket.socket) -> None:
         module = importlib.import_module("fairlead.edge.control.process")  # the data planes load no database

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 
 from rich.text import Text
 
@@ -116,14 +117,8 @@ def notes(survey: scanning.Survey) -> Iterator[str]:
         yield f"Spend per month is unknown: {survey.month_unknown}.{whole}"
     unpriced = sum(w.spend_unknown_calls for w in survey.workloads)
     if unpriced:
-        reasons: dict[str, int] = {}
-        for found in survey.workloads:
-            for reason, calls in found.spend_unknown_reasons.items():
-                reasons[reason] = reasons.get(reason, 0) + calls
-        said = "; ".join(
-            f"{safe(reason, width=90)} ({calls:,})"
-            for reason, calls in sorted(reasons.items(), key=lambda r: -r[1])[:4]
-        )
+        reasons = survey.unknown_costs
+        said = "; ".join(f"{safe(reason, width=90)} ({calls:,})" for reason, calls in islice(reasons.items(), 4))
         have = "has" if unpriced == 1 else "have"
         yield f"{many(unpriced, 'call')} {have} no known cost and {'is' if unpriced == 1 else 'are'} not in the sums (+): {said}.{scanning.price_advice(reasons)}"
     tried = sum(w.by_candidate for w in survey.workloads)
