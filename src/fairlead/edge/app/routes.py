@@ -17,13 +17,11 @@ from fairlead.core.moves import Action, Plan, plan_from_json
 from fairlead.core.nouns import JSON, Candidate, Endpoint, PairRow, PilotDesign, Workload
 from fairlead.core.redact import DataClass
 from fairlead.edge.app.desk import Desk
-from fairlead.edge.app.live_grading import grading_of
 from fairlead.edge.clients.address import address
 from fairlead.edge.config import Settings
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings, Start
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.codec import microseconds, record
-from fairlead.pilot.result import quantile
 from fairlead.serve.current import NO_UPSTREAM
 from fairlead.serve.guard import Guards, Terms
 from fairlead.serve.near import is_local
@@ -175,6 +173,8 @@ class RouteBook:
         """Twice the incumbent's 95th percentile in the pilot; a minute where that is not known."""
         if route.pilot_id is None:
             return SLOW_S
+        from fairlead.pilot.result import quantile  # noqa: PLC0415 - loads every grader
+
         known = [row.incumbent_latency_s for row in self.ledger.pairs(route.pilot_id)]
         slowest = quantile(sorted(latency for latency in known if latency is not None), 0.95)
         return SLOW_S if slowest is None else max(2 * slowest, 1.0)
@@ -214,6 +214,8 @@ class RouteBook:
             repair=chosen.repair,
             salt=route.salt or digest([route.workload_id, self.now], size=8),
         )
+        from fairlead.edge.app.live_grading import grading_of  # noqa: PLC0415 - graders are heavy, and few begin a route
+
         grading = grading_of(made, workload, self.ledger, told=bool(chosen.grader or chosen.labels))
         if grading.off and chosen.start is Start.SHADOW:
             raise UsageError(

@@ -18,7 +18,8 @@ from typing import Protocol
 from fairlead.core.errors import EndpointError, FairleadError
 from fairlead.core.nouns import Answer, Failure, FailureKind, PairRow, Reply, TokenPrice
 from fairlead.edge.app.live_grading import Grading
-from fairlead.edge.control.asking import Asked, NoKeyError, NotAllowedError
+from fairlead.edge.control.asking import NoKeyError, NotAllowedError
+from fairlead.edge.control.questions import Question
 from fairlead.pilot.purse import Purse
 from fairlead.serve import tally as words
 from fairlead.serve.tally import Tally
@@ -27,26 +28,6 @@ _LATE_S = 1.0
 """How long after its time limit a request may still hold up those that follow."""
 
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A call whose other side is to be asked: `logged` is what the side that answered the caller said.
-
-    `names` are what labels may know it by, its exchange's id first; `units` what may be drawn once only. `known` is what
-    the other side said, where the caller was answered by it because the first had failed: then nobody is asked.
-    """
-
-    asked: Asked
-    logged: Reply
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    known: Reply | None = None
-
-    @property
-    def exchange_id(self) -> str:
-        """The exchange's id in the ledger."""
-        return self.names[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

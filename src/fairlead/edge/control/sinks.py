@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
-from hashlib import blake2b
 
 from fairlead.core.evidence import Judgement, Watch
 from fairlead.core.nouns import JSON, Betting, Candidate, Engine, Estimand, PairRow, PilotDesign
 from fairlead.edge.app.routes import evidence_hash, guards_name, proven, tally_name
-from fairlead.edge.control.pairs import Question
+from fairlead.edge.control.questions import Question, unit
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.codec import record
 from fairlead.edge.store.routing import Draw
@@ -26,11 +25,6 @@ from fairlead.serve.tally import Tally
 
 Tell = Callable[[Happened], Awaitable[None]]
 _GRACE_S = 2.0
-
-
-def unit(*words: str) -> str:
-    """What may be drawn once only, as it is kept: a hash, for a conversation's id may say whose it is."""
-    return blake2b("\x1f".join(words).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def shadow_design(
