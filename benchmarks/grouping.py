@@ -1,8 +1,13 @@
-"""How well, how stably and how fast requests are grouped: `python benchmarks/grouping.py [--size 20000]`.
+"""How well, how stably and how fast requests are grouped: `python benchmarks/grouping.py [--size 20000]` (about two minutes).
 
-Prints V-measure over templates that were looked at while tuning, over templates kept aside, and over both mixed; how far
-a scan of a quarter agrees with the whole scan; microseconds per exchange, beside parsing the same requests' JSON; and
-memory when every prompt is different.
+Prints V-measure over templates that were looked at while tuning; how far a scan of a quarter agrees with the whole scan;
+microseconds per exchange, beside parsing the same requests' JSON; and memory when every prompt is different.
+
+`--table` prints V-measure over sizes from 1,000 to 50,000: for templates looked at, templates kept aside and both, as they are,
+behind pages of house rules (a page for each, one for all, pages that only state things), in shuffled order and in order of time,
+and how far a quarter of each log agrees with the whole (about fifteen minutes; `--sizes 1000 8000` for less).
+`--growth` prints processor time per exchange and memory at 10,000, 50,000 and 200,000 exchanges that are all different (about
+three minutes).
 """
 
 # The generator of traffic lives with the tests, so the path is set before it is imported.
@@ -29,8 +34,8 @@ import msgspec
 
 from benchmarks.scan.log import house_rules, longer
 from core.workload.measure import Agreement, agreement
-from core.workload.traffic import Sent, traffic
-from core.workload.traffic_fill import Fill
+from core.workload.traffic import Sent, Spec, traffic
+from core.workload.traffic_fill import ADJ, NOUN, TAIL, Fill
 from core.workload.traffic_heldout import SPECS as HELD_OUT
 from core.workload.traffic_seen import SPECS as SEEN
 from fairlead.core.ids import plain
@@ -107,23 +112,110 @@ def speed(size: int) -> None:
     print(f"  per exchange of {sum(map(len, lines)) // size:,} bytes: {parts}; link {link:.2f} s once")
 
 
-def behind_rules(size: int) -> list[Sent]:
-    """All templates as production has them: a page of house rules behind each prompt, retrieved text before each message."""
+SAYS = ["The archive holds", "Our members like", "The council pays for", "Nobody here owns", "The office opens with"]
+
+
+def statements(spec: Spec) -> list[str]:
+    """A page behind one template's prompt that asks for nothing: lines that other templates' pages nearly have too."""
+    fill = Fill(Random(f"statements of {spec.key}"))
+    return [
+        f"- {fill.pick(SAYS)} the {fill.pick(ADJ)} {fill.pick(NOUN)} {fill.pick(TAIL)}. {fill.pick(SAYS)} the {fill.pick(NOUN)}."
+        for _ in range(28)
+    ]
+
+
+def behind(specs: list[Spec], size: int, page: Callable[[Spec], list[str]], *, shuffled: bool = True) -> list[Sent]:
+    """Templates as production has them: a page of rules behind each prompt, retrieved text before each message."""
     fill = Fill(Random(3))
-    rules = {spec.key: house_rules(spec) for spec in SEEN + HELD_OUT}
-    sent = traffic(SEEN + HELD_OUT, size=size)
+    rules = {spec.key: page(spec) for spec in specs}
     return [
         one
         if one.key == "noise" or one.request.endpoint is Endpoint.EMBEDDINGS
         else replace(one, request=longer(one.request, rules[one.key], fill))
-        for one in sent
+        for one in traffic(specs, size=size, shuffled=shuffled)
     ]
+
+
+PAGES: dict[str, Callable[[Spec], list[str]] | None] = {
+    "no rules": None,
+    "a page for each": house_rules,
+    "one page for all": lambda _: house_rules(SEEN[0]),
+    "pages of statements": statements,
+}
+HALVES = {"looked at": SEEN, "kept aside": HELD_OUT, "both": SEEN + HELD_OUT}
+
+
+def table(sizes: list[int]) -> None:
+    """V-measure by size, half and page of rules, and the share of a quarter's ids that are the whole log's."""
+    print(f"{'templates':<12}{'behind':<22}{'order':<10}" + "".join(f"{size:>10,}" for size in sizes))
+    worst, least = 1.0, 1.0
+    for half, specs in HALVES.items():
+        for at, (title, page) in enumerate(PAGES.items()):
+            shuffled = at % 2 == 0
+            cells: list[str] = []
+            for size in sizes:
+                sent = (
+                    traffic(specs, size=size, shuffled=shuffled)
+                    if page is None
+                    else behind(specs, size, page, shuffled=shuffled)
+                )
+                _, found = scanned(sent)
+                got = score(sent, found).v
+                worst = min(worst, got)
+                cells.append(f"{got:>10.4f}")
+                if half == "both" and size >= 4_000:
+                    _, part = scanned(sent[::4])
+                    same = sum(a == b for a, b in zip(part, found[::4], strict=True)) / len(part)
+                    least = min(least, same)
+                    cells[-1] = f"{got:.3f}/{same:.3f}".rjust(12)
+            print(f"{half:<12}{title:<22}{'shuffled' if shuffled else 'by time':<10}" + "".join(cells), flush=True)
+    print(
+        f"lowest V {worst:.4f} (at least 0.97 wanted); lowest share of a quarter's ids that are the whole log's {least:.4f} (0.98)"
+    )
+
+
+def growth(sizes: list[int]) -> None:
+    """Processor time per exchange and memory as ever more exchanges come that are all different; one process for each kind."""
+    for kind in KINDS:
+        subprocess.run([sys.executable, __file__, "--grow", kind, "--sizes", *map(str, sizes)], check=True)
+
+
+def grow_by(kind: str, sizes: list[int]) -> None:
+    """Run in a process of its own. Making the requests is not counted."""
+    random = Random(5)
+    before = peak_mb()
+    grouper = Grouper()
+    seen = 0
+    spent = 0.0
+    for size in sizes:
+        took, here = 0.0, size - seen
+        while seen < size:
+            made = [strange(kind, random) for _ in range(min(1_000, size - seen))]
+            began = time.process_time()
+            for request in made:
+                grouper.learn(request)
+                grouper.place(request)
+            took += time.process_time() - began
+            seen += len(made)
+        began = time.process_time()
+        grouper.link()
+        linked = time.process_time() - began
+        state = len(msgspec.json.encode(grouper.to_json())) / 1e6
+        spent += took
+        print(
+            f"  {kind:<13} {size:>8,}: {took / here * 1e6:6.0f} µs of processor per exchange since the size before, "
+            f"link {linked:5.2f} s, state kept {state:5.1f} MB, held {peak_mb() - before} MB over the {before} MB at the start",
+            flush=True,
+        )
 
 
 def timed(work: Callable[[], object]) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began
+
+
+KINDS = ("systems", "messages", "rare letters", "all")
 
 
 def strange(kind: str, random: Random) -> Request:
@@ -169,8 +261,23 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=20_000)
     parser.add_argument("--show", action="store_true", help="list what was joined and split in the templates looked at")
     parser.add_argument("--held-out", action="store_true")
-    parser.add_argument("--memory", choices=["systems", "messages", "rare letters", "all"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--table", action="store_true", help="V-measure over several sizes, with and without house rules"
+    )
+    parser.add_argument("--growth", action="store_true", help="time and memory as ever more different exchanges come")
+    parser.add_argument("--sizes", type=int, nargs="+", help="the sizes of --table or --growth")
+    parser.add_argument("--memory", choices=KINDS, help=argparse.SUPPRESS)
+    parser.add_argument("--grow", choices=KINDS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.table:
+        table(chosen.sizes or [1_000, 3_000, 6_000, 8_000, 20_000, 50_000])
+        return
+    if chosen.grow:
+        grow_by(chosen.grow, chosen.sizes)
+        return
+    if chosen.growth:
+        growth(chosen.sizes or [10_000, 50_000, 200_000])
+        return
     if chosen.memory:
         memory(chosen.memory, chosen.size)
         return
@@ -178,11 +285,11 @@ def main() -> None:
     report("the same, 300 requests", traffic(SEEN, size=300), show=False)
     stability(SEEN, chosen.size)
     speed(chosen.size)
-    for kind in ("systems", "messages", "rare letters", "all"):
+    for kind in KINDS:
         subprocess.run([sys.executable, __file__, "--memory", kind, "--size", str(chosen.size // 4)], check=True)
     if chosen.held_out:
         report("templates kept aside", traffic(HELD_OUT, size=chosen.size), show=False)
-        report("each behind a page of rules", behind_rules(chosen.size), show=False)
+        report("each behind a page of rules", behind(SEEN + HELD_OUT, chosen.size, house_rules), show=False)
         report("both, mixed", traffic(SEEN + HELD_OUT, size=chosen.size), show=False)
 
 

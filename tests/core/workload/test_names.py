@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.workload.making import asks, places, scanned, text
+from fairlead.core.workload import Grouper
 from fairlead.core.workload.naming import MAX_NAME, clean, phrase
 
 
@@ -25,6 +28,8 @@ def named(prompt: str, **more: object) -> str:
         ("Please classify the following ticket into exactly one queue.", "Classify ticket into one queue"),
         ("# Role\nTravel desk agent\n# Rules\nAsk first.", "Travel desk agent"),
         ("You turn questions into SQL and JSON.", "Turn questions into SQL and JSON"),
+        ("You are the helpful assistant of Orbit Ltd and you follow its style.", "Helpful assistant"),
+        ("Never lie to anyone. You write obituaries for a newspaper.", "Write obituaries for a newspaper"),
     ],
 )
 def test_a_workload_is_named_by_what_its_prompt_asks_for(prompt, name):
@@ -54,6 +59,53 @@ def test_no_name_holds_a_hole_wherever_the_slots_are(words):
     found = phrase(" ".join(words))
     assert not set("…_<>") & set(found)
     assert "  " not in found
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("You are the IT service desk of Acme. If it is late, say so.", "IT service desk"),
+        ("IT Service Desk\nYou NEVER lie. Use plain words.", "IT service desk"),
+        ("HR FAQ\nBe kind to whoever asks.", "HR FAQ"),
+        ("Answer EU and UK questions for the PR.", "Answer EU and UK questions for the PR"),
+        ("You are an AI assistant for QA engineers at the BBC.", "Assistant for QA engineers at the BBC"),
+        ("You work in the R&D lab of Acme.", "Work in the R&D lab"),
+        ("You ALWAYS sort letters into trays.", "Sort letters into trays"),
+        ("it is your task to name birds.", "It is your task to name birds"),
+    ],
+)
+def test_abbreviations_are_written_as_the_prompt_writes_them(prompt, name):
+    assert named(prompt) == name
+
+
+def test_what_is_in_capitals_and_differs_from_call_to_call_is_no_part_of_a_name():
+    jobs = [
+        asks(f"Report on {code} for the board. Today is {i} May.", text(i))
+        for i, code in enumerate(["AAPL", "IBM", "GE", "BP"] * 6)
+    ]
+    assert scanned(jobs).name(places(scanned(jobs), jobs)[0]) == "Report for the board"
+
+
+def test_processes_that_saw_other_abbreviations_in_one_place_agree_that_it_is_a_slot():
+    log = [
+        asks(f"You plan the tour of {band}. Mind the budget.", text(i)) for i, band in enumerate(["ABBA", "REM"] * 10)
+    ]
+    shared = Grouper()
+    for half in (log[::2], log[1::2]):
+        worker = Grouper.from_json(json.loads(json.dumps(shared.to_json())))
+        for request in half:
+            worker.learn(request)
+        shared.absorb(worker)
+    shared.link()
+    assert shared.name(places(shared, log)[0]) == "Plan the tour"
+
+
+def test_a_workload_split_off_after_a_restart_has_its_abbreviations_too():
+    grouper = scanned([asks("You are the HR desk of Acme.", text(i)) for i in range(12)])
+    again = Grouper.from_json(json.loads(json.dumps(grouper.to_json())))
+    again._names.clear()
+    again.link()
+    assert again.name(again.assign(asks("You are the HR desk of Acme.", text(1))).workload_id) == "HR desk"
 
 
 def test_jobs_with_the_same_prompt_are_told_apart_by_tools_or_fields():

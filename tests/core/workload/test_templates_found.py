@@ -139,6 +139,46 @@ BEHIND = [
 ]
 
 
+ENDING = [
+    "Summarise the ticket for the support team in two lines.",
+    "Translate the message into French for the customer.",
+    "Classify the email as spam or not and give one word.",
+    "Write a haiku about the product that is described below.",
+    "Extract the invoice number and the date from the letter.",
+    "Draft a polite refusal that names another day for a visit.",
+    "Find the cheapest of the offers and say what it leaves out.",
+    "Rate the mood of the review from one to five.",
+    "Compare the two candidates by what the advertisement asks for.",
+    "Explain the bill to a customer who has never seen one before.",
+    "List every person and place that the article names.",
+    "Check the spelling of the notice and mark each mistake.",
+]
+ARCHIVED = ["bills", "letters", "notices", "tickets", "orders", "claims", "drafts", "photographs", "minutes"]
+
+
+def test_prompts_that_share_a_head_and_how_a_rule_ends_are_no_documents_in_a_slot():
+    head = "You work for the town council and you must follow the rules of the house."
+    rules = [f"All {kind} stay in the archive until the end of the month." for kind in ARCHIVED]
+    groups = [
+        [asks("\n".join([head, task, *rules[at : at + 1]]), text(i * 7 + at)) for i in range(30)]
+        for at, task in enumerate(ENDING)
+    ]
+    assert kept_apart(scanned(mixed(*groups)), *groups)
+
+
+def test_jobs_in_another_language_behind_one_line_are_no_documents_in_a_slot():
+    head = "Du arbeitar på kommunens kontor och skriver på vanlig svenska till alla."
+    tasks = [
+        "Sammanfatta brevet i två meningar så att borgmästaren hinner läsa det.",
+        "Översätt meddelandet till finska utan att lägga till något alls.",
+        "Sortera ärendet till rätt avdelning och ange den med ett ord.",
+        "Dikta en vers om årstiden som får plats på ett vykort.",
+        "Rätta stavfelen i texten och stryk under varje ord som ändrats.",
+    ]
+    groups = [[asks(f"{head}\n{task}", text(i * 7 + at)) for i in range(30)] for at, task in enumerate(tasks)]
+    assert kept_apart(scanned(mixed(*groups)), *groups)
+
+
 @pytest.mark.parametrize("number", [2, 3, 5])
 @pytest.mark.parametrize("calls", [40, 4], ids=["as common", "rare beside the first"])
 def test_one_head_line_before_different_prompts_joins_none_of_them(number, calls):
@@ -149,10 +189,30 @@ def test_one_head_line_before_different_prompts_joins_none_of_them(number, calls
     assert kept_apart(scanned(mixed(*groups)), *groups)
 
 
-def test_a_head_line_that_some_calls_send_alone_is_not_an_earlier_version_of_the_prompts_behind_it():
-    alone = [asks(HEAD, text(9_000 + i)) for i in range(40)]
-    groups = [[asks(f"{HEAD}\n{line}", text(i * 7 + at)) for i in range(40)] for at, line in enumerate(BEHIND)]
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+@pytest.mark.parametrize(("bare", "calls"), [(40, 40), (10, 200), (200, 10)], ids=["as often", "seldom", "mostly"])
+@pytest.mark.parametrize("head", [HEAD, f"{HEAD} You keep to what the customer asked for and to what is on file."])
+def test_a_head_line_that_some_calls_send_alone_is_not_an_earlier_version_of_the_prompts_behind_it(
+    number, bare, calls, head
+):
+    alone = [asks(head, text(9_000 + i)) for i in range(bare)]
+    groups = [
+        [asks(f"{head}\n{line}", text(i * 7 + at)) for i in range(calls)] for at, line in enumerate(BEHIND[:number])
+    ]
     assert kept_apart(scanned(mixed(alone, *groups)), alone, *groups)
+
+
+def test_a_rule_of_conduct_more_makes_a_version_of_a_prompt_and_no_other_job():
+    alone = [asks(HEAD, text(9_000 + i)) for i in range(40)]
+    longer = [asks(f"{HEAD}\nKeep it short.", text(i)) for i in range(40)]
+    assert len(set(places(scanned(mixed(alone, longer)), alone + longer))) == 1
+
+
+def test_a_head_that_was_sent_alone_before_it_was_given_a_task_is_an_earlier_version():
+    alone = [asks(f"{HEAD} You keep to what the customer asked for.", text(9_000 + i)) for i in range(40)]
+    tasked = [asks(f"{HEAD} You keep to what the customer asked for.\n{BEHIND[2]}", text(i)) for i in range(40)]
+    grouper = scanned(alone + tasked, hours_apart=1)
+    assert len(set(places(grouper, alone + tasked))) == 1
 
 
 def test_how_people_end_their_questions_makes_no_job_of_a_few_of_them():

@@ -32,11 +32,15 @@ from fairlead.core.workload.naming import clean, names
 from fairlead.core.workload.sample import SHORT_FRAME, Cell, Sample, size_of
 from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.shape import Frame, anchors_of, first_user, frame_of, mark_of
-from fairlead.core.workload.tree import By, Leaf, Node, leaves, node_from_json, node_to_json, walk
+from fairlead.core.workload.tree import By, Leaf, Node, leaves, likeness, node_from_json, node_to_json, walk
 
 _STATE: Final = 1
 _AD_HOC: Final = "p" + digest("ad hoc", size=6)
 _MEMO_BYTES: Final = 10_000_000
+# What a call that was not known before counts beside one that was, when it is asked whose id a leaf goes by.
+_NEWS: Final = 1 / 1_000
+# An id stays with the wording it had while at least this share of its calls has it.
+_GOOD_PART: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +137,7 @@ class Grouper:
         cell = self._news.cell(frame, at.timestamp() if at is not None else None, stands_for)
         if cell is None or request.endpoint is Endpoint.EMBEDDINGS:
             return None
+        cell.look(request.system, self._masker.line)
         text = first_user(request)
         mark = mark_of(text)
         level = self._news.level_for(cell, mark)
@@ -242,6 +247,7 @@ class Grouper:
 
     def link(self) -> None:
         """Grow the tree from everything learned, carry ids over, mint new ones, and join versions of one prompt."""
+        known = {frame: cell.weight for frame, cell in self._sample.cells.items()}
         self._settle()
         before, self._tree = self._tree, grow(self._sample)
         self._links += 1
@@ -250,7 +256,7 @@ class Grouper:
             if leaf.ad_hoc:
                 leaf.id = _AD_HOC
         fresh = [leaf for leaf in grown if not leaf.ad_hoc]
-        gone = self._inherit(before)
+        gone = self._inherit(before, known)
         groups = [[fresh[i] for i in group] for group in versions(fresh)]
         minted = self._mint(groups, avoiding=gone.keys())
         for group in groups:
@@ -332,17 +338,24 @@ class Grouper:
             for segments, opening in cell.openings.items():
                 yield cell, walk(tree, cell.frame, partial(tuple[str, ...], segments)), opening.weight
 
-    def _inherit(self, before: Node) -> dict[str, Leaf]:
-        """Give each leaf the id under which most of it was known; ids that no leaf took, with the leaf they went to."""
+    def _inherit(self, before: Node, known: Mapping[Frame, int]) -> dict[str, Leaf]:
+        """Give each leaf the id under which most of it was known; ids that no leaf took, with the leaf they went to.
+
+        What was not `known` before only fell where the old tree knew nothing better: it decides nothing. And an id stays with
+        the wording it had, where a good part of its calls still has it.
+        """
         votes: Counter[tuple[str, int]] = Counter()
         by_number: dict[int, Leaf] = {}
         if before.kids:
-            for (_, old, weight), (_, new, _) in zip(self._placed(before), self._placed(self._tree), strict=True):
+            for (cell, old, weight), (_, new, _) in zip(self._placed(before), self._placed(self._tree), strict=True):
                 if old is not None and new is not None and not old.ad_hoc and not new.ad_hoc:
                     by_number[id(new)] = new
-                    votes[old.id, id(new)] += weight
+                    votes[old.id, id(new)] += round(weight * (_NEWS + known.get(cell.frame, 0) / cell.weight) / _NEWS)
+        nearest = _nearest(votes, by_number, self._leaves)
         gone: dict[str, Leaf] = {}
-        for (old_id, number), _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0][0])):
+        for (old_id, number), _ in sorted(
+            votes.items(), key=lambda vote: (nearest[vote[0][0]] != vote[0][1], -vote[1], vote[0][0])
+        ):
             leaf = by_number[number]
             if not leaf.id and old_id not in gone:
                 leaf.id = old_id
@@ -473,6 +486,23 @@ def _own_workload(leaf_id: str) -> str:
     return "w" + leaf_id[1:]
 
 
+def _nearest(
+    votes: Mapping[tuple[str, int], int], leaves_by_number: Mapping[int, Leaf], old: Mapping[str, Leaf]
+) -> dict[str, int]:
+    """For each old id the leaf that reads most like it, of those that a good part of its calls went to."""
+    whole: Counter[str] = Counter()
+    for (old_id, _), weight in votes.items():
+        whole[old_id] += weight
+    best: dict[str, tuple[float, int, int]] = {}
+    for (old_id, number), weight in votes.items():
+        leaf, was = leaves_by_number[number], old[old_id]
+        alike = likeness((*was.lines, *was.anchors), (*leaf.lines, *leaf.anchors))
+        rank = (alike if weight >= _GOOD_PART * whole[old_id] else -1.0, weight, number)
+        if old_id not in best or rank[:2] > best[old_id][:2]:
+            best[old_id] = rank
+    return {old_id: number for old_id, (_, _, number) in best.items()}
+
+
 def _hash(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
@@ -501,12 +531,12 @@ def _version(leaf: Leaf, held: Container[str]) -> str:
 def _leaf_to_json(leaf: Leaf) -> JSON:
     lists: list[Iterable[str]] = [leaf.lines, leaf.tools, leaf.format, leaf.anchors, leaf.marks]
     texts: list[JSON] = [[*texts] for texts in lists]
-    return [leaf.id, leaf.family, texts, leaf.count, leaf.first, leaf.last, leaf.ad_hoc]
+    return [leaf.id, leaf.family, texts, leaf.count, leaf.first, leaf.last, leaf.ad_hoc, {**leaf.written}]
 
 
 def _leaf_from_json(row: JSON) -> Leaf:
     assert isinstance(row, list)
-    id_, family, texts, count, first, last, ad_hoc = row
+    id_, family, texts, count, first, last, ad_hoc, written = row
     lines, tools, paths, anchors, marks = (tuple(map(str, _rows(part))) for part in _rows(texts))
     return Leaf(
         id=str(id_),
@@ -520,6 +550,7 @@ def _leaf_from_json(row: JSON) -> Leaf:
         first=None if first is None else float(str(first)),
         last=None if last is None else float(str(last)),
         ad_hoc=bool(ad_hoc),
+        written={line: str(form) for line, form in _mapping(written).items()},
     )
 
 

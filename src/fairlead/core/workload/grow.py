@@ -21,6 +21,7 @@ from fairlead.core.workload.wording import (
     INSTRUCTS,
     different_messages,
     is_frame,
+    is_head,
     is_placed,
     is_repeated,
     is_wording,
@@ -82,6 +83,7 @@ class _Grower:
         self._cells = cells
         self._all = sum(cell.weight for cell in cells)
         self._k = threshold(self._all)
+        self._known: dict[int, tuple[list[Item], list[Block]]] = {}
 
     def tree(self) -> Node:
         if self._family.startswith("embeddings"):
@@ -106,6 +108,13 @@ class _Grower:
         return node
 
     def _line_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
+        known = self._known.get(id(items))
+        if known is None:
+            # The list stays with its blocks: as long as it does, no other list has its number.
+            known = self._known[id(items)] = (items, self._found_blocks(items, top=top))
+        return known[1]
+
+    def _found_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
         whole = total(items)
         # Where one prompt is all there is, its lines divide nothing, and what does must divide it cleanly.
         top = top and sum(map(literal_words, common(items, 1.0))) < _ONE_PROMPT
@@ -113,9 +122,32 @@ class _Grower:
         blocks = divided(items, k=self._k, least=least, clean=not top, fits=_has_words, telling=2)
         if top:
             return blocks
-        if sum(block.weight for block in blocks) < _COVER * whole or _is_whole(blocks, whole):
+        alone = _sent_alone(items, blocks)
+        if sum(block.weight for block in blocks) + alone < _COVER * whole or _is_whole(blocks, whole, alone):
             return []
-        return [] if _is_slot(blocks, items) else blocks
+        return [] if self._is_slot(blocks, items) else blocks
+
+    def _is_slot(self, blocks: Sequence[Block], items: Sequence[Item]) -> bool:
+        """Whether many blocks differ only in what they say, not in what they ask for: a pool of documents in one slot.
+
+        The prompt around such a slot asks for something; a line that several prompts have in common may not.
+        """
+        shared = set(common(items, COMMON))
+        if len(blocks) < _MANY or not any(map(INSTRUCTS.search, shared)):
+            return False
+        whole = sum(block.weight for block in blocks)
+        return sum(self._asking(block, shared, depth=0) for block in blocks) < _INSTRUCTIVE * whole
+
+    def _asking(self, block: Block, shared: set[str], *, depth: int) -> int:
+        """The weight of a block's prompts that ask for something of their own.
+
+        What holds a block together may be no more than how a line ends that several prompts have in common; then it is
+        divided further, and those prompts are asked one by one.
+        """
+        if _asks(block, shared):
+            return block.weight
+        inner = [] if depth > _MAX_DEPTH else self._line_blocks(block.items, top=False)
+        return sum(self._asking(each, shared, depth=depth + 1) for each in inner)
 
     def _tools(self, cells: list[Cell]) -> Node:
         """Split by the set of tools, unless tools are chosen request by request."""
@@ -236,21 +268,19 @@ def _is_spoken(feature: str) -> bool:
     return not feature.endswith(":") and literal_words(feature) < _SPOKEN_WORDS
 
 
-def _is_whole(blocks: Sequence[Block], whole: int) -> bool:
+def _sent_alone(items: Sequence[Item], blocks: Sequence[Block]) -> int:
+    """The weight of prompts that are no more than what all share, where the blocks are what it was given to do."""
+    shared = set(common(items, 1.0))
+    if not blocks or not all(is_head(shared, block.features) for block in blocks):
+        return 0
+    return sum(item.weight for item in items if shared.issuperset(item.held))
+
+
+def _is_whole(blocks: Sequence[Block], whole: int, alone: int = 0) -> bool:
     """Whether one block is nearly all there is and the others are not most of what it leaves: then nothing is split."""
     largest = max((block.weight for block in blocks), default=0)
-    others = sum(block.weight for block in blocks) - largest
+    others = sum(block.weight for block in blocks) - largest + alone
     return largest >= COMMON * whole and others < _COVER * (whole - largest)
-
-
-def _is_slot(blocks: Sequence[Block], items: Sequence[Item]) -> bool:
-    """Whether many blocks differ only in what they say, not in what they ask for: a pool of documents in one slot."""
-    if len(blocks) < _MANY:
-        return False
-    shared = set(common(items, COMMON))
-    whole = sum(block.weight for block in blocks)
-    asks = sum(block.weight for block in blocks if _asks(block, shared))
-    return asks < _INSTRUCTIVE * whole
 
 
 def _asks(block: Block, shared: set[str]) -> bool:
@@ -303,10 +333,23 @@ def _leaf(
         count=total(items) if split else _weight_of(cells),
         first=min((cell.first for cell in cells if cell.first is not None), default=None),
         last=max((cell.last for cell in cells if cell.last is not None), default=None),
+        written=_written(cells, lines),
     )
     named = leaf.lines or leaf.tools or leaf.format or leaf.anchors or any(cell.frame.tools for cell in cells)
     leaf.ad_hoc = not (named or anchored) or _seen(cells) < k or _is_one_talk(cells, k=k)
     return leaf
+
+
+def _written(cells: Sequence[Cell], lines: Sequence[str]) -> dict[str, str]:
+    """The lines that hold abbreviations, as (almost) all of the prompts write them."""
+    whole = _weight_of(cells)
+    forms: dict[str, Counter[str]] = {}
+    for cell in cells:
+        for line in cell.written.keys() & set(lines):
+            if (form := cell.written[line]) is not None:
+                forms.setdefault(line, Counter())[form] += cell.weight
+    most = {line: counts.most_common(1)[0] for line, counts in sorted(forms.items())}
+    return {line: form for line, (form, weight) in most.items() if weight >= CORE * whole}
 
 
 def _is_one_talk(cells: Sequence[Cell], *, k: int) -> bool:

@@ -1,7 +1,8 @@
 """Which leaves are versions of one prompt: the same tools and schema, most of the wording, and a harmless difference.
 
 Harmless is a line added or taken away, a line reworded, or one prompt following the other in time. A line *replaced*
-while both prompts are in use is taken for another task behind the same preamble.
+while both prompts are in use is taken for another task behind the same preamble, and so is the first task behind a preamble
+that others send alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.tree import ALIKE, Leaf, likeness
+from fairlead.core.workload.wording import is_head, verb
 
 # Versions share this much of the longer one, by words; when lines were reworded, so much must be shared word for word.
 SHARED: Final = 0.6
@@ -24,7 +26,7 @@ _REWORDED: Final = 0.6
 _OVERLAP: Final = 0.25
 _FEWEST_IN_TIME: Final = 8
 # A prompt that so many others hold whole, each with something of its own, is their head.
-_HEADED: Final = 3
+_HEADED: Final = 2
 # A line in more prompts than this is a phrase everybody uses.
 _CROWD: Final = 60
 
@@ -39,8 +41,9 @@ def versions(leaves: Sequence[Leaf]) -> list[list[int]]:
             joined.join(a, b)
         else:
             longer.setdefault(short, []).append(b if short == a else a)
-    for a, others in longer.items():
-        # What many prompts begin with is a head that they share, not an earlier version of any of them.
+    # The longest first, so that versions of one prompt that were added to step by step count as the one they are.
+    for a, others in sorted(longer.items(), key=lambda entry: (-_words(leaves[entry[0]].lines), entry[0])):
+        # What several prompts begin with is a head that they share, not an earlier version of any of them.
         if len({joined.root(b) for b in others} - {joined.root(a)}) < _HEADED:
             for b in others:
                 joined.join(a, b)
@@ -101,6 +104,8 @@ def are_versions(a: Leaf, b: Leaf) -> bool:
     if bool(a.lines) != bool(b.lines):
         return False
     succeed = _succeed(a, b)
+    if not succeed and (_heads(a, b) or _heads(b, a)):
+        return False
     if not a.lines:
         return _alike(a.anchors, b.anchors, succeed=succeed)
     if bool(a.anchors) != bool(b.anchors):
@@ -108,6 +113,11 @@ def are_versions(a: Leaf, b: Leaf) -> bool:
     return _alike(a.lines, b.lines, succeed=succeed) and (
         not a.anchors or set(a.anchors) == set(b.anchors) or _alike(a.anchors, b.anchors, succeed=succeed)
     )
+
+
+def _heads(a: Leaf, b: Leaf) -> bool:
+    """Whether the prompt of one is what the other's begins with, before the other is given its task."""
+    return set(a.lines) < set(b.lines) and is_head(a.lines, b.lines)
 
 
 def _alike(a: Sequence[str], b: Sequence[str], *, succeed: bool) -> bool:
@@ -129,12 +139,12 @@ def _words(lines: Sequence[str] | set[str]) -> int:
 
 
 def _reworded(only_a: Sequence[str], only_b: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of lines that say nearly the same and begin with the same word: another verb is another task."""
+    """Pairs of lines that say nearly the same of the same thing to do: another verb is another task."""
     left = list(only_b[:32])
     pairs: list[tuple[str, str]] = []
     for line in only_a[:32]:
         words = line.split(" ")
-        close = [other for other in left if other.split(" ", 1)[0] == words[0]]
+        close = [other for other in left if verb(other) == verb(line)]
         best = max(close, key=lambda other: likeness(words, other.split(" ")), default=None)
         if best is not None and likeness(words, best.split(" ")) >= _REWORDED:
             left.remove(best)

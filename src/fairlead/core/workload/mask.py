@@ -116,6 +116,10 @@ class Masker:
         """The masked segments of a user message's two ends; not remembered as a whole, since it rarely repeats."""
         return _bounded(self._segments(_ends(text, _USER_HEAD, _USER_TAIL)))
 
+    def line(self, text: str) -> tuple[str, ...]:
+        """The masked sentences of one line; not remembered."""
+        return self._sentences.of_line(text)
+
     def has_masked(self, text: str) -> bool:
         """Whether this system prompt was masked lately, so that masking it again costs nothing."""
         return text in self._texts

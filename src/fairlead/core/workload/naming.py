@@ -32,6 +32,10 @@ _OPENING: Final = re.compile(
     r"|(?:i want you to|i need you to|help me(?: to)?|can you|could you|given [^,]{1,60},)\s*"
     r"|you (?=\w))"
 )
+# A line that goes on like this is a rule of conduct; what the job is stands elsewhere.
+_RULE: Final = re.compile(
+    r"^(?:never|always|not|do|don't|only|be|avoid|ensure|keep|stay|remain|may|cannot)\b", re.IGNORECASE
+)
 _ARTICLES: Final = re.compile(r"^(?:a|an|the|this|that|these|following|each|every)\s+")
 _FOLLOWING: Final = re.compile(
     r"\b(?:the |this |these )?following (?=\w)|\bexactly (?=one)|\bgiven (?=text|passage|document)"
@@ -39,8 +43,10 @@ _FOLLOWING: Final = re.compile(
 _QUALITIES: Final = re.compile(
     r"^(?:(?:helpful|friendly|expert|professional|senior|experienced|skilled|careful|concise|polite|world-class|precise"
     r"|highly|very|smart|knowledgeable|certified|ai|llm|virtual|automated|seasoned|meticulous|diligent|reliable)\s*,?\s+"
-    r"(?:and\s+)?)+"
+    r"(?:and\s+)?)+",
+    re.IGNORECASE,
 )
+# For wording whose source does not show how it was written (`Leaf.written`).
 _ACRONYMS: Final = {
     word: word.upper()
     for word in ("json", "sql", "crm", "api", "pdf", "faq", "icd", "html", "csv", "ai", "url", "hr", "xml", "vat")
@@ -51,7 +57,7 @@ _LEADING_NOWHERE: Final = (
     "these those their his her our my if when then than about per via not no only any all so below most exactly"
 )
 _TAIL: Final = frozenset(_LEADING_NOWHERE.split())
-_STOPS: Final = r"[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b"
+_STOPS: Final = r"[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b|\band (?:you|your)\b"
 _BREAK: Final = re.compile(rf"\s*(?:<x>|{_STOPS})")
 _STOP: Final = re.compile(rf"\s*(?:{_STOPS})")
 # What a template's author leaves open by hand is a slot too.
@@ -170,14 +176,16 @@ def _phrases(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
 
     def rank(entry: tuple[int, str]) -> tuple[int, int]:
         at, line = entry
-        words = literal_words(phrase(line))
-        tells = words >= 2 and at < _OPENS and (_LABEL.match(line) is not None or _OPENING.match(line) is not None)
+        told = phrase(leaf.written.get(line, line))
+        words = literal_words(told)
+        opens = _LABEL.match(line) is not None or _OPENING.match(line) is not None
+        tells = words >= 2 and at < _OPENS and opens and _RULE.match(told) is None
         return min(common[line], 6) - (3 if tells else 0) + (3 if words < 2 else 0) + (
             2 if line.endswith(":") else 0
         ), at
 
     for _, line in sorted(enumerate(lines), key=rank):
-        if literal_words(found := phrase(line)) >= 1 and len(found) > 3:
+        if literal_words(found := phrase(leaf.written.get(line, line))) >= 1 and len(found) > 3:
             yield found
 
 

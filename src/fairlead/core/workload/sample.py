@@ -7,7 +7,7 @@ sample stays within its budget: when it is full, half of the rarest shapes go an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ from fairlead.core.nouns import JSON
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.sentence import literal_words
 from fairlead.core.workload.shape import Frame, mark_of
+from fairlead.core.workload.written import Lines, written
 
 MARKS: Final = 8
 MAX_FRAMES: Final = 3_000
@@ -31,6 +32,8 @@ _READ_MESSAGES: Final = (64, 512)
 _READ_LITTLE_SAID: Final = (400, 3_000)
 _READ_UNFRAMED: Final = (2_000, 20_000)
 _READ_PROMPTS: Final = (200, 1_500)
+# How many prompts of one frame are looked at for abbreviations; what differs among them stays a slot.
+_LOOKED_AT: Final = 32
 
 
 def bytes_of(segments: Sequence[str]) -> int:
@@ -79,7 +82,10 @@ class Kin:
 
 @dataclass(slots=True)
 class Cell:
-    """One frame: how often and between which moments it was seen, and what users wrote into it."""
+    """One frame: how often and between which moments it was seen, and what users wrote into it.
+
+    `written` are its first lines as they are written (`None` where that varies), told from the first `looked_at` prompts.
+    """
 
     frame: Frame
     mark: int
@@ -90,6 +96,8 @@ class Cell:
     level: int = 0
     kin: Kin = field(default_factory=lambda: Kin(_READ_PROMPTS))
     openings: dict[tuple[str, ...], Opening] = field(default_factory=dict[tuple[str, ...], Opening])
+    written: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    looked_at: int = 0
 
     @property
     def weight(self) -> int:
@@ -103,6 +111,21 @@ class Cell:
             self.first = first
         if last is not None and (self.last is None or last > self.last):
             self.last = last
+
+    def look(self, prompt: str, masked: Lines) -> None:
+        """See how the first lines of a prompt of this frame are written, while there is more to learn from it."""
+        if self.looked_at < _LOOKED_AT:
+            self.add_written(written(prompt, masked), is_first=not self.looked_at)
+            self.looked_at += 1
+
+    def add_written(self, found: Mapping[str, str | None], *, is_first: bool) -> None:
+        """Lines as they are written elsewhere; one that is written in two ways, or not in each, has a slot there."""
+        if is_first:
+            self.written = dict(found)
+            return
+        for line in {*self.written, *found}:
+            if self.written.get(line) != found.get(line):
+                self.written[line] = None
 
 
 class Sample:
@@ -262,8 +285,10 @@ class Sample:
         """Add what another sample saw; the order in which samples are added makes no difference to what repeats."""
         for theirs in other.cells.values():
             mine = self.cells.get(theirs.frame)
+            is_first = mine is None
             if mine is None:
                 mine = self._insert(Cell(frame=theirs.frame, mark=theirs.mark, scale=theirs.scale, level=theirs.level))
+            mine.add_written(theirs.written, is_first=is_first)
             mine.scale = max(mine.scale, theirs.scale)
             mine.seen(count=theirs.count, first=theirs.first, last=theirs.last)
             for segments, opening in theirs.openings.items():
@@ -321,7 +346,8 @@ def _cell_to_json(cell: Cell, table: _Table) -> JSON:
         for segments, o in cell.openings.items()
     ]
     texts: list[JSON] = [*map(table.numbers, ((frame.family,), frame.lines, frame.tools, frame.format))]
-    return [texts, str(cell.mark), cell.count, cell.scale, cell.first, cell.last, cell.level, openings]
+    written: dict[str, JSON] = {**cell.written}
+    return [texts, str(cell.mark), cell.count, cell.scale, cell.first, cell.last, cell.level, openings, written]
 
 
 def _cell_from_json(row: Sequence[JSON], texts: Sequence[str]) -> Cell:
@@ -335,6 +361,9 @@ def _cell_from_json(row: Sequence[JSON], texts: Sequence[str]) -> Cell:
         last=_float(row[5]),
         level=_int(row[6]),
     )
+    if len(row) > 8 and isinstance(row[8], dict):
+        cell.written = {line: None if form is None else str(form) for line, form in row[8].items()}
+        cell.looked_at = 1
     for entry in map(_list, _list(row[7])):
         opening = Opening(_int(entry[1]), _int(entry[2]), _int(entry[3]), set(_ints(entry[4])))
         cell.openings[tuple(texts[i] for i in _ints(entry[0]))] = opening

@@ -34,8 +34,9 @@ class By(StrEnum):
 class Leaf:
     """One version of one prompt.
 
-    `marks` are the lines by which versions of it differ. `lines`, `tools`, `format` and `anchors` are what (almost) all of its requests share, in the prompt's order; a leaf
-    that shares nothing is ad hoc. `first` and `last` are when it was seen, in seconds, where the log says.
+    `lines`, `tools`, `format` and `anchors` are what (almost) all of its requests share, in the prompt's order; a leaf that shares
+    nothing is ad hoc. `marks` are the lines by which versions of it differ, `written` lines with the abbreviations that stand in
+    them. `first` and `last` are when it was seen, in seconds, where the log says.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Leaf:
     first: float | None = None
     last: float | None = None
     ad_hoc: bool = False
+    written: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)

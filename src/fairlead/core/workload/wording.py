@@ -7,7 +7,7 @@ something else around it each time. People repeat themselves too, but word for w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fairlead.core.workload.blocks import AFFIX_WORDS, COMMON, Item, total
@@ -33,6 +33,21 @@ _VERBS: Final = (
 )
 # Words by which a line asks for something, anywhere in it, and by which a sentence opens with a command.
 INSTRUCTS: Final = re.compile(rf"\b(?:you|your|must|never|always|only|should|do not|don't|please|task|{_VERBS})\b")
+# Of the verbs, those that name a job of work; the others may as well tell how any job is to be done.
+_TASK_VERBS: Final = (
+    "write|rewrite|draft|compose|summari[sz]e|classify|categori[sz]e|label|tag|extract|translate|locali[sz]e|identify|explain"
+    "|list|generate|create|produce|decide|determine|evaluate|rate|score|grade|check|proofread|convert|describe|compare"
+    "|analy[sz]e|review|find|solve|compute|calculate|detect|flag|rank|select|choose|pick|suggest|recommend|plan|turn|fix"
+    "|implement|refactor|sort|route|match|moderate|transcribe|condense|shorten|name|count|prepare|fill|look up|sum up"
+)
+_OPENS_TASK: Final = (
+    r"^(?:\^ )?(?:(?:task|instructions?|goal|job) : |(?:your|the) (?:task|job|goal|role|purpose) is to |please |now |then |first "
+    r"|(?:can|could|will) you |i want you to |you (?:will |must |should |need to |are to |can |help(?: to)? )?)*"
+)
+_TASK: Final = re.compile(rf"{_OPENS_TASK}(?:{_TASK_VERBS})\b")
+_OWN_TASK: Final = re.compile(
+    rf"{_OPENS_TASK}(?:{_TASK_VERBS})\b|^(?:\^ )?you (?:answer|help|assist|handle|manage|support)\b"
+)
 _COMMANDS: Final = re.compile(rf"^(?:\^ )?(?:please |now |then |can you |could you |i want you to )*(?:{_VERBS})\b")
 
 
@@ -55,6 +70,24 @@ def is_wording(feature: str, framed: int) -> bool:
 def leads(feature: str) -> bool:
     """Whether it introduces something or tells somebody to do something."""
     return feature.endswith(":") or _COMMANDS.match(feature) is not None
+
+
+def verb(line: str) -> str:
+    """The first word of a line, behind "please", "you must" and the like.
+
+    >>> verb("you will sort the mail that reaches <x> .")
+    'sort'
+    """
+    return re.sub(_OPENS_TASK, "", line).split(" ", 1)[0]
+
+
+def is_head(short: Iterable[str], long: Iterable[str]) -> bool:
+    """Whether a prompt whose lines another one has too only says who speaks, and the other one gives that somebody a task.
+
+    A rule more ("Never promise anything.") makes a version of a prompt; a first task makes another prompt of it.
+    """
+    begins = set(short)
+    return any(_TASK.match(line) for line in long if line not in begins) and not any(map(_OWN_TASK.match, begins))
 
 
 def is_frame(feature: str, items: Sequence[Item]) -> bool:
