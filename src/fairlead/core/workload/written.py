@@ -54,8 +54,9 @@ def _as_written(line: str, words: list[str], masked: Lines) -> dict[str, str]:
     of = {word: mark for mark, word in marks.items()}
     plain = masked(line)
     found: dict[str, str] = {}
-    for shaped in (str.capitalize, str.lower):
-        marked = _ABBREVIATION.sub(lambda at, shaped=shaped: shaped(of.get(at[0], at[0].lower())), line)
+    lower = _ABBREVIATION.sub(lambda at: of.get(at[0], at[0].lower()), line)
+    named = _ABBREVIATION.sub(lambda at: of.get(at[0], at[0]).capitalize(), line)
+    for marked in (named, lower):
         shown = masked(marked)
         if len(shown) != len(plain):
             continue
