@@ -64,25 +64,33 @@ def test_over_seventy_templates_are_told_apart(log):
     assert v(scan(log), log) >= 0.98
 
 
-RULES = [("Always mention", "Explain"), ("Do not promise", "Keep"), ("Answer only about", "Write down")]
+ORDERS = [("Always mention", "Explain"), ("Do not promise", "Keep"), ("Answer only about", "Write down")]
+SAYS = [("The archive holds", "Our members like"), ("The council pays for", "Nobody here owns")]
 
 
-def house_rules(key: str) -> str:
+def rules(key: str, wording=ORDERS) -> str:
     """A page of rules behind one template's prompt, of the words that all the others' rules are of."""
     fill = Fill(Random(f"rules of {key}"))
-    picked = [(*fill.pick(RULES), fill.pick(ADJ), fill.pick(NOUN), fill.pick(TAIL), fill.pick(NOUN)) for _ in range(28)]
+    picked = [
+        (*fill.pick(wording), fill.pick(ADJ), fill.pick(NOUN), fill.pick(TAIL), fill.pick(NOUN)) for _ in range(28)
+    ]
     return "\n".join(
         f"- {one} the {adj} {noun} {tail}. {two} the {other}." for one, two, adj, noun, tail, other in picked
     )
 
 
-def test_pages_of_house_rules_that_read_alike_join_no_prompts(log):
-    rules = {one.key: house_rules(one.key) for one in log}
+@pytest.mark.parametrize(
+    "page",
+    [rules, lambda key: rules(key, SAYS), lambda _key: rules("all")],
+    ids=["a page for each", "pages of statements", "one page for all"],
+)
+def test_pages_of_house_rules_join_no_prompts(log, page):
+    pages = {one.key: page(one.key) for one in log}
     behind = [
         replace(
-            one, request=replace(one.request, system=f"{one.request.system}\n{rules[one.key]}\nDate: {one.at:%d %B}")
+            one, request=replace(one.request, system=f"{one.request.system}\n{pages[one.key]}\nDate: {one.at:%d %B}")
         )
-        for one in log
+        for one in log[::2]
         if one.request.system and one.key != "noise"
     ]
     assert v(scan(behind), behind) >= 0.97

@@ -166,6 +166,38 @@ def test_prompts_that_share_a_head_and_how_a_rule_ends_are_no_documents_in_a_slo
     assert kept_apart(scanned(mixed(*groups)), *groups)
 
 
+PAGE = [f"House rule {words(i, 9)} applies to you at all times." for i in range(14)]
+
+
+def test_prompts_before_one_page_of_rules_are_told_apart_though_a_few_calls_lack_a_line_of_it():
+    groups = [[asks("\n".join([task, *PAGE]), text(i * 7 + at)) for i in range(30)] for at, task in enumerate(ENDING)]
+    groups[3][5:7] = [asks("\n".join([ENDING[3], *PAGE[:4], *PAGE[5:]]), text(i)) for i in range(2)]
+    assert kept_apart(scanned(mixed(*groups)), *groups)
+
+
+def test_rare_prompts_before_a_page_that_all_have_are_told_apart_too():
+    groups = [
+        [asks("\n".join([task, *PAGE]), text(i * 7 + at)) for i in range(220 if at < 6 else 7)]
+        for at, task in enumerate(ENDING)
+    ]
+    assert kept_apart(scanned(mixed(*groups)), *groups)
+
+
+def test_prompts_in_an_unknown_language_before_one_page_are_no_documents_in_a_slot():
+    tasks = [" ".join(word[::-1] for word in task.split()) for task in ENDING]
+    groups = [[asks("\n".join([task, *PAGE]), text(i * 7 + at)) for i in range(30)] for at, task in enumerate(tasks)]
+    assert kept_apart(scanned(mixed(*groups)), *groups)
+
+
+def test_documents_that_open_a_prompt_do_not_split_it():
+    pool = [text(1_000 + i, 5) for i in range(20)]
+    jobs = [
+        asks(f"{pool[i % 20]}\nAnswer the members' questions from the text above. If unsure, say so.", text(i, 1))
+        for i in range(200)
+    ]
+    assert len(set(places(scanned(jobs), jobs))) == 1
+
+
 def test_jobs_in_another_language_behind_one_line_are_no_documents_in_a_slot():
     head = "Du arbeitar på kommunens kontor och skriver på vanlig svenska till alla."
     tasks = [

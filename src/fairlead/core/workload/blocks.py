@@ -81,15 +81,19 @@ def total(items: Iterable[Item]) -> int:
     return sum([item.weight for item in items])
 
 
-def blocks(items: Sequence[Item], *, k: int, least: int, clean: bool, fits: Fits, telling: int) -> list[Block]:
+def blocks(
+    items: Sequence[Item], *, k: int, least: int, clean: bool, fits: Fits, telling: int, share: float = 1.0
+) -> list[Block]:
     """Features that each gather at least `least`, the most telling first; an item goes with the first it holds.
+
+    What `share` of the items or more have in common divides nothing and is passed over.
 
     With `clean`, a feature whose holders mostly went with another one divides nothing and is passed over. `telling` is
     how much more a long line tells than a short one: squared for prompts, where everybody says "be concise".
     """
     where, weights = _holders(items, least=max(least, k))
-    whole = total(items)
-    able = [feature for feature in where if weights[feature] < whole]
+    most = share * total(items)
+    able = [feature for feature in where if weights[feature] < most]
     able.sort(key=lambda feature: (-weights[feature] * min(_TELLING, literal_words(feature)) ** telling, feature))
     taken: set[int] = set()
     found: list[Block] = []

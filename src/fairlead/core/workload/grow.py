@@ -102,9 +102,10 @@ class _Grower:
             node.add(block.features, self._lines(block.items, depth + 1))
             placed.update(map(id, block.items))
         left = [item for item in items if id(item) not in placed]
-        if total(left) >= (1 if depth == 0 else self._k):
-            # Below a head that many prompts share, what is too rare beside the others is a group of its own.
-            node.rest = self._tools([item.cell for item in left]) if depth == 0 else self._lines(left, depth + 1)
+        top = depth == 0 and not _is_one_prompt(items)
+        if total(left) >= (1 if top else self._k):
+            # Below a head that many prompts share, what is too rare beside the others is divided among itself.
+            node.rest = self._tools([item.cell for item in left]) if top else self._lines(left, depth + 1)
         return node
 
     def _line_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
@@ -116,12 +117,16 @@ class _Grower:
 
     def _found_blocks(self, items: list[Item], *, top: bool) -> list[Block]:
         whole = total(items)
-        # Where one prompt is all there is, its lines divide nothing, and what does must divide it cleanly.
-        top = top and sum(map(literal_words, common(items, 1.0))) < _ONE_PROMPT
-        least = self._k if top else max(self._k, round(_SHARE * whole))
-        blocks = divided(items, k=self._k, least=least, clean=not top, fits=_has_words, telling=2)
+        top = top and not _is_one_prompt(items)
         if top:
-            return blocks
+            return divided(items, k=self._k, least=self._k, clean=False, fits=_has_words, telling=2)
+        # Where nearly all have a line in common, it hides what divides them: then what fewer have is looked at alone.
+        return self._dividing(items, whole, share=1.0) or self._dividing(items, whole, share=COMMON)
+
+    def _dividing(self, items: list[Item], whole: int, *, share: float) -> list[Block]:
+        """Lines that divide most of a prompt's group cleanly; none where they do not."""
+        least = max(self._k, round(_SHARE * whole))
+        blocks = divided(items, k=self._k, least=least, clean=True, fits=_has_words, telling=2, share=share)
         alone = _sent_alone(items, blocks)
         if sum(block.weight for block in blocks) + alone < _COVER * whole or _is_whole(blocks, whole, alone):
             return []
@@ -257,6 +262,11 @@ def _has_words(feature: str, _: Sequence[Item]) -> bool:
     return literal_words(feature) >= 2
 
 
+def _is_one_prompt(items: Sequence[Item]) -> bool:
+    """Whether one prompt is all there is: its lines divide nothing, and what does must divide it cleanly."""
+    return sum(map(literal_words, common(items, 1.0))) >= _ONE_PROMPT
+
+
 def _framed(cells: Sequence[Cell]) -> int:
     """How many words say what to do before the user speaks; tools and a schema say as much as a long prompt."""
     items = [Item.of_cell(cell) for cell in cells]
@@ -284,8 +294,17 @@ def _is_whole(blocks: Sequence[Block], whole: int, alone: int = 0) -> bool:
 
 
 def _asks(block: Block, shared: set[str]) -> bool:
+    """Whether what a block's prompts have of their own asks for something, in words or by where it stands.
+
+    What opens a prompt and is shorter than what the prompt shares with others says what it is for, in whatever language; a
+    document that opens one is longer than what is said about it.
+    """
     own = [segment for segment in common(block.items, COMMON) if segment not in shared]
-    return any(INSTRUCTS.search(segment) for segment in own or block.features)
+    if any(INSTRUCTS.search(segment) for segment in own or block.features):
+        return True
+    opened = sum(item.weight for item in block.items if item.held[:1] and item.held[0] not in shared)
+    words = sum(map(literal_words, own))
+    return opened >= COMMON * block.weight and 0 < words < sum(map(literal_words, shared))
 
 
 def _alike(
