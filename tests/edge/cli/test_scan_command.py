@@ -316,6 +316,28 @@ def test_a_scan_ends_with_the_first_page_and_json_only_where_one_is_asked_for(ru
     assert "Where it goes" in (bare / "june.html").read_text()
 
 
+def test_a_page_that_cannot_be_written_costs_neither_the_table_nor_the_page_before(
+    run: Run, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = write_lines(bare / "log.jsonl", office_log())
+    done = run("scan", log, "--page", "nowhere/page.html")
+    assert done.code == 2
+    assert "nowhere/page.html cannot be written: No such file or directory. Name another place" in done.complaint
+    assert "Per month" in done.out
+    run("scan", "--page", "june.html")
+    before = (bare / "june.html").read_bytes()
+
+    def full(path: Path, text: str, **_: str) -> int:
+        path.write_bytes(text[:1000].encode())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert "june.html cannot be written: No space left" in run("scan", "--page", "june.html").complaint
+    assert (bare / "june.html").read_bytes() == before
+    assert sorted(path.name for path in bare.glob("*june*")) == ["june.html"]
+    assert sorted(path.name for path in bare.glob(".*june*")) == []
+
+
 def test_a_bill_is_held_against_the_log_and_stands_on_the_page(run: Run, office: Path) -> None:
     header = "start_time,end_time,model,num_model_requests,input_tokens,output_tokens,input_cached_tokens\n"
     day = int(FIRST_DAY.timestamp())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -52,8 +53,14 @@ def command(output: Path, organisation: str | None, ledger: str | None, config: 
 
 
 def write(path: Path, page: str) -> None:
-    """Write the page, or say in one line why that is not possible."""
+    """Write the page whole or not at all, or say in one line why that is not possible."""
+    part = path.with_name(f".{path.name}.part") if path.is_file() or not path.exists() else path
     try:
-        path.write_text(page, encoding="utf-8")
+        part.write_text(page, encoding="utf-8")
+        if part != path:
+            part.replace(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+        if part != path:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror}. Name another place for it.") from error

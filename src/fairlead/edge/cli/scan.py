@@ -95,13 +95,14 @@ def command(
         bill = billing.reconciled(desk, bills) if bills else None
         page = page or (None if as_json else Path(PAGE))
         html = render_first(first_page(desk, survey, done=done, bill=bill)) if page and survey.workloads else ""
+    if not as_json:
+        tell(survey, done, bill, where=desk.where)
     if page and html:
         write(page, html)
-    written = page if html else None
     if as_json:
-        options.print_json({**record(survey, done, bill), "page": None if written is None else str(written)})
-    else:
-        tell(survey, done, bill, where=desk.where, page=written)
+        options.print_json({**record(survey, done, bill), "page": str(page) if page and html else None})
+    elif html:
+        show.say(f"First page: {page}")
     if done is not None and done.taken.exchanges == 0:
         raise InputError(nothing_read(paths, done))
 
@@ -123,14 +124,11 @@ def tell(
     bill: Reconciliation | None,
     *,
     where: str,
-    page: Path | None,
 ) -> None:
-    """Print the table, the bill and where the page went."""
+    """Print the table and the bill."""
     show.scan(survey, done, where=where)
     if bill is not None:
         show.bill(bill)
-    if page is not None:
-        show.say(f"First page: {page}")
 
 
 def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:

@@ -47,7 +47,8 @@ def opening(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) 
     known = taken.exchanges - taken.new
     already = f" ({known:,} of them known already)" if known else ""
     skipped = f"; {many(taken.skipped, 'line')} skipped" if taken.skipped else ""
-    return Text(f"Read {many(taken.exchanges, 'exchange')}{already}{period}{skipped}. Kept in {where}.")
+    kept = f" Kept in {where}." if taken.exchanges else ""
+    return Text(f"Read {many(taken.exchanges, 'exchange')}{already}{period}{skipped}.{kept}")
 
 
 def many(number: int, what: str) -> str:
