@@ -7,7 +7,7 @@ microseconds per exchange, beside parsing the same requests' JSON; and memory wh
 behind pages of house rules (a page for each, one for all, pages that only state things), in shuffled order and in order of time,
 and how far a quarter of each log agrees with the whole (about fifteen minutes; `--sizes 1000 8000` for less).
 `--growth` prints processor time per exchange and memory at 10,000, 50,000 and 200,000 exchanges that are all different (about
-three minutes).
+ten minutes).
 """
 
 # The generator of traffic lives with the tests, so the path is set before it is imported.
@@ -190,7 +190,7 @@ def grow_by(kind: str, sizes: list[int]) -> None:
     for size in sizes:
         took, here = 0.0, size - seen
         while seen < size:
-            made = [strange(kind, random) for _ in range(min(1_000, size - seen))]
+            made = [strange(kind, random, size=8) for _ in range(min(1_000, size - seen))]
             began = time.process_time()
             for request in made:
                 grouper.learn(request)
@@ -218,13 +218,13 @@ def timed(work: Callable[[], object]) -> float:
 KINDS = ("systems", "messages", "rare letters", "all")
 
 
-def strange(kind: str, random: Random) -> Request:
+def strange(kind: str, random: Random, *, size: int = 40) -> Request:
     """A request unlike any other: in its system prompt, its message, its tools, or all of them in rare letters."""
     low, high = (0x10000, 0x1F000) if kind == "rare letters" else (0x61, 0x7B)
     system = "\n".join(
-        "".join(chr(random.randrange(low, high)) for _ in range(90)) + " is said here" for _ in range(40)
+        "".join(chr(random.randrange(low, high)) for _ in range(90)) + " is said here" for _ in range(size)
     )
-    user = " ".join(f"{random.random():.12f}".replace("0", "a") + "xyz" for _ in range(80))
+    user = " ".join(f"{random.random():.12f}".replace("0", "a") + "xyz" for _ in range(2 * size))
     tools = tuple(Tool(name=f"tool_{random.random()}") for _ in range(20 if kind == "all" else 0))
     message = Message(role="user", parts=(Part(kind=PartKind.TEXT, text="hi" if kind == "systems" else user),))
     return Request(

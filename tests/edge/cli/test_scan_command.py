@@ -316,6 +316,36 @@ def test_a_scan_ends_with_the_first_page_and_json_only_where_one_is_asked_for(ru
     assert "Where it goes" in (bare / "june.html").read_text()
 
 
+def test_the_shape_of_a_workload_is_what_was_counted_by_hand(run: Run, bare: Path) -> None:
+    """Ten calls over ten days: three runs of 5, 3 and 2 steps, two of which failed, half of the input from the cache."""
+    rows: list[dict[str, Any]] = []
+    for number, run_name in enumerate("aaaaabbbcc"):
+        body = {"model": "gpt-4o", "messages": [{"role": "system", "content": "You sort the mail of Acme."}, {"role": "user", "content": f"Letter {number}"}]}  # fmt: skip
+        details = {"cached_tokens": 50}
+        whole: dict[str, Any] = {
+            "model": "gpt-4o-2024-08-06" if number else "gpt-4.1",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "in"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 10 + number, "prompt_tokens_details": details},
+        }
+        failed = {"error": {"type": "server_error", "message": "overloaded"}}
+        day = 1 + (number if number < 9 else 8)  # the last two calls come within one minute
+        rows.append({
+            "request": body, "response": failed if number in {2, 6} else whole, "id": f"r{number}",
+            "started_at": f"2026-03-{day:02}T12:00:{10 * (number == 9):02}Z", "latency_s": 1.0 + number,
+            "first_token_s": 0.5, "metadata": {"session_id": run_name},
+        })  # fmt: skip
+    (found,) = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record["workloads"]
+    assert (found["calls"], found["failures"], found["error_rate"]) == (10, 2, 0.2)
+    assert (found["input_tokens"], found["cached_tokens"], found["cached_share"]) == (800, 400, 0.5)
+    assert (found["output_tokens"], found["output_spread"]["highest"]) == (10 * 10 + 45 - 10 - 2 - 10 - 6, 19)
+    assert (found["trajectories"], found["steps"]["p50"], found["steps"]["highest"]) == (3, 3, 5)
+    assert found["first_token"] == {"p50": 0.5, "p95": 0.5, "highest": 0.5, "mean": 0.5}
+    assert found["prefix_reuse"] == pytest.approx(0.1)
+    assert (found["peak_an_hour"], found["peak_at"][:13]) == (2, "2026-03-09T12")
+    assert found["models"] == {"gpt-4o-2024-08-06": 7, "gpt-4.1": 1, "gpt-4o": 2}
+    assert found["latency_p50_s"] == pytest.approx(5.5)
+
+
 def test_a_page_that_cannot_be_written_costs_neither_the_table_nor_the_page_before(
     run: Run, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

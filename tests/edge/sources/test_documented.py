@@ -46,3 +46,21 @@ def test_every_reader_is_named_on_the_page():
     text = PAGE.read_text(encoding="utf-8").lower()
     names = {"batches": "batch files", "stored completions": "stored completions", "lm-eval": "lm-evaluation-harness"}
     assert [source.name for source in sources() if names.get(source.name, source.name) not in text] == []
+
+
+def test_the_page_says_of_every_reader_where_to_get_its_files():
+    table = PAGE.read_text(encoding="utf-8").partition("| what you have |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
+    assert all(len(row) == 3 and all(row) for row in rows)
+    where = {what.lower(): place for what, place, _ in rows}
+    said = {
+        "batches": "batch files",
+        "lm-eval": "lm-evaluation-harness",
+        "pairs": "pairs of bodies",
+        "codex": "codex sessions",
+    }
+    for source in sources():
+        places = [place for what, place in where.items() if said.get(source.name, source.name) in what]
+        assert places, source.name
+        # A menu, a command, an address or a path: something to click or type.
+        assert all(re.search(r"→|`|logging|collector|same|files of the job", place) for place in places), source.name

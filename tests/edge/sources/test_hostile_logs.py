@@ -222,6 +222,19 @@ def test_the_log_as_it_should_be_is_read(tmp_path, name):
     assert len(found) == reading.exchanges + reading.skipped
 
 
+@pytest.mark.parametrize("called", ["export.csv", "notes.eval", "trace.zip"])
+def test_what_a_log_is_called_makes_no_difference(tmp_path, called):
+    for name, row in LOGS.items():
+        told = []
+        for path in (tmp_path / "log.jsonl", tmp_path / called):
+            path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+            found = list(read([str(path)], now=NOW))
+            told.append(
+                [(item.row_hash, item.dialect) if isinstance(item, Exchange) else item.reason for item in found]
+            )
+        assert told[0] == told[1], name
+
+
 @pytest.mark.parametrize("name", LOGS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())

@@ -82,7 +82,7 @@ def command(
                          spend_unknown_reasons, latency_p50_s, latency_p95_s, models, calls_an_hour, peak_an_hour, peak_at,
                          input_spread, output_spread, cached_share, prefix_reuse, first_token, error_rate, trajectories,
                          steps, growth, daily, replayable, fidelity, tiers, data_class, by_candidate}], dearest first; null is
-                         unknown; spreads are {p50, p95, highest} over calls, `steps` over trajectories (docs/workloads.md)
+                         unknown; spreads are {p50, p95, highest, mean} over calls, `steps` over trajectories (docs/workloads.md)
       bill               null without --bill, else {sources, first, last, currency, priced, billed, explained, unexplained,
                          notes, rows: [{provider, model, type, billed_tokens, logged_tokens, billed, logged, explained,
                          unexplained, reason}]}; priced: amounts are the bill's tokens at list prices
