@@ -5,6 +5,7 @@
     ├── InputError                a file or record that cannot be read
     │   └── UnreadableLine        one line of a log; counted, shown, skipped
     ├── UnknownPrice              no price is known for a model on a date
+    ├── PriceListError            the price list cannot be read for now
     ├── LedgerError               the ledger cannot be opened, written or trusted
     │   └── LedgerTooNew          written by a newer Fairlead; left untouched
     ├── EndpointError             an endpoint cannot be used at all (not: one bad answer)
@@ -51,6 +52,10 @@ class UnknownPrice(FairleadError):
         self.model = model
         self.provider = provider
         self.day = day
+
+
+class PriceListError(FairleadError):
+    """The price list cannot be read for now: what it would say is not known, and not that it says nothing."""
 
 
 class LedgerError(FairleadError):

@@ -103,7 +103,7 @@ def disk(where: str) -> Check:
 
 def prices(now: datetime) -> Check:
     """How old the bundled price list is."""
-    from fairlead.edge.catalog.prices import newest_price_day  # noqa: PLC0415 - loading the catalogue takes a moment
+    from fairlead.edge.catalog.listed import newest_price_day  # noqa: PLC0415 - loading the catalogue takes a moment
 
     newest = newest_price_day(today=now.date())
     age = (now.date() - newest).days

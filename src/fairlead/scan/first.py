@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, isfinite
 
-from fairlead.core.evidence.forecast import fixed_size
+from fairlead.core.evidence.forecasting import fixed_size
 from fairlead.core.nouns import Category, TokenPrice
 
 _CHANCE: Mapping[Category, Decimal] = {

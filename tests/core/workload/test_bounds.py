@@ -105,3 +105,15 @@ def test_samples_added_in_either_order_hold_the_same():
             {frame: (cell.count, {s: o.count for s, o in cell.openings.items()}) for frame, cell in whole.cells.items()}
         )
     assert held[0] == held[1]
+
+
+def test_a_grouper_that_is_to_spare_memory_remembers_little_and_places_the_same():
+    jobs = [asks(f"You answer questions about {what}. Be brief.", text(i)) for i in range(40) for what in WORDS[:3]]
+    grouper = scanned(jobs)
+    before = [grouper.place(each) for each in jobs]
+    grouper.spare_memory(most_mb=0.01)
+    for number in range(300):
+        grouper.place(asks(strange(number)))
+    assert [grouper.place(each) for each in jobs] == before
+    assert len(grouper._masker._lines) < 60
+    assert len(grouper._plain) < 60

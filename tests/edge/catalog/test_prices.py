@@ -227,3 +227,15 @@ def test_memory_stays_bounded_under_endless_model_names(monkeypatch):
         prices.cost_of(f"model-{number}", None, SMALL, TODAY)
     assert len(prices._sellers) <= 100
     assert len(prices._found) <= 100
+
+
+def test_a_process_that_runs_for_weeks_prices_each_call_at_its_own_day(monkeypatch):
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=40)
+
+    prices = Prices()
+    monkeypatch.setattr("fairlead.edge.catalog.prices.datetime", Later)
+    assert not prices.cost_of("gpt-4o", "openai", SMALL, Later.now(UTC)).assumed_date
+    assert prices.cost_of("gpt-4o", "openai", SMALL, Later.now(UTC) + timedelta(days=2)).assumed_date

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack, closing, contextmanager
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from edge.control.test_keeper import WAIT_S, Told
 from fairlead.edge.config import Settings
 from fairlead.edge.control import process
 from fairlead.edge.control.links import LARGEST_FRAME, Link
+from fairlead.edge.control.price_list import ListApart
 from fairlead.edge.control.process import ControlProcess
 from fairlead.edge.operate_settings import CaptureSettings, OperateSettings
 from fairlead.edge.store import Ledger
@@ -75,6 +77,15 @@ class Follower:
             raise ValueError("no")
 
 
+LISTED = ListApart()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_price_list():
+    yield
+    LISTED.close()
+
+
 @contextmanager
 def running(tmp_path, *steps, tell=None):
     """A control process that serves a socket until the block ends."""
@@ -83,6 +94,7 @@ def running(tmp_path, *steps, tell=None):
         Settings(),
         ledger=str(tmp_path / "fairlead.db"),
         base=Snapshot(version=0),
+        listed=LISTED,
         tell=tell or Told(),
         operate=OperateSettings(capture=CaptureSettings(flush_s=0.01)),
     )
@@ -223,3 +235,22 @@ def test_killed_under_load_the_ledger_is_whole_and_its_sums_agree_with_its_rows(
         assert look.execute("PRAGMA foreign_key_check").fetchall() == []
         rows = look.execute("SELECT count(*) FROM exchanges").fetchone()
         assert look.execute("SELECT sum(calls) FROM rollups").fetchone() == rows
+
+
+def test_what_waits_for_a_step_is_bounded_by_number_and_by_size_and_what_is_missed_is_counted(tmp_path):
+    control = ControlProcess(Settings(), ledger=str(tmp_path / "none.db"), base=Snapshot(version=0), listed=LISTED)
+    control.add(Follower())
+    (follower,) = control._followers
+
+    def kept(count: int, size: int) -> list:
+        return [SimpleNamespace(call=call(request=b"x" * size)) for _ in range(count)]
+
+    control._hand_on(kept(2_100, 10))
+    assert (follower.waiting, follower.missed) == (2_000, 100)
+    follower.taken(follower.queue.get_nowait())
+    assert (follower.waiting, follower.bytes) == (0, 0)
+    control._hand_on(kept(4, 3_000_000))
+    assert (follower.waiting, follower.missed) == (2, 102)
+    follower.taken(follower.queue.get_nowait())
+    control._hand_on(kept(1, 20_000_000))
+    assert (follower.waiting, follower.missed) == (1, 102)

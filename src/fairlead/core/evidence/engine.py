@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from fairlead.core.evidence.forecast import Forecast
+from fairlead.core.evidence.forecasting import Forecast
 from fairlead.core.evidence.histogram import Histogram
 from fairlead.core.evidence.sequence import Charted
 from fairlead.core.evidence.settings import N_MAX, N_MIN

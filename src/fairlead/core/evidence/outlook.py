@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairlead.core.evidence.bets import Floats
-from fairlead.core.evidence.forecast import HORIZON, LOOKS, Forecast, Worlds, worlds
+from fairlead.core.evidence.forecasting import HORIZON, LOOKS, Forecast, Worlds, worlds
 from fairlead.core.evidence.histogram import Histogram
 
 _SAFE = 0.95

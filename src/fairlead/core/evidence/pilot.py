@@ -22,7 +22,7 @@ from dataclasses import replace
 
 from fairlead.core.errors import LedgerError
 from fairlead.core.evidence.engine import Live, live
-from fairlead.core.evidence.forecast import Forecast
+from fairlead.core.evidence.forecasting import Forecast
 from fairlead.core.evidence.sequence import Charted
 from fairlead.core.evidence.settings import hundredths
 from fairlead.core.evidence.stakes import Terms

@@ -26,7 +26,7 @@ import numpy as np
 from fairlead.core.errors import UsageError
 from fairlead.core.evidence.bets import Floats, Sign
 from fairlead.core.evidence.drift import Overlap
-from fairlead.core.evidence.forecast import Forecast
+from fairlead.core.evidence.forecasting import Forecast
 from fairlead.core.evidence.histogram import Histogram
 from fairlead.core.evidence.outlook import Standing, outlook
 from fairlead.core.evidence.sequence import Charted, Interval, places, root

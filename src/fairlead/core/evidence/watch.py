@@ -16,7 +16,7 @@ import numpy as np
 
 from fairlead.core.evidence.bets import Floats, grid_table, log_prior, log_total
 from fairlead.core.evidence.drift import Overlap
-from fairlead.core.evidence.forecast import Forecast, forecast
+from fairlead.core.evidence.forecasting import Forecast, forecast
 from fairlead.core.evidence.histogram import Histogram
 from fairlead.core.evidence.sequence import Charted, Evidence, Interval, places
 from fairlead.core.evidence.settings import N_MIN, hundredths

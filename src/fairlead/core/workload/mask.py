@@ -120,6 +120,11 @@ class Masker:
         """The masked sentences of one line; not remembered."""
         return self._sentences.of_line(text)
 
+    def spare(self, budget: int) -> None:
+        """Remember no more than so many bytes of texts, and as many of lines."""
+        self._texts.spare(budget)
+        self._lines.spare(budget)
+
     def has_masked(self, text: str) -> bool:
         """Whether this system prompt was masked lately, so that masking it again costs nothing."""
         return text in self._texts

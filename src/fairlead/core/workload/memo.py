@@ -48,6 +48,12 @@ class Memo(Generic[K, V]):
         self.young[key] = value
         self._used += cost
 
+    def spare(self, budget: int) -> None:
+        """Remember no more than so much from now on."""
+        self._budget = max(1, budget // 2)
+        if self._used > self._budget:
+            self.clear()
+
     def clear(self) -> None:
         """Forget everything."""
         self.young, self._old, self._used = {}, {}, 0

@@ -10,15 +10,18 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairlead.core.errors import InputError
 from fairlead.core.ids import plain
 from fairlead.core.nouns import JSON, Exchange
 from fairlead.core.redact import Policy, Redactor, expected
-from fairlead.edge.app.desk import Desk
 from fairlead.edge.config import PrivacySettings
 from fairlead.edge.recognisers import REGIONS, Recognisers
 from fairlead.edge.store.forget import Forgotten
+
+if TYPE_CHECKING:
+    from fairlead.edge.app.desk import Desk
 
 _KEY_BYTES = 32
 

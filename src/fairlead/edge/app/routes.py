@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from fairlead.core.errors import LedgerError, UsageError
 from fairlead.core.ids import digest
-from fairlead.core.moves import Action, Plan, plan_from_json
 from fairlead.core.nouns import JSON, Candidate, Endpoint, PairRow, PilotDesign, Workload
 from fairlead.core.redact import DataClass
-from fairlead.edge.app.desk import Desk
 from fairlead.edge.clients.address import address
 from fairlead.edge.config import Settings
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings, Start
@@ -27,6 +26,10 @@ from fairlead.serve.guard import Guards, Terms
 from fairlead.serve.near import is_local
 from fairlead.serve.routing import By, Event, Happened, Moved, Route, Transition, after, refusal
 from fairlead.serve.snapshot import Stage, UpstreamNow
+
+if TYPE_CHECKING:
+    from fairlead.core.moves import Plan
+    from fairlead.edge.app.desk import Desk
 
 _TRIES = 5
 _YEAR_US = 365.25 * 86_400 * 1e6
@@ -258,6 +261,8 @@ class Applied:
 
 def apply_plan(desk: Desk, book: RouteBook, *, upstreams: Sequence[UpstreamNow], who: str = "") -> Applied:
     """Begin a route for every workload that the newest plan says to move, as far as the rules allow."""
+    from fairlead.core.moves import Action, plan_from_json  # noqa: PLC0415 - statistics are heavy, and a gateway plans nothing
+
     kept = desk.ledger.last_plan()
     if not isinstance(kept, dict):
         raise UsageError("The ledger holds no plan yet; run fairlead plan first.")

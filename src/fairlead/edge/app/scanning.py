@@ -18,7 +18,7 @@ from fairlead.core.redact import DataClass, Policy
 from fairlead.edge.app import together
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import redactor_for
-from fairlead.edge.catalog.prices import NO_USAGE
+from fairlead.edge.catalog.rates import NO_USAGE
 from fairlead.edge.currency import rates
 from fairlead.edge.language import Languages
 from fairlead.edge.sources import read

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairlead.core.errors import EndpointError, FairleadError, UnreadableLine, UsageError
 from fairlead.core.nouns import JSON, Candidate, Dialect, Failure, FailureKind, Reply, Request, Usage
@@ -19,8 +20,10 @@ from fairlead.core.nouns import Answer as AnswerOf
 from fairlead.core.wire import openai
 from fairlead.core.wire.candidate import candidate_body
 from fairlead.edge.clients.address import address, key_for
-from fairlead.edge.clients.http import Endpoint
 from fairlead.serve.snapshot import TargetNow, UpstreamNow
+
+if TYPE_CHECKING:
+    from fairlead.edge.clients.http import Endpoint
 
 _DIALECTS: Mapping[str, frozenset[Dialect]] = {
     "openai": frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_EMBEDDINGS}),
@@ -113,6 +116,8 @@ class Askers:
         url = urls[turn % len(urls)]
         opened = self._open.get((url, dialect, timeout_s))
         if opened is None:
+            from fairlead.edge.clients.http import Endpoint  # noqa: PLC0415 - few gateways ask anybody
+
             key = self._key(upstream, url, candidate)
             opened = Endpoint(url, dialect=dialect, key=key, timeout_s=timeout_s, patience_s=timeout_s)
             self._open[url, dialect, timeout_s] = opened

@@ -22,6 +22,8 @@ from fairlead.edge.store import Ledger
 from fairlead.scan.workloads import STATE, described
 
 _AT_ONCE = 500
+_GROUPER_MB = 6
+"""What is remembered of wording that was read; a scan, which soon ends, remembers ten times as much."""
 
 
 class Placed(NamedTuple):
@@ -49,6 +51,7 @@ class Placing:
     def __init__(self, grouper: Grouper | None = None) -> None:
         self._lock = threading.Lock()
         self._places = grouper or Grouper()
+        self._places.spare_memory(most_mb=_GROUPER_MB)
         self._learns = self._places.learner()
         self.version = 0
         self.learned = 0
@@ -73,6 +76,7 @@ class Placing:
         with self._lock:
             news, self._learns = self._learns, grouper.learner()
             self._learns.absorb(news)
+            grouper.spare_memory(most_mb=_GROUPER_MB)
             self._places = grouper
             self.version += 1
 

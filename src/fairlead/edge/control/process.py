@@ -15,13 +15,12 @@ import gc
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from time import monotonic, time
@@ -30,7 +29,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from fairlead.core.errors import FairleadError, LedgerError
+from fairlead.core.errors import FairleadError, LedgerError, PriceListError
+from fairlead.core.nouns import TokenPrice
 from fairlead.core.redact import DataClass
 from fairlead.edge import config as settings_file
 from fairlead.edge import operate_settings, route_settings, serve_settings
@@ -48,9 +48,9 @@ from fairlead.edge.control.keeper import Keeper
 from fairlead.edge.control.links import Link
 from fairlead.edge.control.overview import Live, Overview, Planes, overview
 from fairlead.edge.control.placing import Placing
+from fairlead.edge.control.price_list import ListApart
 from fairlead.edge.control.retention import sweep
 from fairlead.edge.control.traces import Traces
-from fairlead.edge.currency import rates
 from fairlead.edge.language import LanguagesApart
 from fairlead.edge.operate_settings import OperateSettings
 from fairlead.edge.route_settings import RoutesSettings
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from fairlead.edge.app.routes import RouteBook
 
 _WAITING_FOR_A_STEP = 2_000
+_BYTES_FOR_A_STEP = 8_000_000
 _REOPEN_S = 1.0
 _LEDGER_MB = 8
 _LOOK_AROUND_S = 1.0
@@ -91,8 +92,35 @@ class _Follower:
     step: Step
     queue: asyncio.Queue[list[Kept]]
     waiting: int = 0
+    bytes: int = 0
     missed: int = 0
     failures: int = 0
+
+    def take(self, kept: Sequence[Kept]) -> None:
+        """Have calls wait for the step, as many as there is room for; one always, however long it is."""
+        taken: list[Kept] = []
+        for each in kept:
+            size = _size(each)
+            is_first = not self.waiting and not taken
+            if not is_first and (
+                self.waiting + len(taken) >= _WAITING_FOR_A_STEP or self.bytes + size > _BYTES_FOR_A_STEP
+            ):
+                break
+            taken.append(each)
+            self.bytes += size
+        self.missed += len(kept) - len(taken)
+        if taken:
+            self.waiting += len(taken)
+            self.queue.put_nowait(taken)
+
+    def taken(self, kept: Sequence[Kept]) -> None:
+        """The step has looked at calls."""
+        self.waiting -= len(kept)
+        self.bytes -= sum(map(_size, kept))
+
+
+def _size(kept: Kept) -> int:
+    return len(kept.call.request) + len(kept.call.response)
 
 
 def is_on_this_machine(ledger: str) -> bool:
@@ -120,6 +148,7 @@ class OpenLedger:
             if self._problem is not None and monotonic() < self._next:
                 raise self._problem
             try:
+                _make_apart(self.where)
                 self._ledger = Ledger.open(self.where)
                 self._ledger.spare_memory(most_mb=_LEDGER_MB)
             except LedgerError as error:
@@ -133,6 +162,17 @@ class OpenLedger:
             self._ledger.close()
 
 
+def _make_apart(where: str) -> None:
+    """Make a ledger that is not there yet in a process of its own: what that takes would stay in this one all day.
+
+    Whatever goes wrong there goes wrong here again, and is told.
+    """
+    if "://" not in where and not Path(where).exists():
+        code = "import sys; from fairlead.edge.store import Ledger; Ledger.open(sys.argv[1]).close()"
+        with suppress(OSError):
+            subprocess.run([sys.executable, "-P", "-c", code, where], check=False, stderr=subprocess.DEVNULL)  # noqa: S603
+
+
 class ControlProcess:
     """See the module. `tell` prints one line for the operator."""
 
@@ -143,6 +183,7 @@ class ControlProcess:
         ledger: str,
         base: Snapshot,
         operate: OperateSettings | None = None,
+        listed: ListApart | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
@@ -155,13 +196,18 @@ class ControlProcess:
         self.planes = Planes()
         self.live = Live()
         self.coverage: Callable[[], Mapping[str, float]] = dict
-        self.prices = Prices({model: [price] for model, price in settings.prices.items()})
+        self.listed = listed or ListApart()
+        own = {model: [price] for model, price in settings.prices.items()}
+        self.prices = Prices(own, listed=self.listed)
+        self._urls: Mapping[str, str] = {}
+        self._providers: dict[str, str | None] = {}
         self.tell = tell or _to_stderr
         self.capture = Capture(
             redactor=redactor_for(settings.privacy, ledger=ledger),
             price=self.prices.cost_of,
-            rate=_in_dollars,
+            rate=self.listed.in_dollars,
             placing=self.placing,
+            provider=self._provider,
             wanted=self._is_wanted,
         )
         classes = settings.privacy.data_classes
@@ -212,9 +258,26 @@ class ControlProcess:
         self.publish(upstreams=upstreams, **{name: getattr(base, name) for name in said})
 
     def _upstreams_changed(self) -> None:
-        urls = {each.name: each.urls[0] for each in self.snapshot.upstreams if each.urls}
-        at = {name: self.prices.provider_at(url) for name, url in urls.items()}
-        self.capture.provider = at.get
+        self._urls = {each.name: each.urls[0] for each in self.snapshot.upstreams if each.urls}
+
+    def _provider(self, upstream: str) -> str | None:
+        """Who is paid at an upstream; asked in the keeper's thread."""
+        url = self._urls.get(upstream)
+        if url is None:
+            return None
+        if url not in self._providers:
+            try:
+                self._providers[url] = self.prices.provider_at(url)
+            except PriceListError:
+                return None
+        return self._providers[url]
+
+    def price_at(self, url: str, model: str) -> TokenPrice | None:
+        """What a model costs at an address now; `None` where that is not known."""
+        try:
+            return self.prices.price_at(url, model, datetime.now(UTC))
+        except PriceListError:
+            return None
 
     # Data planes
 
@@ -250,12 +313,7 @@ class ControlProcess:
 
     def _hand_on(self, kept: Sequence[Kept]) -> None:
         for follower in self._followers:
-            wanted = [each for each in kept if follower.step.wants(each.call)]
-            room = _WAITING_FOR_A_STEP - follower.waiting
-            follower.missed += max(0, len(wanted) - room)
-            if wanted := wanted[:room]:
-                follower.waiting += len(wanted)
-                follower.queue.put_nowait(wanted)
+            follower.take([each for each in kept if follower.step.wants(each.call)])
 
     async def _follow(self, follower: _Follower) -> None:
         while True:
@@ -269,7 +327,7 @@ class ControlProcess:
                         f"{follower.step.name} failed ({type(error).__name__}: {error}); it goes on with the next calls."
                     )
             finally:
-                follower.waiting -= len(kept)
+                follower.taken(kept)
 
     # Life
 
@@ -466,11 +524,6 @@ _CATCH_UP_S = 2.0
 _FIRST_SWEEP_S, _SWEEP_S = 30.0, 600.0
 
 
-@cache
-def _in_dollars(currency: str) -> Decimal | None:
-    return rates("USD", {currency}, today=datetime.now(UTC).date()).rate(currency)
-
-
 def _to_stderr(line: str) -> None:
     print(f"fairlead: {line}", file=sys.stderr, flush=True)  # noqa: T201 - this process has no other voice
 
@@ -514,7 +567,7 @@ async def _follow_routes(wiring: _Wiring) -> None:
             routes=lambda: wiring.routes,
             snapshot=lambda: control.snapshot,
             publish=lambda routes, upstreams: control.publish(routes=routes, upstreams=upstreams),
-            price_of=lambda url, model: control.prices.price_at(url, model, datetime.now(UTC)),
+            price_of=control.price_at,
             tell=control.tell,
         )
     )
@@ -584,7 +637,10 @@ def main(
             token=token,
             routes=route_settings.load(config),
         )
-        asyncio.run(_until_told(wiring, listener))
+        try:
+            asyncio.run(_until_told(wiring, listener))
+        finally:
+            control.listed.close()
     except FairleadError as error:
         _to_stderr(str(error))
         return 2

@@ -159,7 +159,7 @@ class Stages:
             candidate_asked=True,
             grading=begun.grading,
             limits=limits,
-            price=candidate.price or world.price_of(candidate.endpoint, candidate.model),
+            price=candidate.price or await asyncio.to_thread(world.price_of, candidate.endpoint, candidate.model),
             spent=await asyncio.to_thread(self._spent, route, limits),
             sink=evidence,
             now=world.now,

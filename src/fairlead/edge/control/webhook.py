@@ -14,7 +14,6 @@ import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-import httpx2
 import msgspec
 
 from fairlead.core.errors import LedgerError
@@ -103,6 +102,8 @@ class Alerts:
             "user-agent": "fairlead",
             SIGNATURE: signature(body, secret=secret, at=int(self._now().timestamp())),
         }
+        import httpx2  # noqa: PLC0415 - few gateways have somebody to tell
+
         try:
             async with (
                 httpx2.AsyncClient(timeout=webhook.timeout_s, follow_redirects=False) as client,

@@ -17,7 +17,7 @@ import msgspec
 from fairlead.serve.frames import Call, Counters
 from fairlead.serve.snapshot import Snapshot
 
-BUFFER: Final = 32 * 1024 * 1024
+BUFFER: Final = 16 * 1024 * 1024
 GATHER_S: Final = 0.05
 AGAIN_S: Final = 0.25
 LONGEST: Final = 256 * 1024 * 1024

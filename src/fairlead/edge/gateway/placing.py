@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 LONG: Final = 128 * 1024
 """A body longer than this that is not remembered is read in a thread."""
-_MEMO_BYTES: Final = 16 * 1024 * 1024
+_MEMO_BYTES: Final = 4 * 1024 * 1024
+_ENTRY: Final = 800
+"""About what an entry takes beside the bytes of its key: a tuple, a few objects, two places in tables."""
+_GROUPER_MB: Final = 6
 _PLACED: Final = frozenset(
     {
         Protocol.OPENAI_CHAT,
@@ -65,10 +68,13 @@ class Placing:
     def __init__(self, grouper: Grouper) -> None:
         from fairlead.core.workload.memo import Memo  # noqa: PLC0415  # its package is loaded when there are routes
 
+        grouper.spare_memory(most_mb=_GROUPER_MB)
         self._grouper = grouper
-        self._frames: Memo[tuple[str | bytes, ...], Place] = Memo(_MEMO_BYTES, lambda key, _: sum(map(len, key)) + 64)
+        self._frames: Memo[tuple[str | bytes, ...], Place] = Memo(
+            _MEMO_BYTES, lambda key, _: sum(map(len, key)) + _ENTRY
+        )
         self._openings: Memo[tuple[tuple[str | bytes, ...], bytes], Place] = Memo(
-            _MEMO_BYTES, lambda key, _: sum(map(len, key[0])) + len(key[1]) + 64
+            _MEMO_BYTES, lambda key, _: sum(map(len, key[0])) + len(key[1]) + _ENTRY
         )
 
     @classmethod

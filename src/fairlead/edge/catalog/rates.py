@@ -1,0 +1,131 @@
+"""What a price list says: who sells a model, what a token of each kind costs there, and the bill for what a call used.
+
+A `PriceList` is asked once for each model, seller and day; what it says is small, and a bill is a handful of exact decimal
+products. So the list itself, which is large, may lie in another process (`edge.control.price_list`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from fairlead.core.money import cost
+from fairlead.core.nouns import Money, TokenPrice, Usage
+
+NO_USAGE = "usage not recorded"
+"""The reason why a call has no cost that no price would help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """What an exchange cost, or why that is not known; `assumed_date` when it was priced at another day than its own."""
+
+    money: Money | None
+    reason: str = ""
+    assumed_date: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Money per token of each kind, for inputs of at most `limit` tokens (`None`: any), and per request."""
+
+    fresh: Decimal
+    cache_read: Decimal
+    cache_write_5m: Decimal
+    cache_write_1h: Decimal
+    visible: Decimal | None
+    reasoning: Decimal | None
+    audio_in: Decimal
+    image_in: Decimal
+    audio_out: Decimal | None
+    request: Decimal
+    limit: int | None
+
+    def cost(self, usage: Usage) -> Decimal:
+        """The bill for `usage`, whose counts are known to be there."""
+        return (
+            self.request
+            + (usage.fresh or 0) * self.fresh
+            + (usage.cache_read or 0) * self.cache_read
+            + (usage.cache_write_5m or 0) * self.cache_write_5m
+            + (usage.cache_write_1h or 0) * self.cache_write_1h
+            + (usage.visible or 0) * (self.visible or 0)
+            + (usage.reasoning or 0) * (self.reasoning or 0)
+            + (usage.audio_in or 0) * self.audio_in
+            + (usage.image_in or 0) * self.image_in
+            + (usage.audio_out or 0) * (self.audio_out or 0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of one model at one moment: a price of ours, or the list's rates by tier, or why there is none."""
+
+    ours: TokenPrice | None = None
+    tiers: tuple[Rates, ...] = ()
+    since: str = ""
+    reason: str = ""
+    no_audio: str = ""
+    """Why audio tokens have no known price, where the list's price for them is only that of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """Who is paid for a model: the provider's id, whether the list has the model there, and if not, why there is no price."""
+
+    id: str | None
+    model: str
+    is_listed: bool = False
+    reason: str = ""
+    by_the_minute: bool = False
+
+
+class PriceList(Protocol):
+    """A list of prices by provider, model and date."""
+
+    def providers(self) -> frozenset[str]:
+        """The ids of the providers in the list."""
+        ...
+
+    def seller(self, provider: str, model: str) -> Seller | None:
+        """A model as a provider sells it; `None` where the list does not know the provider."""
+        ...
+
+    def found(self, seller: Seller, at: datetime, *, today: datetime, tier: str | None) -> Found:
+        """What a listed model costs at a moment and service tier."""
+        ...
+
+    def provider_at(self, endpoint: str) -> str | None:
+        """Which provider answers at a base URL."""
+        ...
+
+
+def no_tier(seller: Seller, tier: str | None) -> str:
+    """Why a model has no price at a service tier."""
+    return f"no {tier} price for {seller.model!r}"
+
+
+def cost_of_usage(found: Found, usage: Usage) -> tuple[Money | None, str]:
+    """What a call cost, or `None` and why that is not known."""
+    if found.ours is not None:
+        money = cost(usage, found.ours)
+        return money, "" if money else NO_USAGE
+    tokens = usage.input
+    if tokens is None:
+        return None, NO_USAGE
+    rates = next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
+    if usage.visible is None and rates.visible is not None:
+        return None, NO_USAGE
+    if usage.output and rates.visible is None:
+        return None, "no price for output tokens"
+    if found.no_audio and _as_text(usage, rates):
+        return None, found.no_audio
+    return Money(amount=rates.cost(usage)), ""
+
+
+def _as_text(usage: Usage, rates: Rates) -> bool:
+    """Whether audio tokens would be billed as text for want of a price of their own."""
+    heard = bool(usage.audio_in) and rates.audio_in == rates.fresh
+    return heard or (bool(usage.audio_out) and rates.audio_out == rates.visible)
