@@ -44,7 +44,7 @@ class Decision(NamedTuple):
 class Routes:
     """The routes of one snapshot, ready to be asked; made once for each snapshot."""
 
-    __slots__ = ("_aliases", "_default", "_incumbents", "_routes", "_untouched", "version")
+    __slots__ = ("_aliases", "_default", "_incumbents", "_routes", "_settled", "_untouched", "version")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.version = snapshot.version
@@ -56,6 +56,20 @@ class Routes:
             ANTHROPIC: TargetNow(upstream=snapshot.default_anthropic),
         }
         self._untouched = {dialect: Decision(target) for dialect, target in self._incumbents.items()}
+        # Where there is no other side, every request of a workload goes the same way.
+        self._settled = {
+            (route.workload_id, dialect): Decision(
+                route.incumbent or target,
+                Served.INCUMBENT,
+                route.fallbacks,
+                route.stage,
+                pair_wanted=False,
+                route=route,
+            )
+            for route in snapshot.routes
+            if route.candidate is None and not route.only
+            for dialect, target in self._incumbents.items()
+        }
 
     def route(self, workload_id: str | None) -> RouteNow | None:
         """The route of a workload, also under a name it had before; the default route where it has none."""
@@ -72,6 +86,10 @@ class Routes:
         >>> Routes(Snapshot(version=1)).decide("w1", dialect="openai", conversation=None, call_id="a").target.upstream
         'openai'
         """
+        if workload_id is not None:
+            settled = self._settled.get((workload_id, dialect))
+            if settled is not None:
+                return settled
         route = self.route(workload_id)
         if route is None:
             return self._untouched[dialect]

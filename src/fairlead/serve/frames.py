@@ -59,7 +59,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     output: int | None = None
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=1):
+class Call(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """One call, as it happened. Bodies are raw bytes; the control process parses, redacts and keeps them.
 
     `request` is the caller's body as sent (decompressed, before anything was injected). `response` is the body in the

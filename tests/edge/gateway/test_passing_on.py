@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import socket
@@ -11,6 +12,9 @@ import zlib
 import pytest
 
 from edge.gateway.world import CHAT, MESSAGE, PATIENCE_S, STREAM, Talk, World, delta, ok, run
+from fairlead.edge.gateway.call import Call as Served
+from fairlead.edge.gateway.front import Front
+from fairlead.edge.gateway.lines import Line
 from fairlead.serve.frames import Call, Ended, Protocol, plain_response
 from fairlead.serve.snapshot import RouteNow, Stage, TargetNow
 
@@ -338,5 +342,32 @@ def test_who_answered_is_told_unless_switched_off() -> None:
         async with World(snapshot={"response_headers": False}) as world:
             got = await world.ask()
             assert not [name for name in got.headers if name.startswith("x-fairlead")]
+
+    run(main())
+
+
+def test_a_connection_that_is_closed_leaves_nothing_for_the_garbage_collector() -> None:
+    def left() -> list[object]:
+        return [each for each in gc.get_objects() if isinstance(each, Front | Line | Served)]
+
+    async def main() -> None:
+        async def script(talk: Talk) -> None:
+            talk.whole(fields="connection: close\r\n")
+            talk.close()
+
+        async with World(scripts={"main": script}) as world:
+            gc.collect()
+            before = left()
+            gc.disable()
+            try:
+                for _ in range(5):
+                    caller = await world.caller()
+                    caller.post(json.dumps(CHAT).encode())
+                    assert (await caller.answer()).status == 200
+                    caller.close()
+                while len(left()) > len(before):  # noqa: ASYNC110  # nothing tells of it, and the test's patience has an end
+                    await asyncio.sleep(0.05)
+            finally:
+                gc.enable()
 
     run(main())

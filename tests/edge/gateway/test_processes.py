@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from edge.gateway.world import free_port
+from fairlead.edge.gateway.supervisor import BEHIND
 from journeys.walk import COMMAND, environment
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
@@ -174,6 +175,9 @@ def test_after_the_first_answer_the_data_plane_still_holds_none_of_them(tmp_path
     settings(tmp_path, upstream)
     gateway = Gateway(tmp_path, free_port())
     assert gateway.ask()[0] == 200
-    maps = gateway.children()[gateway.data_plane()]
+    plane = gateway.data_plane()
+    maps = gateway.children()[plane]
     assert not [name for name in ("numpy", "sqlalchemy", "_sqlite3", "greenlet") if name in maps]
+    behind = {os.getpriority(os.PRIO_PROCESS, pid) for pid in gateway.children() if pid != plane}
+    assert behind == {min(19, os.getpriority(os.PRIO_PROCESS, plane) + BEHIND)}
     assert gateway.stop()[0] == 0

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -122,12 +123,7 @@ def answer(
     return running.run(take_over=take_over)
 
 
-_LOOK: Final = """
-import sqlite3, sys
-file = sqlite3.connect(sys.argv[1], uri=True, timeout=0.2)
-asked = "SELECT EXISTS (SELECT 1 FROM routes) OR EXISTS (SELECT 1 FROM state WHERE key = 'data classes')"
-sys.exit(file.execute(asked).fetchone()[0])
-"""
+_LOOK: Final = "SELECT EXISTS (SELECT 1 FROM routes) OR EXISTS (SELECT 1 FROM state WHERE key = 'data classes')"
 
 
 def may_have_routes(ledger: str) -> bool:
@@ -139,9 +135,21 @@ def may_have_routes(ledger: str) -> bool:
         return True
     if not Path(ledger).exists():
         return False
-    where = f"{Path(ledger).absolute().as_uri()}?mode=ro"
-    looked = subprocess.run([sys.executable, "-I", "-S", "-c", _LOOK, where], check=False, stderr=subprocess.DEVNULL)  # noqa: S603
-    return looked.returncode != 0
+    looking = os.fork()
+    if not looking:
+        os._exit(_looked(f"{Path(ledger).absolute().as_uri()}?mode=ro"))
+    return os.waitstatus_to_exitcode(os.waitpid(looking, 0)[1]) != 0
+
+
+def _looked(where: str) -> int:
+    """0 where there is neither a route nor a data class."""
+    try:
+        import sqlite3  # noqa: PLC0415 - not in the process that serves
+
+        with closing(sqlite3.connect(where, uri=True, timeout=0.2)) as file:
+            return int(file.execute(_LOOK).fetchone()[0])
+    except Exception:  # noqa: BLE001 - whatever it is, it may have routes
+        return 1
 
 
 def apply_plan(*, ledger: str | None, config: Path | None) -> None:

@@ -15,12 +15,12 @@ from typing import Protocol as Protocol_
 
 import msgspec
 
-from fairlead.core.errors import UnreadableLine
+from fairlead.core.errors import PriceListError, UnreadableLine
 from fairlead.core.nouns import JSON, Exchange, Usage
 from fairlead.core.redact import Redactor, is_clean, redacted
 from fairlead.core.wire.key import request_key
 from fairlead.core.workload.memo import Memo
-from fairlead.edge.catalog.prices import Priced
+from fairlead.edge.catalog.rates import Priced
 from fairlead.edge.control.placing import NOWHERE, Placed, Placing
 from fairlead.edge.store.append import Arrival, KeptBody
 from fairlead.edge.store.codec import answer_body, kept, key, key_or_none, moment, packer, request_body
@@ -41,6 +41,13 @@ _ROW_BYTES = 600
 _LEARNED_ALWAYS = 16
 _MAKERS: Mapping[Protocol, str] = {Protocol.ANTHROPIC_MESSAGES: "anthropic"}
 _ENCODER = msgspec.json.Encoder()
+# What an enumeration stands for in a column, looked up once: `.value` takes as long as a small function.
+_SERVED: Mapping[Served, str] = {each: each.value for each in Served}
+_ENDED: Mapping[Ended, str] = {each: each.value for each in Ended}
+_DONE, _REFUSED, _CLOSED = Ended.DONE, Ended.REFUSED, Ended.CLIENT_CLOSED
+_CANDIDATE = Served.CANDIDATE
+_COLUMNS = 4_000
+_SHORT = 200
 
 
 class Price(Protocol_):
@@ -66,6 +73,8 @@ class _Question:
     key: str
     body: KeptBody
     size: int
+    dialect: str
+    endpoint: str
     seen: int = 0
     placed: Placed = NOWHERE
     placed_by: int = -1
@@ -171,6 +180,7 @@ class Capture:
         self._questions: Memo[tuple[Protocol, bytes], _Question] = Memo(_MEMORY, lambda _, each: each.size)
         self._replies: Memo[tuple[Protocol, int, Ended, bytes], _Reply] = Memo(_MEMORY, lambda _, each: each.size)
         self._models: set[str] = set()
+        self._columns: dict[str, str] = {}
         self._costs: dict[tuple[str, str | None, Usage, int, str | None], int | None] = {}
 
     def read(self, calls: Sequence[Call]) -> Lot:
@@ -185,7 +195,7 @@ class Capture:
 
     def _take(self, call: Call, lot: Lot) -> None:
         question = None
-        if call.protocol in KEPT and call.ended is not Ended.REFUSED:
+        if call.protocol in KEPT and call.ended is not _REFUSED:
             question = self._question(call)
             self.unreadable += question is None
         if question is None:
@@ -202,7 +212,7 @@ class Capture:
                 read = asked(call.protocol, call.request)
             except UnreadableLine:
                 return None
-            known = self._question_of(read, size=2 * len(call.request))
+            known = self._question_of(read, size=_held(call.request))
             self._questions.put((call.protocol, call.request), known)
         known.seen += 1
         return known
@@ -214,7 +224,9 @@ class Capture:
             clean=is_clean(read.body, read.request, self._redactor),
             key=key(request_key(read.request)),
             body=KeptBody(body.hash, self._pack(body.data)),
-            size=size + 2_000,
+            size=size,
+            dialect=read.dialect.value,
+            endpoint=read.request.endpoint.value,
         )
 
     def _reply(self, call: Call) -> _Reply:
@@ -228,7 +240,7 @@ class Capture:
                 ended=call.ended,
                 problem=self._redactor.text(call.problem),
             )
-            known = self._reply_of(read, size=2 * len(call.response))
+            known = self._reply_of(read, size=_held(call.response))
             if call.response:  # without an answer the problem is what there is to know
                 self._replies.put(name, known)
         return known
@@ -239,7 +251,7 @@ class Capture:
             answered=read,
             clean=is_clean(read.body, read.answer, self._redactor),
             body=KeptBody(body.hash, self._pack(body.data)),
-            size=size + 2_000,
+            size=size,
             usage=usage_row(read.usage),
             failure=None if failure is None else failure.kind.value,
         )
@@ -270,7 +282,7 @@ class Capture:
         flags = ", ".join(fidelity) or None
         notes[NOTE] = _note(call, bill, self._redactor)
         more = (flags, key_or_none(named.conversation), None, key_or_none(named.user), SOURCE, _ENCODER.encode(notes))
-        where = (call.served.value, key_or_none(placed.workload_id), key_or_none(placed.prompt_id))
+        where = (_SERVED[call.served], self._column(placed.workload_id), self._column(placed.prompt_id))
         lot.arrivals.append(Arrival((*self._row(call, question, reply), *more, *where), question.body, reply.body))
         lot.size += _ROW_BYTES + len(call.request) + len(call.response)
         if self.wanted(call):
@@ -287,22 +299,35 @@ class Capture:
         return None if each.met else named
 
     def _row(self, call: Call, question: _Question, reply: _Reply) -> Row:
-        request = question.asked.request
+        answered_ = reply.answered
+        id_ = key(call.call_id)
+        model = answered_.answer.model or call.model or question.asked.request.model
         return (
-            key(call.call_id),
-            key(call.call_id),
+            id_,
+            id_,
             question.key,
-            question.asked.dialect.value,
-            request.endpoint.value,
-            kept(reply.answered.answer.model or call.model or request.model),
+            question.dialect,
+            question.endpoint,
+            self._column(model) if len(model) <= _SHORT else kept(model),
             self.provider(call.upstream),
-            None if reply.answered.tier is None else kept(reply.answered.tier),
+            None if answered_.tier is None else kept(answered_.tier),
             *reply.usage,
             call.started_us,
             call.latency_s,
             call.first_byte_s if call.streamed else None,
             reply.failure,
         )
+
+    def _column(self, text: str | None) -> str | None:
+        """A name as a column takes it; the same few names come with every call."""
+        if text is None:
+            return None
+        found = self._columns.get(text)
+        if found is None:
+            if len(self._columns) >= _COLUMNS:
+                self._columns.clear()
+            found = self._columns[text] = key(text)
+        return found
 
     def _place(self, call: Call, question: _Question) -> Placed:
         """Where a call belongs: as its data plane found, or as is found here."""
@@ -323,13 +348,13 @@ class Capture:
         """Add a call to the sums; what it cost."""
         model = self._model(call, reply)
         workload = placed.workload_id or call.workload_id or ""
-        slot = Slot(call.started_us // HOUR_US * HOUR_US, workload, model, call.key_id or "", call.served.value)
+        slot = Slot(call.started_us // HOUR_US * HOUR_US, workload, model, call.key_id or "", _SERVED[call.served])
         tally = lot.tallies.get(slot)
         if tally is None:
             tally = lot.tallies[slot] = Tally()
-        closed = call.ended is Ended.CLIENT_CLOSED
+        closed = call.ended is _CLOSED
         if reply is None:
-            tally.count(failed=not closed and (call.ended is not Ended.DONE or call.status >= 400), closed=closed)
+            tally.count(failed=not closed and (call.ended is not _DONE or call.status >= 400), closed=closed)
             return _FREE
         bill = self._bill(call, model, reply)
         tally.count(
@@ -356,11 +381,11 @@ class Capture:
     def _bill(self, call: Call, model: str, reply: Answered) -> _Bill:
         usage = reply.usage
         told = usage.fresh is not None or usage.visible is not None
-        if not told and reply.answer.failure is not None and call.ended is not Ended.CLIENT_CLOSED:
+        if not told and reply.answer.failure is not None and call.ended is not _CLOSED:
             return _FREE  # an error is not billed
         cost = self._cost(model, self.provider(call.upstream), usage, call.started_us, tier=reply.tier)
         instead = cost
-        if cost is not None and call.served is Served.CANDIDATE:
+        if cost is not None and call.served is _CANDIDATE:
             instead = self._cost(call.model, _MAKERS.get(call.protocol, "openai"), usage, call.started_us)
         if len(call.attempts) > 1:
             cost = self._with_attempts(call, cost)
@@ -382,7 +407,10 @@ class Capture:
         if name not in self._costs:
             if len(self._costs) >= _COSTS:
                 self._costs.clear()
-            self._costs[name] = self._look_up(model, provider, usage, moment(at_us), tier)
+            try:
+                self._costs[name] = self._look_up(model, provider, usage, moment(at_us), tier)
+            except PriceListError:
+                return None  # not for long: what is not known now is asked again
         return self._costs[name]
 
     def _look_up(self, model: str, provider: str | None, usage: Usage, at: datetime, tier: str | None) -> int | None:
@@ -391,13 +419,18 @@ class Capture:
         return None if money is None or rate is None else int(money.amount * rate * DOLLAR)
 
 
+def _held(body: bytes) -> int:
+    """About what is held of a body that was read: its bytes, its values and its records; short texts take the most room."""
+    return 6 * len(body) + 2_000
+
+
 def _note(call: Call, bill: _Bill, redactor: Redactor) -> JSON:
     """How a call went, for whoever reads the ledger."""
     note: dict[str, JSON] = {
-        "served": call.served.value,
+        "served": _SERVED[call.served],
         "stage": call.stage,
         "status": call.status,
-        "ended": call.ended.value,
+        "ended": _ENDED[call.ended],
         "upstream": call.upstream,
         "cost": bill.cost,
         "instead": bill.instead,

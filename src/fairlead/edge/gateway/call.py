@@ -21,13 +21,13 @@ from fairlead.edge.gateway import answers, bodies, events, repair
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import UnreadableBodyError, View
 from fairlead.edge.gateway.front import LastHead
-from fairlead.edge.gateway.heads import Labels, passed_on, request_head, response_head, said_anew
+from fairlead.edge.gateway.heads import passed_on, request_head, response_head, said_anew
 from fairlead.edge.gateway.placing import NOWHERE, Place
-from fairlead.edge.gateway.shaping import Shaped, estimated_count, shape
+from fairlead.edge.gateway.shaping import Shaped, changes_nothing, estimated_count, shape
 from fairlead.edge.gateway.upstreams import Replica, Upstream
 from fairlead.serve import frames
 from fairlead.serve.frames import Attempt, Ended, Protocol, Served
-from fairlead.serve.snapshot import Disconnect, TargetNow
+from fairlead.serve.snapshot import Disconnect, Stage, TargetNow
 
 if TYPE_CHECKING:
     from fairlead.core.wire.translate import Crossing, Stream
@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from fairlead.serve.decide import Decision
 
 MOST_ATTEMPTS: Final = 4
+# Looked up once: to name a member of an enumeration takes as long as a call of a function.
+_DONE: Final = Ended.DONE
+_UPSTREAM_ERROR: Final = Ended.UPSTREAM_ERROR
+_INCUMBENT: Final = Served.INCUMBENT
+_COUNT: Final = Protocol.ANTHROPIC_COUNT
+_STAGES: Final = {stage: stage.value for stage in Stage}
+_AS_IT_CAME: Final = frozenset({Protocol.OPENAI_CHAT, Protocol.OPENAI_COMPLETIONS, Protocol.OPENAI_EMBEDDINGS})
 _HELD_MOST: Final = 8 * 1024 * 1024
 _LARGE: Final = 256 * 1024
 _UNPACK: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
@@ -200,7 +207,7 @@ class Call:
                 if not anyway and not (self._tried and all(r.origin.url in self._tried for r in upstream.replicas)):
                     skipped.append(target)
                 continue
-            if self.protocol is Protocol.ANTHROPIC_COUNT and upstream.now.dialect != "anthropic":
+            if self.protocol is _COUNT and upstream.now.dialect != "anthropic":
                 self._count_ourselves(target)
                 return
             shaped = self._shaped(target, upstream)
@@ -298,6 +305,15 @@ class Call:
         """What the target is asked; `None`, with the reason kept, where this request cannot be said to it."""
         if self._place.method != b"POST":
             return Shaped(b"")
+        view = self.view
+        if (
+            view.stream is not True
+            and self.protocol in _AS_IT_CAME
+            and upstream.now.dialect == "openai"
+            and not self._plane.snapshot.aliases
+            and changes_nothing(target)
+        ):
+            return Shaped(self.incoming.body)
         route = self._decision.route if self._decision is not None else None
         try:
             shaped = shape(
@@ -364,7 +380,9 @@ class Call:
         self._fields = fields
         self._heard_at = monotonic()
         kind = known.get(b"content-type", b"")
-        encoding = known.get(b"content-encoding", b"").strip().lower()
+        encoding = known.get(b"content-encoding", b"")
+        if encoding:
+            encoding = encoding.strip().lower()
         length = known.get(b"content-length")
         self._is_stream = kind.startswith(b"text/event-stream")
         self._encoding = "" if encoding in {b"", b"identity"} else encoding.decode("latin-1")
@@ -392,6 +410,8 @@ class Call:
 
     def _unpack_if_needed(self, encoding: bytes) -> None:
         """A packed body that has to be read on its way is unpacked; any other is passed on as it is."""
+        if not self._is_stream and not self._encoding:
+            return
         is_read = self._is_stream and (self._injected or self._held is not None)
         is_read = is_read or self._crossing is not None or self._judges
         if self._encoding and is_read and encoding in _UNPACK:
@@ -558,7 +578,7 @@ class Call:
                 front.transport.write(out)
         status = self._status
         is_fine = status < 400
-        ended = Ended.DONE if is_fine else Ended.UPSTREAM_ERROR
+        ended = _DONE if is_fine else _UPSTREAM_ERROR
         self._end(Ended.CLIENT_CLOSED if front is None else ended, "" if is_fine else f"the upstream answered {status}")
 
     def _finish_collected(self, status: int, data: bytes) -> None:
@@ -597,6 +617,8 @@ class Call:
 
     def _notes(self) -> bytes:
         """The field that names what the one who answered was not told: of another protocol, or by its settings."""
+        if self._crossing is None and not self._omitted:
+            return b""
         names = self._omitted if self._crossing is None else (*self._crossing.notes, *self._omitted)
         if not names:
             return b""
@@ -780,11 +802,10 @@ class Call:
     def _note_well(self, status: int) -> None:
         replica = self._replica
         assert replica is not None
-        now = monotonic()
         if status == 429:
-            replica.limited(_seconds(self._fields), now)
+            replica.limited(_seconds(self._fields), monotonic())
         elif status in _UNWELL:
-            replica.failed(str(status), now)
+            replica.failed(str(status), monotonic())
         else:
             replica.well()
 
@@ -822,56 +843,56 @@ class Call:
             else:
                 front.finished(keep=self._may_keep)
 
-    def labels(self) -> Labels | None:
-        """What the caller is told of who answered; `None` where nobody was asked."""
+    def labels(self) -> tuple[str, Stage, str | None] | None:
+        """What the caller is told of who answered (see `heads.labelled`); `None` where nobody was asked."""
         decision, target = self._decision, self._target
         if decision is None or target is None:
             return None
-        return Labels(target.upstream, decision.stage, self.place.workload_id)
-
-    @property
-    def added_s(self) -> float | None:
-        """What the gateway itself added to the first byte, where the upstream answered."""
-        if self._before_s is None or self._after_s is None:
-            return None
-        return self._before_s + self._after_s
+        return target.upstream, decision.stage, self.place.workload_id
 
     def _told(self, ended: Ended, problem: str) -> frames.Call:
         decision = self._decision
         target = self._target
         incoming = self.incoming
+        known = incoming.known
         kept = self._kept
-        answered_first = decision is None or target is decision.target
+        key = incoming.key
+        before_s, after_s = self._before_s, self._after_s
+        added_s = None if before_s is None or after_s is None else before_s + after_s
+        is_first = decision is None or target is decision.target
+        # By place and not by name, which would take three times as long; the type checker knows each place.
         return frames.Call(
-            call_id=self.id,
-            process=self._plane.number,
-            started_us=self._started_us,
-            path=incoming.url.decode("latin-1"),
-            protocol=self.protocol,
-            spoken=self._spoken(),
-            model=self.view.model_name,
-            streamed=self.view.is_stream,
-            request=self.body,
-            response=kept[0] if len(kept) == 1 else b"".join(kept),
-            status=self._status,
-            ended=ended,
-            problem=problem,
-            first_byte_s=self._first_byte_s,
-            latency_s=monotonic() - self._started,
-            added_s=self.added_s,
-            upstream="" if target is None else target.upstream,
-            attempts=tuple(self._attempts),
-            served=decision.side if decision is not None and answered_first else Served.INCUMBENT,
-            stage="stay" if decision is None else decision.stage.value,
-            pair_wanted=decision is not None and decision.pair_wanted and ended is Ended.DONE,
-            own_key=self._plane.is_own_key(self),
-            key_id=self._plane.key_id(self),
-            workload_id=self.place.workload_id,
-            prompt_id=self.place.prompt_id,
-            conversation=self.conversation,
-            user=_text(incoming.known.get(b"x-fairlead-user")),
-            encoding=self._encoding,
-            injected=self._injected,
+            self.id,
+            self._plane.number,
+            self._started_us,
+            self._place.path if incoming.url == self._place.whole else incoming.url.decode("latin-1"),
+            self.protocol,
+            self.protocol if self._crossing is None else self._spoken(),
+            self.view.model_name,
+            self.view.stream is True,
+            self.body,
+            kept[0] if len(kept) == 1 else b"".join(kept),
+            self._status,
+            ended,
+            problem,
+            self._first_byte_s,
+            monotonic() - self._started,
+            added_s,
+            "" if target is None else target.upstream,
+            tuple(self._attempts),
+            decision.side if decision is not None and is_first else _INCUMBENT,
+            "stay" if decision is None else _STAGES[decision.stage],
+            0,
+            decision is not None and decision.pair_wanted and ended is _DONE,
+            None if key is None else key.id,
+            incoming.own_key and key is None,
+            self.place.workload_id,
+            self.place.prompt_id,
+            _text(known.get(b"x-fairlead-conversation")),
+            _text(known.get(b"x-fairlead-user")),
+            0,
+            self._encoding,
+            self._injected,
         )
 
 

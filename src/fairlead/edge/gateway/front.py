@@ -183,6 +183,7 @@ class Front(asyncio.Protocol):
         self._plane.left(self)
         self._closing = True
         self._ready.clear()
+        del self._parser  # the two hold each other: with that undone nothing waits for the garbage collector
         call, self.call = self.call, None
         if call is not None:
             call.caller_gone()

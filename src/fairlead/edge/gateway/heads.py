@@ -7,7 +7,7 @@ place only the fields go that say what the body is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from fairlead.edge.gateway.answers import REASONS
 
@@ -35,22 +35,15 @@ _NOT_BACK: Final = _ONE_CONNECTION | {b"content-length", b"alt-svc"}
 _PACKINGS: Final = (b"gzip", b"deflate")
 
 
-class Labels(NamedTuple):
-    """What a caller is told of who answered."""
-
-    upstream: str
-    stage: Stage
-    workload_id: str | None
-
-    def fields(self) -> bytes:
-        """The same as fields of a head."""
-        told = b"x-fairlead-upstream: %b\r\nx-fairlead-stage: %b\r\n" % (
-            self.upstream.encode("ascii", "replace"),
-            self.stage.value.encode("ascii"),
-        )
-        if self.workload_id is not None:
-            told += b"x-fairlead-workload: %b\r\n" % self.workload_id.encode("ascii", "replace")
-        return told
+def labelled(upstream: str, stage: Stage, workload_id: str | None) -> bytes:
+    """What a caller is told of who answered, as fields of a head."""
+    told = b"x-fairlead-upstream: %b\r\nx-fairlead-stage: %b\r\n" % (
+        upstream.encode("ascii", "replace"),
+        stage.value.encode("ascii"),
+    )
+    if workload_id is not None:
+        told += b"x-fairlead-workload: %b\r\n" % workload_id.encode("ascii", "replace")
+    return told
 
 
 def request_head(
@@ -103,17 +96,36 @@ def _named_by_connection(value: bytes | None) -> frozenset[bytes]:
     return frozenset(name.strip() for name in value.lower().split(b","))
 
 
+class _Passes(dict[bytes, bool]):
+    """Whether a field of this name, as it is written, is the caller's business; worked out once for each spelling."""
+
+    def __missing__(self, name: bytes) -> bool:
+        low = name.lower()
+        passes = low not in _NOT_BACK and not low.startswith(b"x-fairlead-")
+        if len(self) < _MOST_NAMES and len(name) < _LONGEST_NAME:
+            self[name] = passes
+        return passes
+
+
+_MOST_NAMES: Final = 1024
+_LONGEST_NAME: Final = 64
+_PASSES: Final = _Passes()
+
+
 def passed_on(fields: Fields) -> Fields:
     """The fields of an upstream's answer that are the caller's business."""
+    kept = [pair for pair in fields if _PASSES[pair[0]]]
+    if len(kept) == len(fields):
+        return kept
     named: frozenset[bytes] = frozenset()
-    kept: Fields = []
-    for pair in fields:
-        low = pair[0].lower()
-        if low not in _NOT_BACK and not low.startswith(b"x-fairlead-"):
-            kept.append(pair)
-        elif low == b"connection":
-            named = _named_by_connection(pair[1])
+    for name, value in fields:
+        if len(name) == _CONNECTION and name.lower() == b"connection":
+            named = _named_by_connection(value)
     return [pair for pair in kept if pair[0].lower() not in named] if named else kept
+
+
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
+_CONNECTION: Final = len(b"connection")
 
 
 _ANY_DIALECT: Final = frozenset({b"retry-after", b"retry-after-ms", b"x-request-id", b"request-id", b"date"})
@@ -129,7 +141,7 @@ def response_head(
     status: int, fields: Fields, *, length: bytes | None, is_unpacked: bool, version: str, keep: bool, told: bytes
 ) -> tuple[bytes, bool, bool]:
     """The head of an answer, whether its body is sent in chunks, and whether the connection may be kept."""
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Unknown"))]
+    lines = [_OK if status == 200 else b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Unknown"))]
     passed = passed_on(fields)
     if is_unpacked:
         passed = [pair for pair in passed if pair[0].lower() != b"content-encoding"]

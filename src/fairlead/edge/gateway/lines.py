@@ -332,6 +332,7 @@ class Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed."""
         self._origin.forget(self)
+        del self._parser  # the two hold each other: with that undone nothing waits for the garbage collector
         asked, self.asked = self.asked, None
         if asked is None:
             return

@@ -15,18 +15,30 @@ from fairlead.serve.frames import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What a path asks for: the protocol, the method it takes, and the path after a base URL."""
+    """What a path asks for: the protocol, the method it takes, and the path after a base URL.
+
+    `whole` and `path` are the path itself, where there is one such path only.
+    """
 
     protocol: Protocol
     method: bytes
     after_base: bytes
     is_anthropic: bool
+    whole: bytes = b""
+    path: str = ""
 
 
 def _place(protocol: Protocol, path: bytes, method: bytes = b"POST") -> tuple[bytes, Place]:
     is_anthropic = protocol in {Protocol.ANTHROPIC_MESSAGES, Protocol.ANTHROPIC_COUNT}
     after_base = path.removeprefix(b"/v1")
-    return path, Place(protocol=protocol, method=method, after_base=after_base, is_anthropic=is_anthropic)
+    return path, Place(
+        protocol=protocol,
+        method=method,
+        after_base=after_base,
+        is_anthropic=is_anthropic,
+        whole=path,
+        path=path.decode(),
+    )
 
 
 PLACES: Final[Mapping[bytes, Place]] = dict(

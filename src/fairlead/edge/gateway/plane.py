@@ -20,7 +20,7 @@ from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import opening, tokens_in
 from fairlead.edge.gateway.call import Call
 from fairlead.edge.gateway.front import Gated
-from fairlead.edge.gateway.heads import Labels
+from fairlead.edge.gateway.heads import labelled
 from fairlead.edge.gateway.health import Health
 from fairlead.edge.gateway.link import Link
 from fairlead.edge.gateway.placing import LONG, Place, Placing
@@ -82,7 +82,7 @@ class Plane:
         self._refused: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._is_told = False
-        self._told: dict[Labels, bytes] = {}
+        self._told: dict[tuple[str, Stage, str | None], bytes] = {}
         self.snapshot = base_snapshot(settings)
         self._apply(self.snapshot)
 
@@ -276,7 +276,7 @@ class Plane:
             tokens = tokens_in(told.response)
             if tokens is not None:
                 self._keys.settle(key, body_bytes=len(call.body), tokens=tokens, now_s=monotonic())
-        added = call.added_s
+        added = told.added_s
         if added is not None:
             self._added[bisect_left(LATENCY_BOUNDS_S, added)] += 1
             self._added_s += added
@@ -341,14 +341,6 @@ class Plane:
                 return Problem(status=503 if call.incoming.key is not None else 403, code="no_key", message=message)
         return None
 
-    def key_id(self, call: Call) -> str | None:
-        """The id of the Fairlead key a call came with."""
-        return None if call.incoming.key is None else call.incoming.key.id
-
-    def is_own_key(self, call: Call) -> bool:
-        """Whether a call came with the caller's own key."""
-        return call.incoming.own_key and call.incoming.key is None
-
     def model_alias(self, model: str) -> str | None:
         """The model that is meant by a name, where the settings give it another."""
         return self.snapshot.aliases.get(model)
@@ -364,7 +356,7 @@ class Plane:
         if told is None:
             if len(self._told) >= MOST_LABELS:
                 self._told.clear()
-            told = self._told[labels] = labels.fields()
+            told = self._told[labels] = labelled(*labels)
         return told
 
     # Time

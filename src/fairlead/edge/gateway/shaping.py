@@ -83,6 +83,11 @@ def shape(
     return Shaped(body, is_as_sent)
 
 
+def changes_nothing(target: TargetNow) -> bool:
+    """Whether a target is asked what a caller of its own protocol asks, byte by byte."""
+    return target.model is None and target.candidate_id is None and not _has_settings(target)
+
+
 def _has_settings(target: TargetNow) -> bool:
     return bool(target.parameters or target.drop or target.rename or target.prompt or target.prompt_prefix) or (
         target.thinking_budget is not None

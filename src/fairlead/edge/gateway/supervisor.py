@@ -33,6 +33,8 @@ from fairlead.serve.counts import Counts, board_bytes
 
 MOST_FILES = 65536
 CONTROL_GRACE_S = 10.0
+BEHIND = 5
+"""By how much the control process is nicer than the data planes: where there are too few cores, callers go first."""
 QUICK_S = 5.0
 """A process that dies younger than this is started again after a growing pause."""
 
@@ -210,6 +212,8 @@ class Supervisor:
     def _be_control(self) -> None:
         for listener in self._listeners:
             listener.close()
+        with contextlib.suppress(OSError):
+            os.nice(BEHIND)  # callers are waited for, records are not
         self._control(self._calls)
 
     def _forked(self, what: Callable[[], None]) -> int:

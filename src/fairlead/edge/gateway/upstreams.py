@@ -51,6 +51,8 @@ class Replica:
         """Whether it may be asked as usual (or once, to see how it is)."""
         if not self.is_healthy or now < self._limited_until:
             return False
+        if not self._opened:
+            return True
         state = self.breaker(now)
         return state is Breaker.CLOSED or (state is Breaker.HALF_OPEN and not self._probing)
 
@@ -58,7 +60,7 @@ class Replica:
         """A request is on its way."""
         self.in_flight += 1
         self.requests += 1
-        if self.breaker(now) is Breaker.HALF_OPEN:
+        if self._opened and self.breaker(now) is Breaker.HALF_OPEN:
             self._probing = True
 
     def ended(self) -> None:
@@ -111,6 +113,8 @@ class Upstream:
         """The replica with the least on its way among those that may be asked; with `anyway` one is asked in any case."""
         best: Replica | None = None
         most = self.now.max_in_flight
+        if not most and not tried and len(self.replicas) == 1 and self.replicas[0].is_available(now):
+            return self.replicas[0]
         for replica in self.replicas:
             if (
                 (best is None or replica.in_flight < best.in_flight)
