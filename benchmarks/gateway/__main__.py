@@ -2,22 +2,27 @@
 
     python benchmarks/gateway                    # needs nginx and wrk (Debian: nginx-light, wrk)
     python benchmarks/gateway --rounds 5 --also litellm=4000:12345
-    python benchmarks/gateway --only cpu,latency,scaling,shadow,start
+    python benchmarks/gateway --only cpu,latency,scaling,streams,shadow,start
 
 Everything is on that is on in earnest: recording into a ledger, secrets redaction, a Fairlead key, and a route, so that each
 request's workload is looked up. Ratios are what matters; the machine decides the rest. `--also NAME=PORT:PID` measures another
 gateway in the same run, one that you started with `http://127.0.0.1:19100/v1` as its upstream (the upstream is started here).
 
     cpu       processor time a request: plain, streamed, masked, and with another prompt and tool in every request
-    latency   what is added to a request at 30 a second, beside requests to the upstream itself, taken in turn
-    scaling   requests for each second of the busiest data plane, of two beside one
-    shadow    the same latency with every call shadowed, beside shadow off
+    latency   what is added to a request at 30 a second, beside requests to the upstream itself, taken in turn; and what
+              nginx adds, for that is what this machine can tell apart
+    scaling   requests for each second of the busiest data plane, of two beside one; and of nginx's workers, counted likewise:
+              that is as far as two processes go on this machine
+    streams   2,000 streams at once on one data plane: errors, and what each process holds (at most 80 MiB)
+    shadow    the same latency with every call shadowed, beside shadow off, in turn; the noise is what shadow off differs by
+              from round to round
     start     from the command to the first answer, beside another command (`--beside`)
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import re
@@ -33,13 +38,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import fairlead
 from fairlead.edge.store import Ledger
 
 HERE = Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
 LIMITS = {"plain": 6.5, "stream": 4.4}
 MOCK, NGINX, OURS = 19100, 19098, 19080
-PARTS = ("cpu", "latency", "scaling", "shadow", "start")
+SCALING = 128
+"""Connections that are dealt out among processes: of many, each gets about as many."""
+STREAMS = 2_000
+PARTS = ("cpu", "latency", "scaling", "streams", "shadow", "start")
 
 TOOL: dict[str, Any] = {
     "type": "function",
@@ -97,11 +106,17 @@ def own_cpu_s(pid: int) -> float:
     return sum(map(int, stat[11:15])) / TICK
 
 
-def rss_mib(pid: int) -> list[float]:
+NAMES = ("supervisor", "control", "data plane", "data plane")
+MOST_MIB = 80
+
+
+def memory_mib(pid: int) -> list[tuple[float, float]]:
+    """What a process and those it started hold now, and the most they ever held."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     sizes = []
-    for each in tree(pid):
-        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{each}/status").read_text())
-        sizes.append(int(found[1]) / 1024 if found else 0.0)
+    for each in (pid, *children):
+        told = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+)", Path(f"/proc/{each}/status").read_text()))
+        sizes.append((int(told.get("VmRSS", 0)) / 1024, int(told.get("VmHWM", 0)) / 1024))
     return sizes
 
 
@@ -187,6 +202,7 @@ def main() -> None:
     for needed in ("nginx", "wrk"):
         if shutil.which(needed) is None and not Path(f"/usr/sbin/{needed}").exists():
             raise SystemExit(f"{needed} is needed (Debian: apt-get install nginx-light wrk)")
+    compileall.compile_dir(Path(fairlead.__file__).parent, quiet=1)  # as an installation does
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         run(Path(name), given, set(given.only.split(",")))
 
@@ -204,12 +220,14 @@ def run(folder: Path, given: argparse.Namespace, parts: set[str]) -> None:
         if "cpu" in parts:
             with Gateway(folder / "keep", redact="keep") as kept, Gateway(folder / "mask", port=OURS + 2) as masked:
                 measure([*others, kept.target], masked.target, folder, given)
-                kept.tell_memory()
+                kept.tell_memory("after the load")
         if "latency" in parts:
             with Gateway(folder / "latency") as ours:
-                added("added latency", ours.target, folder, given)
+                latency([Target("nginx", NGINX, nginx.pid), ours.target], folder, given)
         if "scaling" in parts:
             scaling(folder, given)
+        if "streams" in parts:
+            streams(folder, given)
         if "shadow" in parts:
             shadow(folder, given)
     finally:
@@ -279,8 +297,13 @@ class Gateway:
             raise SystemExit(f"fairlead {' '.join(words)}: {done.stderr}")
         return done.stdout
 
-    def tell_memory(self) -> None:
-        print("memory now, MiB a process:", ", ".join(f"{size:.0f}" for size in rss_mib(self._process.pid)))
+    def tell_memory(self, when: str) -> None:
+        sizes = memory_mib(self._process.pid)
+        told = ", ".join(
+            f"{name} {now:.0f} (at most {most:.0f})" for name, (now, most) in zip(NAMES, sizes, strict=False)
+        )
+        over = "" if all(now < MOST_MIB for now, _ in sizes) else f": OVER {MOST_MIB}"
+        print(f"memory {when}, MiB: {told}{over}", flush=True)
 
     def planes(self) -> dict[int, float]:
         """Processor seconds of each data plane: the children that listen on its port."""
@@ -315,37 +338,121 @@ def measure(targets: list[Target], masked: Target, folder: Path, given: argparse
         tell(kind, taken, LIMITS.get(kind))
 
 
+def streams(folder: Path, given: argparse.Namespace) -> None:
+    """Many streams at once on one data plane: none may fail, and memory is told."""
+    with Gateway(folder / "streams") as ours:
+        ours.tell_memory("at rest")
+        done = load(ours.target, folder, stream=True, seconds=4 * given.seconds, connections=STREAMS)
+        print(
+            f"{STREAMS} streams at once: {done['errors']:.0f} errors, {done['per_s']:.0f} streams a second", flush=True
+        )
+        ours.tell_memory("after them")
+
+
 def scaling(folder: Path, given: argparse.Namespace) -> None:
-    """What two data planes could answer: the machine may have no cores to spare for them, so their own seconds are counted."""
-    rates: dict[int, list[float]] = {1: [], 2: []}
-    with Gateway(folder / "one") as one, Gateway(folder / "two", port=OURS + 2, workers=2) as two:
-        for _ in range(given.rounds):
-            for count, each in ((1, one), (2, two)):
-                before = each.planes()
-                done = load(each.target, folder, stream=False, seconds=given.seconds, connections=64)
-                busiest = max(now - before[pid] for pid, now in each.planes().items())
-                rates[count].append(done["per_s"] * given.seconds / busiest)
-    ratio = statistics.median(b / a for a, b in zip(rates[1], rates[2], strict=True))
-    print(f"two data planes answer {ratio:.2f} times as many requests a busy second as one (at least 1.7)")
+    """What two processes could answer: the machine may have no cores to spare for them, so their own seconds are counted.
+
+    The kernel deals connections out to two listeners as it likes, so the busier one has more than half of them; what that
+    alone costs is shown, too.
+    """
+    with (
+        Gateway(folder / "one") as one, Gateway(folder / "two", port=OURS + 2, workers=2) as two,
+        Nginx(folder / "nginx1", port=NGINX - 1, workers=1) as single, Nginx(folder / "nginx2", port=NGINX - 2, workers=2) as double,
+    ):  # fmt: skip
+        for name, pair in (("data planes", (one, two)), ("nginx workers", (single, double))):
+            rates: list[list[float]] = [[], []]
+            shares: list[float] = []
+            for _ in range(given.rounds):
+                for number, each in enumerate(pair):
+                    before = each.planes()
+                    done = load(each.target, folder, stream=False, seconds=given.seconds, connections=SCALING)
+                    busy = [now - before[pid] for pid, now in each.planes().items()]
+                    rates[number].append(done["per_s"] * given.seconds / max(busy))
+                shares.append(max(busy) / sum(busy))
+            ratios = [b / a for a, b in zip(*rates, strict=True)]
+            limit = " (at least 1.7)" if name == "data planes" else " (the machine's own)"
+            print(
+                f"two {name} answer {statistics.median(ratios):.2f} times as many requests a busy second as one{limit};"
+                f" {min(ratios):.2f} to {max(ratios):.2f}; the busier of two had {100 * statistics.median(shares):.0f} % of the work",
+                flush=True,
+            )
+
+
+class Nginx:
+    """An nginx of so many workers, each with a listener of its own."""
+
+    def __init__(self, folder: Path, *, port: int, workers: int) -> None:
+        folder.mkdir(mode=0o755)
+        conf = NGINX_CONF.format(folder=folder, mock=MOCK, port=port).replace(
+            "worker_processes 1", f"worker_processes {workers}"
+        )
+        if workers > 1:
+            conf = conf.replace(f"listen 127.0.0.1:{port};", f"listen 127.0.0.1:{port} reuseport;")
+        (folder / "nginx.conf").write_text(conf)
+        self._process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(folder / "nginx.conf")])
+        self.target = Target("nginx", port, self._process.pid)
+        until_answers(port)
+
+    def planes(self) -> dict[int, float]:
+        """Processor seconds of each worker."""
+        return {pid: own_cpu_s(pid) for pid in tree(self._process.pid)[1:]}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end(self._process)
+
+
+MEASURES = ("first byte p50", "first byte p99", "end p50", "end p99")
 
 
 def shadow(folder: Path, given: argparse.Namespace) -> None:
+    """What a shadow of every call costs the caller, held against what differs from round to round without one."""
     with Gateway(folder / "off") as off, Gateway(folder / "on", port=OURS + 2, shadow=True) as on:
-        for _ in range(2):
-            added("shadow off", off.target, folder, given)
-            added("shadow on", on.target, folder, given)
+        for kind in ("plain", "stream"):
+            rounds: dict[str, list[dict[str, float]]] = {"off": [], "on": []}
+            for number in range(max(4, given.rounds)):
+                for name, each in (("off", off), ("on", on))[:: 1 if number % 2 else -1]:  # each goes first as often
+                    rounds[name].append(added(each.target, folder, kind=kind, seconds=4 * given.seconds))
+            for what in MEASURES[1::2]:
+                without, beside = ([each[what] for each in rounds[name]] for name in ("off", "on"))
+                difference = statistics.median(beside) - statistics.median(without)
+                noise = max(without) - min(without)
+                told = "within noise" if abs(difference) <= noise else "NOT within noise"
+                print(
+                    f"shadow {kind:8}{what}: off {statistics.median(without):+.2f}, on {statistics.median(beside):+.2f} ms;"
+                    f" difference {difference:+.2f} ms, noise of shadow off {noise:.2f} ms over {len(without)} rounds: {told}",
+                    flush=True,
+                )
 
 
-def added(name: str, target: Target, folder: Path, given: argparse.Namespace) -> None:
-    """Print what a gateway adds to requests at a rate that no queue forms at."""
+def latency(targets: list[Target], folder: Path, given: argparse.Namespace) -> None:
+    """Print what is added to requests at a rate that no queue forms at."""
     for kind in ("plain", "stream"):
-        (folder / "body").write_bytes(body(stream=kind == "stream"))
-        out = subprocess.run(
-            [sys.executable, str(HERE / "latency.py"), str(MOCK), str(target.port), str(folder / "body"),
-             str(10 * given.seconds)],
-            env={**os.environ, "KEY": target.fields}, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        print(f"{name:16}{kind:8}{out.strip()}", flush=True)
+        taken: dict[str, list[dict[str, float]]] = {target.name: [] for target in targets}
+        for _ in range(given.rounds):
+            for target in targets:
+                taken[target.name].append(added(target, folder, kind=kind, seconds=4 * given.seconds))
+        for name, rounds in taken.items():
+            told = ", ".join(
+                f"{what} {statistics.median(each[what] for each in rounds):+.2f} ({min(each[what] for each in rounds):+.2f}"
+                f" to {max(each[what] for each in rounds):+.2f})"
+                for what in MEASURES
+            )
+            asked = sum(int(each["n"]) for each in rounds)
+            print(f"added by {name:10}{kind:8}{told} ms, {asked} requests in {len(rounds)} rounds", flush=True)
+
+
+def added(target: Target, folder: Path, *, kind: str, seconds: int) -> dict[str, float]:
+    """What a gateway adds, in milliseconds."""
+    (folder / "body").write_bytes(body(stream=kind == "stream"))
+    out = subprocess.run(
+        [sys.executable, str(HERE / "latency.py"), str(MOCK), str(target.port), str(folder / "body"), str(seconds)],
+        env={**os.environ, "KEY": target.fields}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    told: dict[str, float] = json.loads(out)
+    return told
 
 
 def starts(folder: Path, given: argparse.Namespace) -> None:
