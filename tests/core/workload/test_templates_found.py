@@ -183,6 +183,16 @@ def test_rare_prompts_before_a_page_that_all_have_are_told_apart_too():
     assert kept_apart(scanned(mixed(*groups)), *groups)
 
 
+def test_a_page_that_all_prompts_have_makes_no_two_of_them_versions_of_one():
+    tasks = [
+        *ENDING[:8],
+        "Say in which tone the caller speaks, from one to five.",
+        "Say in which tone the letter speaks, from one to five.",
+    ]
+    groups = [[asks("\n".join([task, *PAGE]), text(i * 7 + at)) for i in range(30)] for at, task in enumerate(tasks)]
+    assert kept_apart(scanned(mixed(*groups)), *groups)
+
+
 def test_prompts_in_an_unknown_language_before_one_page_are_no_documents_in_a_slot():
     tasks = [" ".join(word[::-1] for word in task.split()) for task in ENDING]
     groups = [[asks("\n".join([task, *PAGE]), text(i * 7 + at)) for i in range(30)] for at, task in enumerate(tasks)]

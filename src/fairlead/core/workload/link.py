@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -29,10 +30,14 @@ _FEWEST_IN_TIME: Final = 8
 _HEADED: Final = 2
 # A line in more prompts than this is a phrase everybody uses.
 _CROWD: Final = 60
+# A line that half of all prompts have, and at least so many, is on a page that is put before everything: it makes no two of them
+# versions of one.
+_FEWEST_ON_PAGE: Final = 8
 
 
-def versions(leaves: Sequence[Leaf]) -> list[list[int]]:
+def versions(whole: Sequence[Leaf]) -> list[list[int]]:
     """The leaves by number, grouped into prompts; every leaf is in one group."""
+    leaves = _without_page(whole)
     joined = _Joined(leaves)
     longer: dict[int, list[int]] = {}
     for a, b in _candidates(leaves):
@@ -48,6 +53,14 @@ def versions(leaves: Sequence[Leaf]) -> list[list[int]]:
             for b in others:
                 joined.join(a, b)
     return joined.groups()
+
+
+def _without_page(leaves: Sequence[Leaf]) -> list[Leaf]:
+    """The leaves without the lines that most of them have."""
+    held = Counter(line for leaf in leaves for line in leaf.lines)
+    with_lines = sum(bool(leaf.lines) for leaf in leaves)
+    page = {line for line, number in held.items() if number >= max(_FEWEST_ON_PAGE, with_lines / 2)}
+    return [replace(leaf, lines=tuple(line for line in leaf.lines if line not in page)) for leaf in leaves]
 
 
 class _Joined:
