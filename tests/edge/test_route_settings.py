@@ -58,6 +58,7 @@ def test_without_a_file_the_defaults_hold(tmp_path, monkeypatch):
         ("[serve.routes]\nshaer = 0.1", r"\[serve\.routes\] has an unknown name 'shaer'"),
         ('[serve.routes]\nonly = "local"', r'only must be a list of upstreams, such as \["local"\]'),
         ('[serve.routes]\nstart = "moved"', r"start must be one of shadow, canary, not 'moved'"),
+        ('[serve.routes]\njudges = "mistral"', r"judges must be a list of names from \[judges\]"),
         ('[serve.routes]\nrepair = "yes"', r"repair must be true or false, not 'yes'"),
         ("[serve.routes]\nbudget = -1", r"budget must be zero or more"),
         ('[serve.webhook]\nurl = "ftp://x"\nsecret_env = "S"', r"needs url = "),
@@ -77,6 +78,7 @@ def test_every_setting_can_be_given():
         "slow_s": "30", "budget": '"5.00"', "currency": '"GBP"', "concurrency": "4", "queue": "100", "timeout_s": "60",
         "grader": '"agree"', "labels": '"labels.jsonl"', "only": '["local"]', "fallbacks": '["spare:qwen3"]',
         "disconnect": '"cancel"', "inject_usage": "true", "repair": "true",
+        "judges": '["mistral"]', "judge_concurrency": "2",
     }  # fmt: skip
     assert set(values) == NAMES
     text = "[serve.routes]\n" + "\n".join(f"{name} = {value}" for name, value in values.items())

@@ -8,14 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from hashlib import blake2b
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +21,12 @@ from starlette.routing import Route as At
 from fairlead.edge.app.routes import RouteBook
 from fairlead.edge.store import Ledger
 from fairlead.serve.guard import Collected, Guards, Terms, of_pair
-from fairlead.serve.routing import Event, Route
+from fairlead.serve.routing import Event
 from fairlead.serve.snapshot import Stage
 from fairlead.testing.recorded import RecordedServer
 from fairlead.testing.recording import completion
-from journeys.walk import FIRST_DAY, fairlead, line, start, write_lines
+from journeys.callers import AT_ONCE, Callers, free_port, gateway, route_of, until, until_it_follows
+from journeys.walk import FIRST_DAY, fairlead, line, write_lines
 
 pytestmark = pytest.mark.journey
 
@@ -44,8 +38,6 @@ def right(request, answer):
     parts = re.findall(r"(\\d+) EUR", request.messages[-1].text)
     return answer.text.strip() == str(sum(map(int, parts)))
 """
-CATCH_UP_S = 120
-AT_ONCE = 8
 
 
 class Model:
@@ -75,37 +67,6 @@ def note(number: int) -> str:
 def body(number: int) -> dict[str, Any]:
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": note(number)}]
     return {"model": "closed-1", "messages": messages}
-
-
-class Callers:
-    """People who use the gateway, a few at once; everything they were answered is remembered."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._next = 100_000
-        self.statuses: dict[int, int] = {}
-
-    def call(self, count: int) -> None:
-        numbers = range(self._next, self._next + count)
-        self._next += count
-        with ThreadPoolExecutor(AT_ONCE) as callers:
-            list(callers.map(self._some, [numbers[first::AT_ONCE] for first in range(AT_ONCE)]))
-
-    def _some(self, numbers: range) -> None:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
-        for number in numbers:
-            headers = {"Content-Type": "application/json", "Authorization": "Bearer the-callers-own"}
-            connection.request("POST", "/v1/chat/completions", json.dumps(body(number)), headers)
-            answer = connection.getresponse()
-            answer.read()
-            self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
-        connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def settings(folder: Path, *, closed: str, open_: str) -> int:
@@ -152,53 +113,6 @@ def scanned(folder: Path) -> None:
     assert fairlead("plan", cwd=folder).code == 0
 
 
-@contextmanager
-def gateway(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = start("serve", "--plan", cwd=folder)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline().startswith(b"Serving on"), process.stderr and process.stderr.read()
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-def until_it_follows(port: int) -> None:
-    """Ask until the data plane knows the routes: a new gateway answers before its control process has read the ledger."""
-    for number in range(20_000):
-        connection = HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request(
-            "POST", "/v1/chat/completions", json.dumps(body(number % 50)), {"Content-Type": "application/json"}
-        )
-        answer = connection.getresponse()
-        answer.read()
-        connection.close()
-        if answer.getheader("x-fairlead-stage") == "shadow":
-            return
-    pytest.fail("the data plane never heard of the route")
-
-
-def route_of(folder: Path) -> Route:
-    with Ledger.open(folder / "fairlead.db") as ledger:
-        (route,) = RouteBook(ledger).all()
-        return route
-
-
-def until(folder: Path, callers: Callers, stage: Stage, *, most: int) -> None:
-    """Go on calling until the route is at a stage; on a busy machine grading may then still have to catch up."""
-    for _ in range(0, most, 40):
-        if route_of(folder).stage is stage:
-            return
-        callers.call(40)
-    patience = time.monotonic() + CATCH_UP_S
-    while time.monotonic() < patience:
-        if route_of(folder).stage is stage:
-            return
-        time.sleep(0.2)
-    pytest.fail(f"after {most} calls the route is at {route_of(folder).stage}, not {stage}: {route_of(folder).why}")
-
-
 def predicted(terms: Terms, *, before: int, drop: float, differ: float) -> int:
     """Graded pairs within which the guard crosses in all of fifty runs of the simulated detector."""
     return max(crossing(terms, before=before, drop=drop, differ=differ, seed=seed) for seed in range(50))
@@ -223,10 +137,10 @@ def test_a_workload_moves_on_evidence_and_is_taken_back_when_its_candidate_gets_
     with RecordedServer(closed.app) as first, RecordedServer(open_.app) as second:
         port = settings(tmp_path, closed=first.url, open_=second.url)
         scanned(tmp_path)
-        with gateway(tmp_path):
-            callers = Callers(port)
+        with gateway(tmp_path, "--plan"):
+            callers = Callers(port, body)
             assert route_of(tmp_path).stage is Stage.SHADOW
-            until_it_follows(port)
+            until_it_follows(port, body)
             until(tmp_path, callers, Stage.CANARY, most=3_000)
             until(tmp_path, callers, Stage.MOVED, most=2_000)
             callers.call(80)

@@ -657,6 +657,11 @@ class Judged:
     shortened: bool = False
     addressed: bool = False
 
+    @property
+    def is_mute(self) -> bool:
+        """Whether judges were asked and none of them gave a verdict that could be read."""
+        return bool(self.opinions) and all(opinion.unread == 2 for opinion in self.opinions)
+
 
 class Choice(StrEnum):
     """What a person answers when shown two answers; the values are the keys that are pressed."""

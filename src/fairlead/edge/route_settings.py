@@ -35,6 +35,7 @@ class RouteSettings:
 
     `slow_s` `None` takes twice the incumbent's 95th percentile of the pilot. `only` lists the upstreams that may ever see
     the workload; `concurrency`, `queue` and `timeout_s` are those of the shadow and of the incumbent's half of pairs.
+    `judges` names entries of `[judges]` that compare live pairs, `judge_concurrency` at once.
     """
 
     candidate: str = ""
@@ -61,6 +62,8 @@ class RouteSettings:
     timeout_s: float = 60.0
     grader: str = ""
     labels: str = ""
+    judges: tuple[str, ...] = ()
+    judge_concurrency: int = 4
     only: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
     disconnect: Disconnect = Disconnect.CANCEL
@@ -179,9 +182,17 @@ def _between(
 
 
 def _upstreams(raw: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    return _names(raw, name, where, of='upstreams, such as ["local"]')
+
+
+def _judges(raw: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    return _names(raw, name, where, of='names from [judges], such as ["mistral"]')
+
+
+def _names(raw: Mapping[str, Any], name: str, where: str, *, of: str) -> tuple[str, ...]:
     value: Any = raw[name]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):  # pyright: ignore[reportUnknownVariableType]
-        raise InputError(f'{where}: {name} must be a list of upstreams, such as ["local"].')
+        raise InputError(f"{where}: {name} must be a list of {of}.")
     return tuple(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -196,9 +207,10 @@ def _start(raw: Mapping[str, Any], name: str, where: str) -> Start:
 _READERS: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
     **dict.fromkeys(("share", "shadow_share", "canary_paired", "moved_paired", "coverage"), _share),
     **dict.fromkeys(("margin", "alpha", "errors", "slow", "refusals", "schema"), _inner_share),
-    **dict.fromkeys(("n_max", "horizon", "concurrency", "queue"), _whole),
+    **dict.fromkeys(("n_max", "horizon", "concurrency", "queue", "judge_concurrency"), _whole),
     **dict.fromkeys(("timeout_s", "slow_s", "false_alarms_per_year"), _above_zero),
     **dict.fromkeys(("only", "fallbacks"), _upstreams),
+    "judges": _judges,
     **dict.fromkeys(("inject_usage", "repair"), _flag),
     **dict.fromkeys(("candidate", "currency", "grader", "labels"), _words),
     "budget": amount,

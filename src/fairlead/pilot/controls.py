@@ -170,7 +170,9 @@ class _Controls:
         self.purse.reserve(amount)
         try:
             one, other = [await self._reply(exchange, *side) for side in sides]
-            ruling = await self._bench.ruling(exchange, one.answer, other.answer)
+            ruling = await self._bench.ruling(
+                exchange.id, exchange.request, incumbent=one.answer, candidate=other.answer
+            )
             return ruling.judged
         finally:
             self.purse.release(amount)

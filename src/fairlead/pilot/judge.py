@@ -12,15 +12,16 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from fairlead.core import judge as judging
 from fairlead.core.ids import digest
 from fairlead.core.judge import Question, Rubric, Shown
-from fairlead.core.nouns import Answer, Exchange, Failure, Judge, Judged, Judging, Opinion, Reply, Usage
-from fairlead.core.ports import Ask
+from fairlead.core.nouns import Answer, Failure, Judge, Judged, Judging, Opinion, Reply, Request, Usage
+from fairlead.core.ports import Ask, PilotLedger
 from fairlead.pilot.bets import Asked, is_refused_request
-from fairlead.pilot.keep import Keeper
+
+T = TypeVar("T")
 
 CHARACTERS_A_TOKEN = 4
 REPLY_TOKENS = 150
@@ -28,6 +29,22 @@ FRAME_TOKENS = 600
 """What every question holds beside the request and the answers."""
 
 Pay = Callable[[int, Usage, Reply], None]
+
+
+class Keeps(Protocol):
+    """Where what judges said is kept, and looked for before they are asked."""
+
+    async def call(self, work: Callable[[PilotLedger], T]) -> T:
+        """What `work` returns, done beside everything else."""
+        ...
+
+    def keep_judgement(self, judge_id: str, question_key: str, exchange_id: str, reply: Reply) -> None:
+        """Have a judge's reply written soon."""
+        ...
+
+    async def flush(self) -> None:
+        """Come back when everything handed in so far is written."""
+        ...
 
 
 class Ruling(NamedTuple):
@@ -64,7 +81,7 @@ class Bench:
         *,
         rubric: Rubric,
         contestants: Iterable[str],
-        keeper: Keeper,
+        keeper: Keeps,
         pay: Pay,
         thinking: Executor,
     ) -> None:
@@ -78,19 +95,21 @@ class Bench:
             for place, (judge, ask) in enumerate(zip(design.judges, asks, strict=True))
         ]
 
-    async def ruling(self, exchange: Exchange, incumbent: Answer, candidate: Answer, *, paid: bool = False) -> Ruling:
+    async def ruling(
+        self, exchange_id: str, request: Request, *, incumbent: Answer, candidate: Answer, paid: bool = False
+    ) -> Ruling:
         """What the judges make of a pair; `paid` says that an earlier run of this pilot may have asked them already."""
         known = judging.by_rule(incumbent, candidate)
         if known is not None:
             return self._undisputed(*known)
         shown, questions = await asyncio.get_running_loop().run_in_executor(
-            self._thinking, self._prepared, exchange, incumbent, candidate
+            self._thinking, self._prepared, request, incumbent, candidate
         )
         known = judging.by_rule(incumbent, candidate, shown)
         if known is not None:
             return self._undisputed(*known)
         heard = await _together(
-            seat.said(exchange.id, question, paid=paid) for seat in self._seats for question in questions
+            seat.said(exchange_id, question, paid=paid) for seat in self._seats for question in questions
         )
         pairs = list(zip(heard[::2], heard[1::2], strict=True))
         opinions = [_opinion(one, other) for one, other in pairs]
@@ -98,10 +117,10 @@ class Bench:
         return Ruling(judged, tuple(_fared(one, other) for one, other in pairs))
 
     def _prepared(
-        self, exchange: Exchange, incumbent: Answer, candidate: Answer
+        self, request: Request, incumbent: Answer, candidate: Answer
     ) -> tuple[Shown, tuple[Question, Question]]:
-        names = (*self._contestants, exchange.request.model)
-        shown = judging.shown_pair(exchange.request, incumbent, candidate, contestants=names)
+        names = (*self._contestants, request.model)
+        shown = judging.shown_pair(request, incumbent, candidate, contestants=names)
         return shown, (
             judging.question(shown, self._rubric, first="candidate"),
             judging.question(shown, self._rubric, first="incumbent"),
@@ -115,7 +134,7 @@ class Bench:
 class _Seat:
     """One judge: knows what it has answered already and whether it takes a schema."""
 
-    def __init__(self, judge: Judge, ask: Ask, *, keeper: Keeper, pay: Callable[[Usage, Reply], None]) -> None:
+    def __init__(self, judge: Judge, ask: Ask, *, keeper: Keeps, pay: Callable[[Usage, Reply], None]) -> None:
         self._judge = judge
         self._ask = ask
         self._keeper = keeper
@@ -150,9 +169,10 @@ class _Seat:
     async def _reply(self, exchange_id: str, question: Question, *, paid: bool) -> tuple[Reply, bool]:
         """The judge's reply, and whether it was asked for it now."""
         key = digest(judging.body_for(self._judge, question))
-        running = self._running.get(key)
-        if running is not None:
-            return await asyncio.shield(running), False
+        while (running := self._running.get(key)) is not None:
+            await asyncio.wait([running])
+            if not running.cancelled():
+                return running.result(), False
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._running[key] = future
         try:

@@ -426,7 +426,10 @@ class _Pilot:
     ) -> tuple[Judged | None, tuple[Asked, ...]]:
         """What the judges made of a pair; when people are to say, what needs nobody to say it."""
         if self._bench is not None:
-            return await self._bench.ruling(drawn.exchange, incumbent, candidate, paid=drawn.paid)
+            exchange = drawn.exchange
+            return await self._bench.ruling(
+                exchange.id, exchange.request, incumbent=incumbent, candidate=candidate, paid=drawn.paid
+            )
         if self._design.grader != PEOPLE:
             return None, ()
         preference, why = by_rule(incumbent, candidate) or (0.0, "")

@@ -13,7 +13,11 @@ from typing import Self
 from fairlead.core.nouns import JSON
 
 WANTED, DRAWN, ASKED, ANSWERED, GRADED = "wanted", "drawn", "asked", "answered", "graded"
-FAILED, SKIPPED = "failed: ", "skipped: "
+FAILED, SKIPPED, JUDGES = "failed: ", "skipped: ", "judges: "
+IN_VAIN = "asked in vain"
+"""Asked, and nobody could answer: the endpoint cannot be used, or there is no key for it."""
+
+UNPRICED = "asked at an unknown price"
 
 OUT_OF_BUDGET = SKIPPED + "out of budget"
 NO_PRICE = SKIPPED + "a budget is set and no price is known"
@@ -28,6 +32,24 @@ UNREACHABLE = SKIPPED + "the endpoint cannot be used"
 NO_EXPECTED = SKIPPED + "no expected answer"
 NO_GRADER = SKIPPED + "nothing can grade live answers of this workload"
 NOT_GRADED = SKIPPED + "the grader could not grade it"
+UNJUDGED = "answered and not judged"
+"""Both sides are there and no judgement of them; each has its reason among the skipped, too."""
+
+JUDGED = JUDGES + "pairs they were asked about"
+BY_RULE = JUDGES + "pairs that needed none"
+QUESTIONS = JUDGES + "requests"
+REPAIRS = JUDGES + "asked again for the form"
+UNREAD = JUDGES + "verdicts that could not be read"
+MUTE = JUDGES + "pairs without any verdict"
+JUDGE_AWAY = SKIPPED + "a judge cannot be used"
+JUDGE_KEY = SKIPPED + "no key of the operator for a judge"
+JUDGE_ELSEWHERE = SKIPPED + "a judge may not see it"
+JUDGE_KIN = SKIPPED + "a judge is of the incumbent's family"
+JUDGE_LATE = SKIPPED + "no judgement in time"
+JUDGE_BUDGET = SKIPPED + "out of budget before it was judged"
+NOT_KEPT = SKIPPED + "no text is kept, so no judge may see it"
+FAULT = SKIPPED + "a fault of Fairlead's own"
+NOT_DRAWN = SKIPPED + "the ledger could not be written"
 STOPPED = SKIPPED + "the stage ended first"
 ERASED = SKIPPED + "erased or masked before it was asked"
 
@@ -62,12 +84,12 @@ class Tally:
 
     @property
     def coverage(self) -> float | None:
-        """The share of the asked that were answered, well or badly; `None` before anything was asked.
+        """The share of the asked that were answered, well or badly, and judged; `None` before anything was asked.
 
-        An answer that failed counts as answered, for it is graded; one that nobody gave does not.
+        An answer that failed counts as answered, for it is graded; one that nobody gave, or that no judge was there for, does not.
         """
         asked = self.counts[ASKED]
-        return None if not asked else (asked - self.counts[UNREACHABLE] - self.counts[NO_KEY]) / asked
+        return None if not asked else max(0, asked - self.counts[IN_VAIN] - self.counts[UNJUDGED]) / asked
 
     def plus(self, other: Tally) -> Tally:
         """Both together; the newer problem stands."""

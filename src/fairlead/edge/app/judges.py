@@ -107,13 +107,21 @@ def _refuse_elsewhere(desk: Desk, judge: Judge, workload: Workload) -> None:
 
 
 def _refuse_kin(judge: Judge, workload: Workload, *, candidate: str, incumbents: Iterable[str]) -> None:
+    found = kinship(judge, workload, candidate=candidate, incumbents=incumbents)
+    if found:
+        raise UsageError(f"{found} Name another judge, or pass --force-judge.")
+
+
+def kinship(judge: Judge, workload: Workload, *, candidate: str, incumbents: Iterable[str]) -> str:
+    """Whose family a judge shares with a contestant, in a sentence; nothing where none is known."""
     for contestant, role in ((candidate, "the candidate"), *((model, "the incumbent") for model in incumbents)):
         family = kin(judge.model, contestant, declared=judge.family)
         if family is not None:
-            raise UsageError(
+            return (
                 f"The judge {judge.model} is of {family}'s family, and so is {role} {contestant} of {workload.name!r}; models "
-                "prefer their own kind. Name another judge, or pass --force-judge."
+                "prefer their own kind."
             )
+    return ""
 
 
 def unknown_families(panel: Panel) -> list[str]:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from fairlead.core.errors import LedgerError, UsageError
 from fairlead.core.ids import digest
 from fairlead.core.nouns import JSON, Candidate, Endpoint, PairRow, PilotDesign, Workload
-from fairlead.core.redact import DataClass
+from fairlead.core.redact import DataClass, Policy
+from fairlead.edge.app.classes import said_local
+from fairlead.edge.app.seen_by import not_listed, upstreams_at
 from fairlead.edge.clients.address import address
 from fairlead.edge.config import Settings
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings, Start
@@ -59,10 +61,13 @@ class RouteBook:
         ledger: Ledger,
         *,
         settings: RoutesSettings | None = None,
+        general: Settings | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`general` holds the judges that settings of routes name."""
         self.ledger = ledger
         self.settings = settings or RoutesSettings()
+        self.general = general or Settings()
         self._tables = ledger.routing
         self._now = now
 
@@ -219,12 +224,18 @@ class RouteBook:
         )
         from fairlead.edge.app.live_grading import grading_of  # noqa: PLC0415 - graders are heavy, and few begin a route
 
-        grading = grading_of(made, workload, self.ledger, told=bool(chosen.grader or chosen.labels))
+        begins = replace(made, run=0)  # judges of an earlier run bind nobody
+        grading = grading_of(begins, workload, self.ledger, chosen=chosen, settings=self.general)
+        if grading.comparing is not None and self.general.privacy.redact is Policy.DROP:
+            raise UsageError(
+                f"No text of {workload.name!r} is kept (redact = drop), so no judge may see one; name a grader in"
+                f' [serve.routes."{workload.name}"].'
+            )
         if grading.off and chosen.start is Start.SHADOW:
             raise UsageError(
-                f"A shadow of {workload.name!r} would prove nothing: good answers of it seldom agree word for word, and judges are"
-                f' not asked about live ones. Name a grader in [serve.routes."{workload.name}"], or set start = "canary" there'
-                " to go on the pilot's evidence with the guardrails alone."
+                f"A shadow of {workload.name!r} would prove nothing: good answers of it seldom agree word for word, and people are"
+                f' not asked about live ones. Name judges or a grader in [serve.routes."{workload.name}"], or set start = "canary"'
+                " there to go on the pilot's evidence with the guardrails alone."
             )
         return replace(made, allowance=grading.allowance)
 
@@ -306,6 +317,7 @@ def _apply(
     begun = begun_from(desk, design, upstreams=upstreams)
     who = who or f"plan of {plan.made_at:%Y-%m-%d %H:%M}"
     try:
+        admit_judges(desk, book, workload, begun, upstreams=upstreams)
         steps = [book.start(workload, begun, by=By.PLAN, who=who, why="the plan says to move it").step]
     except UsageError as error:
         return str(error).rstrip(".")
@@ -313,6 +325,25 @@ def _apply(
         moved = book.try_to(workload.id, proven(design, desk.ledger.pairs(design.id), at=book.now))
         steps += [] if moved is None else [moved.step]
     return steps
+
+
+def admit_judges(
+    desk: Desk, book: RouteBook, workload: Workload, begun: Begun, *, upstreams: Sequence[UpstreamNow]
+) -> None:
+    """Refuse judges that may not see a workload which only some upstreams may see."""
+    from fairlead.edge.app.live_grading import comparing_of  # noqa: PLC0415 - loads every grader
+
+    route = replace(book.get(workload.id), candidate=begun.candidate, pilot_id=begun.pilot_id, run=0)
+    chosen = book.settings.of_workload(workload)
+    if chosen.grader or chosen.labels:
+        return
+    comparing = comparing_of(route, workload, desk.ledger, chosen=chosen, settings=book.general)
+    bound = only_by_class([workload], desk.settings, book.settings, upstreams, said=said_local(desk.ledger))
+    only = route.only or bound.get(workload.id, ())
+    for judge in comparing.judging.judges if comparing is not None else ():
+        why_not = not_listed(judge, only, upstreams_at(judge, upstreams))
+        if why_not:
+            raise UsageError(f'{why_not} Name a judge at one of them in [serve.routes."{workload.name}"].')
 
 
 def begun_from(desk: Desk, design: PilotDesign, *, upstreams: Sequence[UpstreamNow]) -> Begun:

@@ -13,9 +13,11 @@ from typing import Any
 
 from fairlead.core.errors import UsageError
 from fairlead.core.evidence import Judgement, Watch
-from fairlead.core.nouns import JSON, Candidate, PilotDesign, Workload
+from fairlead.core.evidence.verdict import undecided
+from fairlead.core.nouns import JSON, Candidate, Judging, PilotDesign, Workload
 from fairlead.edge.app.desk import Desk
-from fairlead.edge.app.routes import Begun, RouteBook, begun_from, tally_name, upstream_of
+from fairlead.edge.app.live_grading import doubt
+from fairlead.edge.app.routes import Begun, RouteBook, admit_judges, begun_from, tally_name, upstream_of
 from fairlead.edge.currency import rates
 from fairlead.edge.route_settings import load
 from fairlead.edge.store import Ledger
@@ -44,7 +46,7 @@ class Told:
 
 def book_of(desk: Desk, config: Path | None) -> RouteBook:
     """The routes of a desk's ledger, with their settings."""
-    return RouteBook(desk.ledger, settings=load(config), now=lambda: desk.now)
+    return RouteBook(desk.ledger, settings=load(config), general=desk.settings, now=lambda: desk.now)
 
 
 def told(desk: Desk, book: RouteBook, workload: Workload) -> Told:
@@ -54,17 +56,27 @@ def told(desk: Desk, book: RouteBook, workload: Workload) -> Told:
         (e.design for e in desk.ledger.pilots() if e.design.workload_id == workload.id and e.design.seed == -route.run),
         None,
     )
-    kept = desk.ledger.routing.state(workload.id, route.run, tally_name(route))
     return Told(
         workload=workload,
         route=route,
         steps=tuple(book.steps(workload.id)),
         guards=book.guards(route),
-        tally=Tally.from_json(kept),
+        tally=tally_of(desk.ledger, route),
         shadow=shadow if route.run else None,
         judgement=judged(desk, shadow) if shadow is not None and route.run else None,
         success=success_cost(desk.ledger, route, now=desk.now),
     )
+
+
+def tally_of(ledger: Ledger, route: Route) -> Tally:
+    """What became of the calls that should have been answered twice at the stage a route is in; of its whole run once it is over."""
+    if route.stage is not Stage.STAY:
+        return Tally.from_json(ledger.routing.state(route.workload_id, route.run, tally_name(route)))
+    total = Tally()
+    for run, _, value in ledger.routing.states(route.workload_id, "tally."):
+        if run == route.run:
+            total = total.plus(Tally.from_json(value))
+    return total
 
 
 def success_cost(ledger: Ledger, route: Route, *, now: datetime) -> SuccessCost | None:
@@ -105,7 +117,9 @@ def judged(desk: Desk, design: PilotDesign) -> Judgement | None:
     watch = Watch(design.margin, design.alpha)
     for row in pairs:
         watch.add(row.pair.difference)
-    return watch.judgement() if pairs else None
+    if not pairs:
+        return None
+    return undecided(watch.judgement()) if doubt(design, pairs) else watch.judgement()
 
 
 def everything(desk: Desk, book: RouteBook) -> list[Told]:
@@ -139,6 +153,7 @@ def start(
     begun = _begun(
         desk, workload, candidate=candidate or book.settings_of(workload.id).candidate, pilot=pilot, upstreams=upstreams
     )
+    admit_judges(desk, book, workload, begun, upstreams=upstreams)
     return book.start(workload, begun, by=By.PERSON, who=me(), why=why or "by hand").step
 
 
@@ -232,6 +247,7 @@ def to_json(each: Told) -> dict[str, Any]:
         "guards": [] if each.guards is None else guards_json(each.guards),
         "shadow": each.tally.to_json(),
         "coverage": each.tally.coverage,
+        "judges": [] if each.shadow is None or each.shadow.judging is None else judges_json(each.shadow.judging),
         "judgement": None if each.judgement is None else judgement_json(each),
         "cost_per_success": None if each.success is None else success_json(each.success),
         "steps": [step_json(step) for step in each.steps],
@@ -287,6 +303,11 @@ def judgement_json(each: Told) -> dict[str, Any]:
         "replace_ok": judged_.replace_ok,
         "conflict": judged_.conflict,
     }
+
+
+def judges_json(judging: Judging) -> list[dict[str, Any]]:
+    """Who compares a route's live pairs."""
+    return [{"model": judge.model, "id": judge.id, "endpoint": judge.endpoint} for judge in judging.judges]
 
 
 def step_json(step: Transition) -> dict[str, Any]:

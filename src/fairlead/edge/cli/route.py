@@ -49,8 +49,8 @@ def list_(ledger: str | None, config: Path | None, as_json: bool) -> None:
 
     \b
     The record printed by --json: {"routes": [{workload, stage, on_hold, since, why, candidate, share, shadow_share,
-    paired_share, only, fallbacks, pilot_id, version, guards, shadow, coverage, judgement, cost_per_success,
-    steps}]}
+    paired_share, only, fallbacks, pilot_id, version, guards, shadow, coverage, judges, judgement,
+    cost_per_success, steps}]}
     """
     with opened(ledger=ledger, config=config, create=False) as desk:
         found = routing.everything(desk, routing.book_of(desk, config))

@@ -1,6 +1,6 @@
-"""The endpoints that the control process asks: candidates beside an incumbent, and incumbents beside a candidate.
+"""The endpoints that the control process asks: candidates beside an incumbent, incumbents beside a candidate, and judges.
 
-Rules kept here: only upstreams of the snapshot are asked, with the operator's key for each and never a caller's; an upstream
+Rules kept here: only upstreams of the snapshot are asked, and judges of the settings or of a pilot, with the operator's key for each and never a caller's; an upstream
 that may not see a workload is not asked for it, whoever wants it asked; nothing is asked through a connection that a caller's
 request waits for.
 """
@@ -8,18 +8,19 @@ request waits for.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.core.errors import EndpointError, FairleadError, UnreadableLine, UsageError
-from fairlead.core.nouns import JSON, Candidate, Dialect, Failure, FailureKind, Reply, Request, Usage
+from fairlead.core.nouns import JSON, Candidate, Dialect, Failure, FailureKind, Judge, Reply, Request, Usage
 from fairlead.core.nouns import Answer as AnswerOf
 from fairlead.core.wire import openai
 from fairlead.core.wire.candidate import candidate_body
-from fairlead.edge.clients.address import address, key_for
+from fairlead.edge.app.seen_by import not_listed, upstreams_at
+from fairlead.edge.clients.address import JUDGE_KEY, address, key_for
 from fairlead.serve.snapshot import TargetNow, UpstreamNow
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Askers:
         self._timeout_s = timeout_s
         self._upstreams: dict[str, UpstreamNow] = {}
         self._open: dict[tuple[str, Dialect, float], Endpoint] = {}
+        self._judges: dict[tuple[str, float], Endpoint] = {}
         self._turn: dict[str, int] = {}
 
     def use(self, upstreams: tuple[UpstreamNow, ...]) -> None:
@@ -70,8 +72,9 @@ class Askers:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        opened, self._open = self._open, {}
-        for endpoint in opened.values():
+        opened = [*self._open.values(), *self._judges.values()]
+        self._open, self._judges = {}, {}
+        for endpoint in opened:
             await endpoint.aclose()
 
     async def candidate(
@@ -96,6 +99,35 @@ class Askers:
             dialect = Dialect.OPENAI_CHAT
         endpoint = self._endpoint(target.upstream, dialect, only=only, timeout_s=timeout_s)
         return await endpoint(_again(asked, dialect, model=target.model))
+
+    async def judge(self, judge: Judge, body: Mapping[str, JSON], *, only: tuple[str, ...], timeout_s: float) -> Reply:
+        """What a judge replies. Raises `EndpointError` when it cannot be asked at all."""
+        there = upstreams_at(judge, self._upstreams.values())
+        why_not = not_listed(judge, only, there)
+        if why_not:
+            raise NotAllowedError(why_not)
+        opened = self._judges.get((judge.id, timeout_s))
+        if opened is None:
+            opened = self._judges[judge.id, timeout_s] = self._seat(judge, there, timeout_s=timeout_s)
+        return await opened(body)
+
+    def _seat(self, judge: Judge, there: Sequence[UpstreamNow], *, timeout_s: float) -> Endpoint:
+        """A connection to a judge of its own, with the operator's key."""
+        from fairlead.edge.clients.http import Endpoint  # noqa: PLC0415 - few gateways ask anybody
+
+        key = self._judge_key(judge, there)
+        return Endpoint(judge.endpoint, dialect=judge.dialect, key=key, timeout_s=timeout_s, patience_s=timeout_s)
+
+    def _judge_key(self, judge: Judge, there: Sequence[UpstreamNow]) -> str | None:
+        """The operator's key: the one its settings name, else that of the upstream it is at, else the usual one."""
+        held = next((each for each in there if each.key_file or each.key_env), None)
+        if judge.key_env is None and held is not None:
+            return self._key(held, judge.endpoint, None)
+        try:
+            at = address(judge.endpoint)
+            return key_for(at, key_env=judge.key_env, environ=self._environ, own_variable=JUDGE_KEY)
+        except UsageError as error:
+            raise NoKeyError(str(error)) from error
 
     def _endpoint(
         self,

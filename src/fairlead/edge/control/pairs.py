@@ -1,7 +1,8 @@
 """Asks the other side of calls that should be answered twice, with its own concurrency, queue and budget, and grades both.
 
 Nothing here is between a caller and an answer: a call comes when it is answered and kept. What is not asked is counted with
-the reason; what is asked is drawn in the ledger first, so that a kill cannot choose which requests count.
+the reason; what is asked is drawn in the ledger first, so that a kill cannot choose which requests count. Where judges compare
+the pairs, what they may cost is set aside before the other side is asked, so that a budget that is used up stops both.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
-from fairlead.core.errors import EndpointError, FairleadError
-from fairlead.core.nouns import Answer, Failure, FailureKind, PairRow, Reply, TokenPrice
+from fairlead.core import money
+from fairlead.core.errors import EndpointError, FairleadError, LedgerError
+from fairlead.core.judge import by_rule
+from fairlead.core.nouns import Answer, Failure, FailureKind, Judged, Money, PairRow, Reply, TokenPrice, Usage
 from fairlead.edge.app.live_grading import Grading
 from fairlead.edge.control.asking import NoKeyError, NotAllowedError
+from fairlead.edge.control.judging import KinError, LiveBench, NotKeptError
 from fairlead.edge.control.questions import Question
+from fairlead.pilot.bets import FIRST_ANSWERS
+from fairlead.pilot.judge import Ruling, expected_usage
 from fairlead.pilot.purse import Purse
 from fairlead.serve import tally as words
 from fairlead.serve.tally import Tally
@@ -32,13 +38,14 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What asking may take: requests at once, requests waiting, seconds, and money a month (`None` for any)."""
+    """What asking may take: requests at once, requests waiting, seconds, money a month (`None` for any), pairs judged at once."""
 
     concurrency: int
     queue: int
     timeout_s: float
     budget: Decimal | None = None
     currency: str = "USD"
+    judge_concurrency: int = 4
 
 
 class Sink(Protocol):
@@ -66,7 +73,8 @@ class _Waiting:
     question: Question
     position: int
     amount: Decimal
-    purse: Purse | None
+    purse: Purse
+    reply: Reply | None = None
 
 
 class Pairs:
@@ -83,27 +91,39 @@ class Pairs:
         spent: Decimal,
         sink: Sink,
         now: Callable[[], datetime],
+        judges: LiveBench | None = None,
+        judge_prices: Sequence[TokenPrice | None] = (),
     ) -> None:
-        """`candidate_asked` says which side is asked; `spent` is what this month has cost so far at other stages."""
+        """`candidate_asked` says which side is asked; `spent` is what this month has cost so far at other stages.
+
+        `judges` compare the pairs, in the place of the grader; `judge_prices` are what each of them costs.
+        """
         self.tally = Tally()
         self.total = Tally()
         self.grading = grading
         self._ask = ask
         self._candidate_asked = candidate_asked
         self._limits = limits
-        self._price = price
+        self._judges = judges
+        self._prices = (price, *judge_prices)
         self._sink = sink
         self._now = now
         self._month: str = f"{now():%Y-%m}"
         self._before = spent
+        self._is_out = False
         self._purse = self._new_purse(spent)
+        self._asking = asyncio.Semaphore(limits.concurrency)
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._thinking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fairlead-live-grader")
         self._workers: list[asyncio.Task[None]] = []
         self._settling = asyncio.Lock()
         self._pause_s = 0.0
         self._paused_until = 0.0
+        self._paused_for = words.UNREACHABLE
+        self._mutes = 0
         self._open = True
+        if judges is not None:
+            judges.seat(pay=self._pay_judge, thinking=self._thinking)
 
     @property
     def room(self) -> int:
@@ -120,7 +140,12 @@ class Pairs:
         room = self.room
         self.tally.add(words.NO_ROOM, max(0, len(admitted) - room))
         admitted = admitted[:room]
-        places = await asyncio.to_thread(self._sink.claim, admitted) if admitted else []
+        try:
+            places = await asyncio.to_thread(self._sink.claim, admitted) if admitted else []
+        except LedgerError as error:
+            self.tally.add(words.NOT_DRAWN, len(admitted) - 1)
+            self._hindered(words.NOT_DRAWN, str(error))
+            return
         for question, position in zip(admitted, places, strict=True):
             if position is None:
                 self.tally.add(words.REPEAT)
@@ -145,71 +170,92 @@ class Pairs:
         if not self.grading.may_grade(*question.names):
             return words.NO_EXPECTED
         if asyncio.get_running_loop().time() < self._paused_until:
-            return words.UNREACHABLE
+            return self._paused_for
         return self._too_dear(question)
 
     def _too_dear(self, question: Question) -> str | None:
-        purse = self._purse
-        if purse is None:
+        if self._is_out:
             return words.OUT_OF_BUDGET
-        if self._limits.budget is not None and not purse.priced:
+        if self._limits.budget is not None and not self._purse.priced:
             return words.NO_PRICE
-        return None if purse.fits(purse.estimate(0, question.logged.usage)) else words.OUT_OF_BUDGET
+        return None if self._purse.fits(self._cost_of(question)) else words.OUT_OF_BUDGET
+
+    def _cost_of(self, question: Question) -> Decimal:
+        """What asking the other side may cost, and judging both: two questions to each judge."""
+        asked, logged = self._purse.estimate(0, question.logged.usage), expected_usage(question.logged.usage)
+        judged = (2 * self._purse.estimate(place, logged) for place in range(1, len(self._prices)))
+        return sum(judged, asked)
 
     def _put(self, question: Question, position: int) -> None:
-        purse = self._purse
-        amount = Decimal(0) if purse is None else purse.estimate(0, question.logged.usage)
-        if purse is not None:
-            purse.reserve(amount)
+        purse, amount = self._purse, self._cost_of(question)
+        purse.reserve(amount)
         self.tally.add(words.DRAWN)
         self._queue.put_nowait(_Waiting(question, position, amount, purse))
-        if len(self._workers) < self._limits.concurrency:
+        if len(self._workers) < self._at_once:
             self._workers.append(asyncio.get_running_loop().create_task(self._work()))
+
+    @property
+    def _at_once(self) -> int:
+        """Pairs that are worked on at once: those being asked, and those being judged."""
+        return self._limits.concurrency + (0 if self._judges is None else self._limits.judge_concurrency)
 
     # Asking
 
     async def _work(self) -> None:
         while True:
             waiting = await self._queue.get()
+            await self._asking.acquire()
             await self._answer(waiting)
             await self._settle()
             self._queue.task_done()
 
     async def _answer(self, waiting: _Waiting) -> None:
-        question, position = waiting.question, waiting.position
-        self._sink.enter(position, late=partial(self._late, question, position))
-        due = self._limits.timeout_s + _LATE_S
-        timer = asyncio.get_running_loop().call_later(due, self._nudge)
+        position = waiting.position
+        self._sink.enter(position, late=partial(self._late, waiting))
+        timer = asyncio.get_running_loop().call_later(self.due_s + _LATE_S, self._nudge)
         try:
             # What is cancelled here is neither counted nor set aside: it is drawn, and asked by whoever goes on.
-            reply = await self._asked(question)
+            try:
+                waiting.reply = await self._asked(waiting)
+            finally:
+                self._asking.release()
+            row = None if waiting.reply is None else await self._graded(waiting, waiting.reply)
+        except Exception as error:  # noqa: BLE001 - one pair that trips us must not end the asking of all others
+            self._hindered(words.FAULT, f"{type(error).__name__}: {error}")
             row = None
-            if reply is not None:
-                self._pay(waiting, reply)
-                row = await self._graded(question, position, reply)
-            self._sink.finish(position, row)
         finally:
             timer.cancel()
-            if waiting.purse is not None:
-                waiting.purse.release(waiting.amount)
+            waiting.purse.release(waiting.amount)
+        self._sink.finish(position, row)
 
-    async def _asked(self, question: Question) -> Reply | None:
+    @property
+    def due_s(self) -> float:
+        """How long a pair may take, from the moment it is asked."""
+        return self._limits.timeout_s + (0.0 if self._judges is None else self._judges.limit_s)
+
+    async def _asked(self, waiting: _Waiting) -> Reply | None:
+        question = waiting.question
         if question.known is not None:
             return question.known
+        if self._is_out:
+            self.tally.add(words.OUT_OF_BUDGET)
+            return None
         self.tally.add(words.ASKED)
         try:
             reply = await self._ask(question)
         except NoKeyError as error:
+            self.tally.add(words.IN_VAIN)
             self._hindered(words.NO_KEY, str(error))
         except NotAllowedError as error:
             self._hindered(words.LOCAL_ONLY, str(error))
         except (EndpointError, FairleadError) as error:
-            loop = asyncio.get_running_loop()
-            self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LAST_PAUSE_S)
-            self._paused_until = loop.time() + self._pause_s
+            self.tally.add(words.IN_VAIN)
+            self._pause(words.UNREACHABLE)
             self._hindered(words.UNREACHABLE, str(error))
         else:
-            self._pause_s = self._paused_until = 0.0
+            if self._paused_for == words.UNREACHABLE:
+                self._pause_s = self._paused_until = 0.0
+            self._pay(waiting.purse, 0, question.logged.usage, reply)
             failure = reply.answer.failure
             self.tally.add(words.ANSWERED if failure is None else words.FAILED + failure.kind.value)
             return reply
@@ -219,8 +265,21 @@ class Pairs:
         self.tally.add(reason)
         self.tally.problem = problem
 
-    async def _graded(self, question: Question, position: int, reply: Reply) -> PairRow | None:
-        work = partial(self._row, question, position, reply)
+    def _pause(self, reason: str) -> None:
+        """Ask nothing for a while, each time for longer: who is needed for a pair cannot be used."""
+        if self._paused_for != reason:
+            self._paused_for, self._pause_s = reason, 0.0
+        self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LAST_PAUSE_S)
+        self._paused_until = asyncio.get_running_loop().time() + self._pause_s
+
+    async def _graded(self, waiting: _Waiting, reply: Reply) -> PairRow | None:
+        judged = None
+        if self._judges is not None:
+            judged = await self._judged(waiting.question, self._judges, reply)
+            if judged is None:
+                self.tally.add(words.UNJUDGED)
+                return None
+        work = partial(self._row, waiting.question, waiting.position, reply, judged)
         try:
             row = await asyncio.get_running_loop().run_in_executor(self._thinking, work)
         except FairleadError as error:
@@ -229,18 +288,78 @@ class Pairs:
         self.tally.add(words.GRADED)
         return row
 
-    def _row(self, question: Question, position: int, reply: Reply) -> PairRow:
-        candidate, incumbent = (reply, question.logged) if self._candidate_asked else (question.logged, reply)
+    async def _judged(self, question: Question, judges: LiveBench, reply: Reply) -> Judged | None:
+        """What the judges made of a pair; `None` where there is no judgement, which is counted with its reason."""
+        candidate, incumbent = self._sides(question, reply)
+        if self._is_out:
+            self.tally.add(words.JUDGE_BUDGET)
+            return None
+        try:
+            ruling = await judges.ruling(question, incumbent=incumbent.answer, candidate=candidate.answer)
+        except NoKeyError as error:
+            self._pause(words.JUDGE_KEY)
+            self._hindered(words.JUDGE_KEY, str(error))
+        except NotAllowedError as error:
+            self._pause(words.JUDGE_ELSEWHERE)
+            self._hindered(words.JUDGE_ELSEWHERE, str(error))
+        except KinError as error:
+            self._hindered(words.JUDGE_KIN, str(error))
+        except NotKeptError as error:
+            self._hindered(words.NOT_KEPT, str(error))
+        except TimeoutError:
+            self._hindered(words.JUDGE_LATE, f"no judgement within {judges.limit_s:g} s")
+        except (EndpointError, FairleadError) as error:
+            self._pause(words.JUDGE_AWAY)
+            self._hindered(words.JUDGE_AWAY, str(error))
+        else:
+            self._heard(ruling)
+            return ruling.judged
+        return None
+
+    def _heard(self, ruling: Ruling) -> None:
+        """Count what judges said; where none of them can be read time after time, asking goes on after a pause only."""
+        judged = ruling.judged
+        if not judged.opinions:
+            self.tally.add(words.BY_RULE)
+            return
+        self.tally.add(words.JUDGED)
+        self.tally.add(words.REPAIRS, sum(opinion.repairs for opinion in judged.opinions))
+        self.tally.add(words.UNREAD, sum(opinion.unread for opinion in judged.opinions))
+        self.tally.add(words.MUTE, judged.is_mute)
+        self._mutes = self._mutes + 1 if judged.is_mute else 0
+        if self._mutes >= FIRST_ANSWERS:
+            said = next((asked.words for asked in ruling.asked if asked.words), "")
+            self._pause(words.JUDGE_AWAY)
+            self.tally.problem = f"no verdict of the judges could be read, {self._mutes} times in a row: {said}"
+        elif not judged.is_mute:
+            self._pause_s = self._paused_until = 0.0
+
+    def _sides(self, question: Question, reply: Reply) -> tuple[Reply, Reply]:
+        """The candidate's reply and the incumbent's."""
+        return (reply, question.logged) if self._candidate_asked else (question.logged, reply)
+
+    def _row(self, question: Question, position: int, reply: Reply, judged: Judged | None) -> PairRow:
+        candidate, incumbent = self._sides(question, reply)
         return self.grading.row(
-            question.asked.request, position=position, names=question.names, candidate=candidate, incumbent=incumbent
+            question.asked.request,
+            position=position,
+            names=question.names,
+            candidate=candidate,
+            incumbent=incumbent,
+            judged=judged,
         )
 
-    def _late(self, question: Question, position: int) -> PairRow | None:
-        """What a question is worth whose time is up: the side that was asked has failed."""
+    def _late(self, waiting: _Waiting) -> PairRow | None:
+        """What a question is worth whose time is up: the side that was asked has failed, unless it is judges who are late."""
+        if waiting.reply is not None and self._judges is not None:
+            return None
         self.tally.add(words.FAILED + FailureKind.TIMEOUT.value)
         answer = Answer(failure=Failure(kind=FailureKind.TIMEOUT, detail="no answer in time"))
+        candidate, incumbent = self._sides(waiting.question, Reply(answer=answer))
+        known = by_rule(incumbent.answer, candidate.answer) if self._judges is not None else None
+        judged = None if known is None else Judged(preference=known[0], by_rule=known[1])
         try:
-            return self._row(question, position, Reply(answer=answer))
+            return self._row(waiting.question, waiting.position, Reply(answer=answer), judged)
         except FairleadError:
             return None
 
@@ -254,35 +373,51 @@ class Pairs:
     async def _settle(self) -> None:
         async with self._settling:
             tally, self.tally = self.tally, Tally()
-            self.total = total = await self._sink.settle(tally)
+            try:
+                self.total = total = await self._sink.settle(tally)
+            except LedgerError as error:  # what was to be kept is handed over again at the next settling
+                self.tally = tally.plus(self.tally)
+                self.tally.problem = str(error)
+                return
             budget = self._limits.budget
             # Other processes spend from the same budget.
             if budget is not None and self._before + total.spent_in(self._month, self._limits.currency) >= budget:
-                self._purse = None
+                self._is_out = True
 
     # Money
 
-    def _new_purse(self, spent: Decimal) -> Purse | None:
-        """The purse of a month; `None` when there is nothing left in it."""
+    def _new_purse(self, spent: Decimal) -> Purse:
+        """The purse of a month; where nothing is left, one that only counts what is still on its way."""
         budget = self._limits.budget
         left = None if budget is None else budget - spent
-        if left is not None and left <= 0:
-            return None
-        return Purse(budget=left, prices=(self._price,))
+        self._is_out = left is not None and left <= 0
+        return Purse(budget=None if self._is_out else left, prices=self._prices)
 
     def _turn_of_month(self) -> None:
         month: str = f"{self._now():%Y-%m}"
         if month != self._month:
             self._month, self._before, self._purse = month, Decimal(0), self._new_purse(Decimal(0))
 
-    def _pay(self, waiting: _Waiting, reply: Reply) -> None:
-        purse, price = waiting.purse, self._price
-        if purse is None or price is None or not reply.attempts:
+    def _pay(self, purse: Purse, place: int, logged: Usage, reply: Reply) -> None:
+        """A reply of somebody who was asked is paid for: number 0 is the other side, then come the judges."""
+        price = self._prices[place]
+        if not reply.attempts:
+            return
+        if price is None or not purse.priced:
+            cost = None if price is None else money.cost(reply.usage, price)
+            if cost is None:
+                self.tally.add(words.UNPRICED)
+            else:
+                self.tally.pay(cost.amount, month=self._month, currency=cost.currency)
             return
         before, guessed = _amount(purse.spent), _amount(purse.estimated)
-        purse.settle(0, logged=waiting.question.logged.usage, reply=reply)
+        purse.settle(place, logged=logged, reply=reply)
         amount, estimated = _amount(purse.spent) - before, _amount(purse.estimated) - guessed
         self.tally.pay(amount, month=self._month, currency=price.currency, estimated=estimated > 0)
+
+    def _pay_judge(self, place: int, logged: Usage, reply: Reply) -> None:
+        self.tally.add(words.QUESTIONS)
+        self._pay(self._purse, 1 + place, logged, reply)
 
     # The end
 
@@ -296,11 +431,12 @@ class Pairs:
         for worker in [*self._workers]:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        if self._judges is not None:
+            await self._judges.close()
         self._thinking.shutdown(wait=False, cancel_futures=True)
         self.tally.add(words.STOPPED, self._queue.qsize())
         await self._settle()
 
 
-def _amount(money: object) -> Decimal:
-    amount = getattr(money, "amount", None)
-    return amount if isinstance(amount, Decimal) else Decimal(0)
+def _amount(money: Money | None) -> Decimal:
+    return Decimal(0) if money is None else money.amount

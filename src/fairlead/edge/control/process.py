@@ -61,6 +61,7 @@ from fairlead.serve.frames import Call
 from fairlead.serve.snapshot import KeyNow, Snapshot
 
 if TYPE_CHECKING:
+    from fairlead.core.redact import Redactor
     from fairlead.edge.app.routes import RouteBook
 
 _WAITING_FOR_A_STEP = 2_000
@@ -302,6 +303,10 @@ class ControlProcess:
         self._followers.append(follower)
         if self.loop is not None:
             self.start(self._follow(follower))
+
+    def redactor(self) -> Redactor:
+        """A redactor as the settings ask for it, for whoever shows texts to somebody."""
+        return redactor_for(self.settings.privacy, ledger=self.ledger.where)
 
     def _is_wanted(self, call: Call) -> bool:
         return any(follower.step.wants(call) for follower in self._followers)
@@ -563,7 +568,8 @@ async def _follow_routes(wiring: _Wiring) -> None:
     step = RouteStep(
         World(
             ledger=control.ledger,
-            settings=control.settings,
+            settings=lambda: control.settings,
+            redactor=control.redactor,
             routes=lambda: wiring.routes,
             snapshot=lambda: control.snapshot,
             publish=lambda routes, upstreams: control.publish(routes=routes, upstreams=upstreams),
@@ -579,7 +585,8 @@ async def _follow_routes(wiring: _Wiring) -> None:
 def _book(wiring: _Wiring) -> RouteBook:
     from fairlead.edge.app.routes import RouteBook  # noqa: PLC0415 - heavy, and few ask
 
-    return RouteBook(wiring.control.ledger(), settings=wiring.routes)
+    control = wiring.control
+    return RouteBook(control.ledger(), settings=wiring.routes, general=control.settings)
 
 
 async def _serve_admin(wiring: _Wiring) -> None:

@@ -20,10 +20,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from fairlead.core.errors import FairleadError, LedgerError
-from fairlead.core.nouns import TokenPrice, Workload
+from fairlead.core.nouns import Judge, TokenPrice, Workload
 from fairlead.edge.app.classes import said_local
 from fairlead.edge.app.routes import RouteBook, only_by_class
-from fairlead.edge.config import Settings
+from fairlead.edge.config import JudgingSettings, PrivacySettings, Settings
 from fairlead.edge.control.asking import Askers
 from fairlead.edge.control.webhook import Alerts
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings
@@ -34,6 +34,7 @@ from fairlead.serve.routing import Event, Happened, Route
 from fairlead.serve.snapshot import RouteNow, Snapshot, Stage, UpstreamNow
 
 if TYPE_CHECKING:
+    from fairlead.core.redact import Redactor
     from fairlead.edge.control.stages import Running, Stages
 
 LOOK_S = 1.0
@@ -54,11 +55,22 @@ class Seen(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What the settings say of how one workload is asked twice; a stage that runs begins anew when any of it changes."""
+
+    route: RouteSettings
+    privacy: PrivacySettings
+    judging: JudgingSettings
+    judges: Mapping[str, Judge]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """What the step needs from outside."""
 
     ledger: Callable[[], Ledger]
-    settings: Settings
+    settings: Callable[[], Settings]
+    redactor: Callable[[], Redactor]
     routes: Callable[[], RoutesSettings]
     snapshot: Callable[[], Snapshot]
     publish: Publish
@@ -81,7 +93,7 @@ class RouteStep:
         self._stages: Stages | None = None
         self._workloads: dict[str, Workload] = {}
         self._said_local: frozenset[str] = frozenset()
-        self._settings: RoutesSettings | None = None
+        self._settings: tuple[RoutesSettings, Settings] | None = None
         self._mark = -1
         self._published: tuple[tuple[RouteNow, ...], tuple[UpstreamNow, ...]] | None = None
         self._changing = asyncio.Lock()
@@ -125,10 +137,12 @@ class RouteStep:
                 self._running[workload_id] = running
             return running
 
-    def _chosen(self, workload_id: str) -> RouteSettings:
+    def _chosen(self, workload_id: str) -> Chosen:
         """What the settings say now of a workload."""
-        workload = self._workloads.get(workload_id)
-        return self._world.routes().of(workload_id, workload.name if workload else None)
+        workload, world = self._workloads.get(workload_id), self._world
+        routes, general = world.routes(), world.settings()
+        route = routes.of(workload_id, workload.name if workload else None)
+        return Chosen(route=route, privacy=general.privacy, judging=general.judging, judges=general.judges)
 
     async def _end(self, workload_id: str) -> None:
         running = self._running.pop(workload_id, None)
@@ -166,7 +180,8 @@ class RouteStep:
             self._world.tell(f"{route.workload_id} went back to its incumbent: {happened.why}.")
 
     def _book(self) -> RouteBook:
-        return RouteBook(self._world.ledger(), settings=self._world.routes(), now=self._world.now)
+        world = self._world
+        return RouteBook(world.ledger(), settings=world.routes(), general=world.settings(), now=world.now)
 
     # What others did
 
@@ -187,7 +202,7 @@ class RouteStep:
         except LedgerError:
             return
         known = {workload.id: workload for workload in workloads}
-        settings = self._world.routes()
+        settings = (self._world.routes(), self._world.settings())
         is_known = mark == self._mark and known.keys() == self._workloads.keys() and said == self._said_local
         if is_known and settings == self._settings and self._published is not None:
             return
@@ -202,7 +217,7 @@ class RouteStep:
             now = newest.get(workload_id)
             running = self._running[workload_id]
             is_other = now is None or not _same_stage(running.route, now)
-            if is_other or running.settings != self._chosen(workload_id):
+            if is_other or running.chosen != self._chosen(workload_id):
                 await self._end(workload_id)
         for workload_id in newest:
             await self._start_shadow(workload_id)
@@ -227,7 +242,7 @@ class RouteStep:
         world = self._world
         upstreams = upstreams_now(world.snapshot().upstreams, self._routes.values())
         workloads = [*self._workloads.values()]
-        only = only_by_class(workloads, world.settings, world.routes(), upstreams, said=self._said_local)
+        only = only_by_class(workloads, world.settings(), world.routes(), upstreams, said=self._said_local)
         found = (routes_now(self._routes.values(), only=only), upstreams)
         if found != self._published:
             self._published = found

@@ -12,7 +12,8 @@ from datetime import datetime
 from functools import partial
 
 from fairlead.core.evidence import Judgement, Watch
-from fairlead.core.nouns import JSON, Betting, Candidate, Engine, Estimand, PairRow, PilotDesign
+from fairlead.core.nouns import JSON, Betting, Candidate, Engine, Estimand, Judging, PairRow, PilotDesign
+from fairlead.edge.app.live_grading import doubt
 from fairlead.edge.app.routes import evidence_hash, guards_name, proven, tally_name
 from fairlead.edge.control.questions import Question, unit
 from fairlead.edge.store import Ledger
@@ -25,6 +26,8 @@ from fairlead.serve.tally import Tally
 
 Tell = Callable[[Happened], Awaitable[None]]
 _GRACE_S = 2.0
+_LOOK_AGAIN = 20
+"""Pairs after which verdicts that were not read are counted again."""
 
 
 def shadow_design(
@@ -36,6 +39,7 @@ def shadow_design(
     timeout_s: float,
     n_max: int,
     prompts: Sequence[str],
+    judging: Judging | None = None,
 ) -> PilotDesign:
     """The pilot that a run's shadow pairs belong to: other evidence than any that was drawn from a log.
 
@@ -59,6 +63,7 @@ def shadow_design(
         prompt_ids=tuple(sorted(prompts)),
         log_from=route.started,
         log_to=None,
+        judging=judging,
         betting=Betting(engine=Engine.CONSTANT),
     )
 
@@ -71,12 +76,15 @@ class _InLine:
         self._numbers: dict[int, int] = {}
         self._timeout_s = timeout_s
         self.aside: list[int] = []
+        self.unkept: list[tuple[int, PairRow]] = []
 
     def enter(self, position: int, *, late: Callable[[], PairRow | None]) -> None:
         """A question is being asked."""
 
         def row() -> tuple[int, PairRow] | None:
             found = late()
+            if found is None:
+                self.aside.append(position)
             return None if found is None else (position, found)
 
         due = asyncio.get_running_loop().time() + self._timeout_s + _GRACE_S / 2
@@ -89,8 +97,10 @@ class _InLine:
             self.aside.append(position)
 
     def ready(self) -> list[tuple[int, PairRow]]:
-        """What may be counted now, in the order of the requests."""
-        return self.line.ready(now_s=asyncio.get_running_loop().time())
+        """What may be counted now and was not before, in the order of the requests; it is `unkept` until it is written."""
+        found = self.line.ready(now_s=asyncio.get_running_loop().time())
+        self.unkept += found
+        return found
 
 
 class ShadowEvidence(_InLine):
@@ -120,6 +130,8 @@ class ShadowEvidence(_InLine):
         self._coverage = least_coverage
         self._may_split = may_split
         self._pilot_id = ""
+        self._doubt = ""
+        self._look_again = 0
         self._head = 0
         self._gap: tuple[int, float] | None = None
         self._mine: set[int] = set()
@@ -153,9 +165,10 @@ class ShadowEvidence(_InLine):
 
     async def settle(self, tally: Tally) -> Tally:
         """Write what is ready, take in what may be taken in, and say what it proves."""
-        ready, aside = self.ready(), self.aside
-        self.aside = []
+        self.ready()
+        ready, aside = [*self.unkept], [*self.aside]
         total, drawn = await asyncio.to_thread(self._keep, ready, aside, tally)
+        del self.unkept[: len(ready)], self.aside[: len(aside)]
         self._mine.difference_update(position for position, _ in ready)
         self._mine.difference_update(aside)
         self._feed(drawn)
@@ -217,6 +230,8 @@ class ShadowEvidence(_InLine):
         if judged.conflict:
             self.problem = "the pairs contradict each other, so the traffic or the grader changed on the way"
             return None
+        if (judged.by_more_than_margin or judged.replace_ok) and self._withheld(judged.n):
+            return None
         if judged.by_more_than_margin and not judged.replace_ok:
             return self._worse(judged)
         if judged.replace_ok:
@@ -225,14 +240,22 @@ class ShadowEvidence(_InLine):
             self.problem = f"{judged.n} pairs have not decided it; move it by hand, or end it"
         return None
 
+    def _withheld(self, n: int) -> bool:
+        """Whether too many verdicts could not be read for these judges to prove anything yet, as in a pilot."""
+        if n >= self._look_again:
+            self._doubt, self._look_again = doubt(self.design, self._ledger.pairs(self._pilot_id)), n + _LOOK_AGAIN
+        self.problem = self._doubt
+        return bool(self._doubt)
+
     def _no_worse(self, total: Tally) -> Happened | None:
         coverage = total.coverage
         if not self._may_split:
             self.problem = "proven; vectors of two models cannot share an index, so rebuild it and move it by hand"
             return None
+        judged = "" if self.design.judging is None else " and judged"
         if coverage is not None and coverage < self._coverage:
             self.problem = (
-                f"proven, but only {100 * coverage:.0f} % of what was asked was answered at all"
+                f"proven, but only {100 * coverage:.0f} % of what was asked was answered{judged} at all"
                 f" ({100 * self._coverage:.0f} % are needed)"
             )
             return None
@@ -271,6 +294,7 @@ class GuardEvidence(_InLine):
         self._tell = tell
         self._now = now
         self._collected = Collected(terms)
+        self._batches: list[Batch] = []
         self._total = Tally()
 
     def claim(self, questions: Sequence[Question]) -> list[int | None]:
@@ -284,36 +308,43 @@ class GuardEvidence(_InLine):
 
     async def settle(self, tally: Tally) -> Tally:
         """Lay what was seen onto the guards, and say what they show."""
-        ready, self.aside = self.ready(), []
-        for _, row in ready:
+        self.aside.clear()
+        for _, row in self.ready():
+            mute = row.judged is not None and row.judged.is_mute
             self._collected.add(
                 of_pair(
-                    difference=row.pair.difference,
+                    difference=None if mute else row.pair.difference,
                     candidate_refused=row.candidate_refused,
                     incumbent_refused=row.incumbent_refused,
                 )
             )
-        if self._collected.empty and tally.empty:
+        if self._collected.empty and not self._batches and tally.empty:
             return self._total
-        batch = self._collected.take()
-        total, guards = await asyncio.to_thread(self._keep, [row for _, row in ready], batch, tally)
+        self._batches.append(self._collected.take())
+        total, guards = await asyncio.to_thread(self._keep, tally)
         self._total = total
         happened = self._shown(guards)
         if happened is not None:
             await self._tell(happened)
         return total
 
-    def _keep(self, rows: Sequence[PairRow], batch: Batch, tally: Tally) -> tuple[Tally, Guards]:
+    def _keep(self, tally: Tally) -> tuple[Tally, Guards]:
+        """Write what is not written yet; each part is let go as soon as it is, so that nothing is laid on twice."""
         route, tables = self.route, self._ledger.routing
+        rows = [*self.unkept]
         if rows:
-            tables.watch(route.workload_id, route.run, route.stage.value, [(row.pair.exchange_id, row) for row in rows])
+            named = [(row.pair.exchange_id, row) for _, row in rows]
+            tables.watch(route.workload_id, route.run, route.stage.value, named)
+            del self.unkept[: len(rows)]
 
         def laid(value: object) -> object:
             guards = Guards(self.terms) if value is None else Guards.from_json(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-            guards.lay(batch)
+            for batch in self._batches:
+                guards.lay(batch)
             return guards.to_json()
 
         value = tables.change_state(route.workload_id, route.run, guards_name(route.stage), laid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        self._batches.clear()
         return _added(self._ledger, route, tally), Guards.from_json(value)
 
     def _shown(self, guards: Guards) -> Happened | None:

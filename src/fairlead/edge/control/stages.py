@@ -9,17 +9,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fairlead.core.errors import LedgerError
 from fairlead.core.nouns import Candidate, Dialect, Fidelity, PilotDesign, Reply, TokenPrice, Workload
-from fairlead.edge.app.live_grading import Grading, grading_of
+from fairlead.edge.app.live_grading import Comparing, Grading, grading_of
 from fairlead.edge.app.routes import RouteBook, may_split, tally_name
 from fairlead.edge.control import questions
+from fairlead.edge.control.judging import LiveBench
 from fairlead.edge.control.pairs import Limits, Pairs
 from fairlead.edge.control.questions import Question
 from fairlead.edge.control.sinks import GuardEvidence, ShadowEvidence, shadow_design
-from fairlead.edge.route_settings import RouteSettings
 from fairlead.serve import tally as words
 from fairlead.serve.frames import Call, Served
 from fairlead.serve.frames import Protocol as Spoken
@@ -29,7 +30,7 @@ from fairlead.serve.tally import Tally
 
 if TYPE_CHECKING:
     from fairlead.edge.control.asking import Askers
-    from fairlead.edge.control.routes import World
+    from fairlead.edge.control.routes import Chosen, World
 
 
 class Running:
@@ -38,7 +39,7 @@ class Running:
     def __init__(
         self,
         route: Route,
-        settings: RouteSettings,
+        chosen: Chosen,
         *,
         pairs: Pairs,
         evidence: ShadowEvidence | GuardEvidence,
@@ -46,7 +47,7 @@ class Running:
     ) -> None:
         """`asked_about` says what to ask about a call, or why nothing is."""
         self.route = route
-        self.settings = settings
+        self.chosen = chosen
         self.pairs = pairs
         self.evidence = evidence
         self._asked_about = asked_about
@@ -91,8 +92,14 @@ class _Begun:
     route: Route
     grading: Grading
     limits: Limits
-    settings: RouteSettings
+    chosen: Chosen
     workload: Workload | None
+    judges: LiveBench | None
+
+    @property
+    def due_s(self) -> float:
+        """How long a pair may take from the moment it is asked, judges included."""
+        return self.limits.timeout_s + (0.0 if self.judges is None else self.judges.limit_s)
 
 
 class Stages:
@@ -113,19 +120,27 @@ class Stages:
         self._happen = happen
         self._book = book
 
-    async def begin(self, route: Route, workload: Workload | None, chosen: RouteSettings) -> Running:
+    async def begin(self, route: Route, workload: Workload | None, chosen: Chosen) -> Running:
         """Have a route's stage asked and watched from now on."""
-        ledger = self._world.ledger()
-        told = bool(chosen.grader or chosen.labels)
-        grading = await asyncio.to_thread(grading_of, route, workload, ledger, told=told)
+        world, own = self._world, chosen.route
+        graded = partial(grading_of, route, workload, world.ledger(), chosen=own, settings=world.settings())
+        grading = await asyncio.to_thread(graded)
         limits = Limits(
-            concurrency=chosen.concurrency,
-            queue=chosen.queue,
-            timeout_s=chosen.timeout_s,
-            budget=chosen.budget,
-            currency=chosen.currency,
+            concurrency=own.concurrency,
+            queue=own.queue,
+            timeout_s=own.timeout_s,
+            budget=own.budget,
+            currency=own.currency,
+            judge_concurrency=own.judge_concurrency,
         )
-        begun = _Begun(route=route, grading=grading, limits=limits, settings=chosen, workload=workload)
+        begun = _Begun(
+            route=route,
+            grading=grading,
+            limits=limits,
+            chosen=chosen,
+            workload=workload,
+            judges=self._bench(route, grading.comparing, limits),
+        )
         if route.stage is Stage.SHADOW and route.candidate is not None:
             return await self._begin_shadow(begun, route.candidate)
         return await self._begin_guards(begun)
@@ -142,8 +157,8 @@ class Stages:
             ledger=ledger,
             tell=lambda happened: self._happen(route, happened),
             now=world.now,
-            timeout_s=limits.timeout_s,
-            least_coverage=begun.settings.coverage,
+            timeout_s=begun.due_s,
+            least_coverage=begun.chosen.route.coverage,
             may_split=begun.workload is None or may_split(begun.workload),
         )
         undone = await asyncio.to_thread(evidence.begin)
@@ -163,12 +178,14 @@ class Stages:
             spent=await asyncio.to_thread(self._spent, route, limits),
             sink=evidence,
             now=world.now,
+            judges=begun.judges,
+            judge_prices=self._judge_prices(begun.judges),
         )
         await self._take_up(pairs, evidence, undone)
         return self._running(begun, pairs, evidence)
 
     def _design(self, begun: _Begun, candidate: Candidate) -> PilotDesign:
-        route, grading, chosen = begun.route, begun.grading, begun.settings
+        route, grading, chosen = begun.route, begun.grading, begun.chosen.route
         ledger = self._world.ledger()
         for entry in ledger.pilots():
             if entry.design.workload_id == route.workload_id and entry.design.seed == -route.run:
@@ -181,6 +198,7 @@ class Stages:
             timeout_s=chosen.timeout_s,
             n_max=chosen.n_max,
             prompts=ledger.routing.prompts(route.workload_id),
+            judging=None if grading.comparing is None else grading.comparing.judging,
         )
 
     async def _take_up(self, pairs: Pairs, shadow: ShadowEvidence, undone: Sequence[tuple[int, str]]) -> None:
@@ -222,7 +240,7 @@ class Stages:
             ledger=ledger,
             tell=lambda happened: self._happen(route, happened),
             now=world.now,
-            timeout_s=limits.timeout_s,
+            timeout_s=begun.due_s,
         )
 
         async def ask(question: Question) -> Reply:
@@ -240,6 +258,8 @@ class Stages:
             spent=await asyncio.to_thread(self._spent, route, limits),
             sink=evidence,
             now=world.now,
+            judges=begun.judges,
+            judge_prices=self._judge_prices(begun.judges),
         )
         return self._running(begun, pairs, evidence)
 
@@ -267,7 +287,25 @@ class Stages:
                 at_turns=route.stage is Stage.SHADOW,
             )
 
-        return Running(route, begun.settings, pairs=pairs, evidence=evidence, asked_about=asked_about)
+        return Running(route, begun.chosen, pairs=pairs, evidence=evidence, asked_about=asked_about)
+
+    def _bench(self, route: Route, comparing: Comparing | None, limits: Limits) -> LiveBench | None:
+        if comparing is None:
+            return None
+        world = self._world
+        return LiveBench(
+            comparing,
+            self._askers,
+            only=lambda: self._only(route),
+            ledger=world.ledger(),
+            redactor=world.redactor(),
+            timeout_s=limits.timeout_s,
+            concurrency=limits.judge_concurrency,
+        )
+
+    def _judge_prices(self, judges: LiveBench | None) -> tuple[TokenPrice | None, ...]:
+        known = () if judges is None else judges.comparing.judging.judges
+        return tuple(each.price or self._world.price_of(each.endpoint, each.model) for each in known)
 
     def _incumbent(self, is_anthropic: bool) -> TargetNow:  # noqa: FBT001 - which of two it is
         base = self._world.snapshot()

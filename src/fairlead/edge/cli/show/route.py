@@ -14,7 +14,7 @@ from fairlead.serve.guard import PAIRED, Reading
 from fairlead.serve.routing import Route, Transition
 from fairlead.serve.snapshot import Stage
 from fairlead.serve.success import SuccessCost
-from fairlead.serve.tally import Tally
+from fairlead.serve.tally import FAILED, IN_VAIN, JUDGED, JUDGES, SKIPPED, UNJUDGED, UNPRICED, Tally
 
 SIGNS = {Stage.STAY: "○ stay", Stage.SHADOW: "◔ shadow", Stage.CANARY: "◐ canary", Stage.MOVED: "● moved"}
 STYLES = {Stage.STAY: "blue", Stage.SHADOW: "yellow", Stage.CANARY: "yellow", Stage.MOVED: "green"}
@@ -110,8 +110,11 @@ def shadow_lines(each: Told) -> Iterator[str]:
         f" {counts['graded']:,} graded."
     )
     for what, count in sorted(counts.items()):
-        if what.startswith(("failed: ", "skipped: ")):
+        if what.startswith((FAILED, SKIPPED, JUDGES)) or what in {IN_VAIN, UNJUDGED, UNPRICED}:
             yield f"  {count:,} {what}"
+    if (coverage := each.tally.coverage) is not None:
+        also = " and judged" if counts[JUDGED] or counts[UNJUDGED] else ""
+        yield f"  {coverage:.0%} of what was asked was answered{also}."
     yield from money(each.tally)
     if each.tally.problem:
         yield f"  The last thing in the way: {safe(each.tally.problem, width=200)}"
