@@ -24,6 +24,7 @@ from fairlead.edge.control import metrics
 from fairlead.edge.control.admin import Admin, Sources, document
 from fairlead.edge.control.keeper import State
 from fairlead.edge.control.overview import Live, Planes, overview
+from fairlead.edge.control.process import Reloaded
 from fairlead.edge.operate_settings import AdminSettings
 from fairlead.edge.store import Ledger
 from fairlead.serve.frames import Breaker, Counters, ReplicaSeen
@@ -98,8 +99,11 @@ class World:
     def metrics(self):
         return metrics.page(self.overview(), planes=self.planes, sums=self.live.sums(), kept=2, writes=1)
 
-    def reload(self) -> None:
+    def reload(self) -> Reloaded:
         self.reloads += 1
+        return Reloaded(
+            problem="" if self.reloads == 1 else "fairlead.toml is not valid TOML.", from_next_start=("ledger",)
+        )
 
     def changed(self) -> None:
         self.changes += 1
@@ -199,6 +203,12 @@ def test_a_step_by_hand_needs_a_route_that_allows_it_and_a_reason(client):
     held = client.post("/routes/w1/events", json={"event": "put on hold", "why": "audit"})
     assert held.status_code == 200
     assert client.get("/routes/w1/steps").json()["steps"][0]["why"] == "audit"
+
+
+def test_a_reload_says_what_was_wrong_and_what_waits_for_the_next_start(client):
+    first, second = client.post("/reload").json(), client.post("/reload").json()
+    assert first == {"reloaded": True, "problem": "", "from_next_start": ["ledger"]}
+    assert second == {"reloaded": False, "problem": "fairlead.toml is not valid TOML.", "from_next_start": ["ledger"]}
 
 
 def test_not_ready_is_said_with_the_reason(world, client):

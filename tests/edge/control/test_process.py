@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 
 from edge.control.calls import asking, call, frame
 from edge.control.test_keeper import WAIT_S, Told
-from fairlead.edge.config import Settings
+from fairlead.core.redact import Policy
+from fairlead.edge import config as settings_file
+from fairlead.edge import operate_settings, route_settings
+from fairlead.edge.config import PrivacySettings, Settings
 from fairlead.edge.control import process
 from fairlead.edge.control.links import LARGEST_FRAME, Link
 from fairlead.edge.control.price_list import ListApart
@@ -121,6 +124,56 @@ def test_a_data_plane_is_told_what_holds_when_it_comes_and_when_that_changes(tmp
         assert first.hear().require_key
         late = control.plane()
         assert (late.hear().version, control.snapshot.version) == (1, 1)
+
+
+def test_a_privacy_policy_that_was_read_again_holds_for_the_next_call_also_of_one_that_was_seen_before(tmp_path):
+    request = asking("Write to ann.smith@example.org, please.")
+    before, after = Follower(), Follower(many=2)
+    with running(tmp_path, before, after) as control:
+        plane = control.plane()
+        plane.send(call(call_id="one", request=request))
+        assert before.enough.wait(WAIT_S)
+        control.loop.call_soon_threadsafe(control.use, Settings(privacy=PrivacySettings(redact=Policy.MASK)))
+        done = threading.Event()
+        control.loop.call_soon_threadsafe(done.set)
+        assert done.wait(WAIT_S)
+        plane.send(call(call_id="two", request=request))
+        assert after.enough.wait(WAIT_S)
+    with Ledger.open(tmp_path / "fairlead.db") as ledger:
+        texts = [ledger.exchange(name).request.messages[-1].text for name in ("one", "two")]
+    assert texts == ["Write to ann.smith@example.org, please.", "Write to <email 1>, please."]
+
+
+def reading_again(tmp_path, first, then):
+    """What a reload takes over, and what it says."""
+    config, told = tmp_path / "fairlead.toml", []
+    config.write_text(first)
+    control = ControlProcess(
+        settings_file.load(config), ledger=str(tmp_path / "fairlead.db"), base=Snapshot(version=0), tell=told.append,
+        operate=operate_settings.load(config),
+    )  # fmt: skip
+    routes = route_settings.load(config)
+    wiring = process._Wiring(
+        control=control, config=config, admin_port=1, token="t", routes=routes, began=control.settings,
+        webhook=routes.webhook,
+    )  # fmt: skip
+    config.write_text(then)
+    return process._reload(wiring), control.settings.privacy, told
+
+
+def test_a_reload_takes_privacy_and_names_what_waits_for_the_next_start(tmp_path):
+    then = '[privacy]\nredact = "mask"\nregions = ["GB"]\n[serve.capture]\nmax_days = 3\n[serve.logs]\nfile = "-"'
+    found, privacy, told = reading_again(tmp_path, '[privacy]\nredact = "keep"', then)
+    assert (privacy.redact, privacy.regions) == (Policy.MASK, ("GB",))
+    assert found.from_next_start == ("[serve.capture]", "[serve.logs]")
+    assert told == ["Settings were read again; [serve.capture], [serve.logs] hold from the next start."]
+
+
+def test_a_reload_of_settings_that_cannot_be_read_changes_nothing_and_says_so(tmp_path):
+    found, privacy, told = reading_again(tmp_path, '[privacy]\nredact = "mask"', '[privacy]\nredact = "some"')
+    assert privacy.redact is Policy.MASK
+    assert "redact must be one of" in found.problem
+    assert told == [f"{found.problem} What held before goes on holding."]
 
 
 def test_the_state_of_the_grouper_is_sent_once_and_to_newcomers(tmp_path):

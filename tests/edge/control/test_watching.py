@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from edge.control.calls import STARTED_US, asking, call
 from edge.control.test_capture import SECRET, capturing
 from fairlead.core.errors import InputError
+from fairlead.core.nouns import Category, CategoryGuess, Workload
 from fairlead.core.redact import DataClass
 from fairlead.edge.config import PrivacySettings, Settings
 from fairlead.edge.control.call_log import CallLog
@@ -166,13 +167,18 @@ def test_whether_a_ledger_is_on_this_machine_is_told_by_its_address(where, near)
 
 
 def test_texts_of_local_only_workloads_are_not_written_to_another_machine(tmp_path):
-    privacy = PrivacySettings(data_classes={"w1": DataClass.LOCAL_ONLY}, key_file=str(tmp_path / "key"))
+    privacy = PrivacySettings(data_classes={"Letters": DataClass.LOCAL_ONLY}, key_file=str(tmp_path / "key"))
     away = ControlProcess(Settings(privacy=privacy), ledger="postgresql://db.example.com/f", base=Snapshot(version=0))
-    lot = away.capture.read([call(workload_id="w1"), call(workload_id="w2"), call()])
     with Ledger.open(tmp_path / "fairlead.db") as ledger:
-        ledger.capture(lot.arrivals, lot.tallies)
-        assert [each.request_body is None for each in ledger.exchanges()] == [True, False, True]
-        assert [each.request.system.startswith("<prompt ") for each in ledger.exchanges()] == [True, False, True]
+        guess = CategoryGuess(category=Category.WRITING, confidence=0.9)
+        ledger.set_workloads([Workload(id="w1", name="Letters", guess=guess)])
+        early = away.capture.read([call(workload_id="w2")])
+        away.ledger = lambda: ledger
+        away._look_at_classes()
+        lot = away.capture.read([call(workload_id="w1"), call(workload_id="w2"), call()])
+        ledger.capture([*early.arrivals, *lot.arrivals], lot.tallies)
+        assert [each.request_body is None for each in ledger.exchanges()] == [True, True, False, True]
+        assert [each.request.system.startswith("<prompt ") for each in ledger.exchanges()] == [True, True, False, True]
     home = ControlProcess(Settings(privacy=privacy), ledger=str(tmp_path / "other.db"), base=Snapshot(version=0))
     assert home.capture.may_leave("w1")
 

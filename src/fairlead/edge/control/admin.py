@@ -38,6 +38,7 @@ from fairlead.serve.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from fairlead.edge.app.routes import RouteBook
+    from fairlead.edge.control.process import Reloaded
 
 _LARGEST_BODY = 64 * 1024
 _LONGEST_WHY = 2_000
@@ -78,7 +79,7 @@ class Sources:
     overview: Callable[[], Overview]
     metrics: Callable[[], str]
     snapshot: Callable[[], Snapshot]
-    reload: Callable[[], None]
+    reload: Callable[[], Reloaded]
     changed: Callable[[], None]
     routes: Callable[[], RouteBook]
 
@@ -277,9 +278,11 @@ class Admin:
         return _json({"step": plain(moved.step)})
 
     async def reload(self, _: Request) -> Response:
-        """Read the settings again."""
-        self._sources.reload()
-        return _json({"reloaded": True})
+        """Read the settings again; says what was wrong with them, and what of them holds from the next start only."""
+        found = self._sources.reload()
+        return _json(
+            {"reloaded": not found.problem, "problem": found.problem, "from_next_start": list(found.from_next_start)}
+        )
 
 
 def overview_json(shown: Overview) -> dict[str, Any]:

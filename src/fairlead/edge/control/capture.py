@@ -173,18 +173,35 @@ class Capture:
         self.may_leave: Callable[[str | None], bool] = lambda _: True
         self._redactor = redactor
         self._dropping = redactor.dropping()
+        self._next: tuple[Redactor, Price] | None = None
         self._price = price
         self._rate = rate
         self._placing = placing
         self._pack = packer()
-        self._questions: Memo[tuple[Protocol, bytes], _Question] = Memo(_MEMORY, lambda _, each: each.size)
-        self._replies: Memo[tuple[Protocol, int, Ended, bytes], _Reply] = Memo(_MEMORY, lambda _, each: each.size)
         self._models: set[str] = set()
         self._columns: dict[str, str] = {}
+        self._forget()
+
+    def use(self, redactor: Redactor, price: Price) -> None:
+        """Redact and price by these from the next lot on; safe to ask from any thread."""
+        self._next = redactor, price
+
+    def _turn_over(self, redactor: Redactor, price: Price) -> None:
+        """What was found clean and what was priced was so by other rules."""
+        self._redactor, self._dropping, self._price = redactor, redactor.dropping(), price
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin without anything remembered."""
+        self._questions: Memo[tuple[Protocol, bytes], _Question] = Memo(_MEMORY, lambda _, each: each.size)
+        self._replies: Memo[tuple[Protocol, int, Ended, bytes], _Reply] = Memo(_MEMORY, lambda _, each: each.size)
         self._costs: dict[tuple[str, str | None, Usage, int, str | None], int | None] = {}
 
     def read(self, calls: Sequence[Call]) -> Lot:
         """The lot that calls make."""
+        if self._next is not None:
+            (redactor, price), self._next = self._next, None
+            self._turn_over(redactor, price)
         lot = Lot()
         for call in calls:
             try:

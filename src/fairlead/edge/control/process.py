@@ -53,7 +53,7 @@ from fairlead.edge.control.retention import sweep
 from fairlead.edge.control.traces import Traces
 from fairlead.edge.language import LanguagesApart
 from fairlead.edge.operate_settings import OperateSettings
-from fairlead.edge.route_settings import RoutesSettings
+from fairlead.edge.route_settings import RoutesSettings, Webhook
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.codec import microseconds
 from fairlead.edge.store.rollups import DAY_US
@@ -69,6 +69,14 @@ _BYTES_FOR_A_STEP = 8_000_000
 _REOPEN_S = 1.0
 _LEDGER_MB = 8
 _LOOK_AROUND_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloaded:
+    """What reading the settings again came to: the problem that kept it from that, or what holds from the next start only."""
+
+    problem: str = ""
+    from_next_start: tuple[str, ...] = ()
 
 
 class Step(Protocol):
@@ -211,9 +219,8 @@ class ControlProcess:
             provider=self._provider,
             wanted=self._is_wanted,
         )
-        classes = settings.privacy.data_classes
-        self._is_elsewhere = DataClass.LOCAL_ONLY in classes.values() and not is_on_this_machine(ledger)
-        self._stays: frozenset[str] = frozenset(name for name in classes)
+        self._is_elsewhere = self._may_not_be_written(settings)
+        self._stays: frozenset[str] | None = None
         self.capture.may_leave = self._texts_may_leave
         self.keeper = Keeper(
             self.capture,
@@ -249,6 +256,20 @@ class ControlProcess:
             link.send(frame)
         self.snapshot = msgspec.structs.replace(self.snapshot, grouper=None)
         return self.snapshot
+
+    def use(self, settings: Settings) -> None:
+        """Take over what settings say of privacy, prices and judges; the ledger stays where it is."""
+        self.settings = settings
+        self._stays, self._is_elsewhere = None, self._may_not_be_written(settings)
+        self.prices = Prices({model: [price] for model, price in settings.prices.items()})
+        self.capture.use(self.redactor(), self.prices.cost_of)
+        self._upstreams_changed()
+        self.look_at_keys()
+
+    def _may_not_be_written(self, settings: Settings) -> bool:
+        """Whether there may be texts that the ledger's machine must not get."""
+        classes = settings.privacy.data_classes.values()
+        return DataClass.LOCAL_ONLY in classes and not is_on_this_machine(self.ledger.where)
 
     def rebase(self, base: Snapshot) -> None:
         """Take over what settings say; routes and keys, which they do not say, stay."""
@@ -459,7 +480,10 @@ class ControlProcess:
 
     def _texts_may_leave(self, workload_id: str | None) -> bool:
         """Whether the texts of a workload may be written to a ledger on another machine; not while it is not known which it is."""
-        return not self._is_elsewhere or (workload_id is not None and workload_id not in self._stays)
+        if not self._is_elsewhere:
+            return True
+        stays = self._stays
+        return stays is not None and workload_id is not None and workload_id not in stays
 
     def _look_at_classes(self) -> None:
         privacy = self.settings.privacy
@@ -542,6 +566,8 @@ class _Wiring:
     admin_port: int
     token: str
     routes: RoutesSettings
+    began: Settings
+    webhook: Webhook | None
 
 
 async def _until_told(wiring: _Wiring, listener: socket.socket) -> None:
@@ -605,16 +631,39 @@ async def _serve_admin(wiring: _Wiring) -> None:
     await admin.serve(admin.Admin(sources).app(wiring.token), port=wiring.admin_port)
 
 
-def _reload(wiring: _Wiring) -> None:
-    """Read the settings again: upstreams, defaults and routes hold at once, the rest from the next start."""
+def _reload(wiring: _Wiring) -> Reloaded:
+    """Read the settings again: nearly everything holds at once; what holds from the next start only is told where it changed."""
+    control, config = wiring.control, wiring.config
     try:
-        base = serve_settings.base_snapshot(serve_settings.load(wiring.config))
-        routes = route_settings.load(wiring.config)
+        settings, operate = settings_file.load(config), operate_settings.load(config)
+        served, routes = serve_settings.load(config), route_settings.load(config)
+        base = serve_settings.base_snapshot(served)
     except FairleadError as error:
-        wiring.control.tell(f"{error} What held before goes on holding.")
-        return
+        control.tell(f"{error} What held before goes on holding.")
+        return Reloaded(problem=str(error))
+    later = _later(wiring, settings, operate, routes)
     wiring.routes = routes
-    wiring.control.rebase(base)
+    control.use(settings)
+    control.rebase(base)
+    if later:
+        control.tell(
+            f"Settings were read again; {', '.join(later)} {'hold' if len(later) > 1 else 'holds'} from the next start."
+        )
+    return Reloaded(from_next_start=later)
+
+
+def _later(wiring: _Wiring, settings: Settings, operate: OperateSettings, routes: RoutesSettings) -> tuple[str, ...]:
+    """What has changed and cannot be taken over while the control process runs."""
+    began = wiring.control.operate
+    parts = {
+        "ledger": settings.ledger != wiring.began.ledger,
+        "[serve.webhook]": routes.webhook != wiring.webhook,
+        "[serve.capture]": operate.capture != began.capture,
+        "[serve.admin]": operate.admin != began.admin,
+        "[serve.traces]": operate.traces != began.traces,
+        "[serve.logs]": operate.logs != began.logs,
+    }
+    return tuple(name for name, differs in parts.items() if differs)
 
 
 def main(
@@ -637,12 +686,15 @@ def main(
         if operate.traces.endpoint:
             control.add(Traces(operate.traces))
         token = token_of(operate.admin, ledger=where, environ=os.environ)
+        routes = route_settings.load(config)
         wiring = _Wiring(
             control=control,
             config=config,
             admin_port=admin_port or served.admin_port,
             token=token,
-            routes=route_settings.load(config),
+            routes=routes,
+            began=settings,
+            webhook=routes.webhook,
         )
         try:
             asyncio.run(_until_told(wiring, listener))
