@@ -22,6 +22,8 @@ from fairlead.serve.snapshot import Stage
 from journeys.walk import start
 
 CATCH_UP_S = 120
+"""How long nothing at all may happen before a test gives up: how fast a machine is decides nothing."""
+
 AT_ONCE = 8
 
 Body = Callable[[int], dict[str, Any]]
@@ -93,15 +95,25 @@ def route_of(folder: Path) -> Route:
         return route
 
 
+def progress(folder: Path) -> object:
+    """Something that changes for as long as calls are kept and pairs are graded."""
+    with Ledger.open(folder / "fairlead.db") as ledger:
+        (route,) = RouteBook(ledger).all()
+        return ledger.size().exchanges, ledger.routing.states(route.workload_id, "tally.")
+
+
 def until(folder: Path, callers: Callers, stage: Stage, *, most: int) -> None:
     """Go on calling until the route is at a stage; on a busy machine grading may then still have to catch up."""
     for _ in range(0, most, 40):
         if route_of(folder).stage is stage:
             return
         callers.call(40)
-    patience = time.monotonic() + CATCH_UP_S
+    before, patience = progress(folder), time.monotonic() + CATCH_UP_S
     while time.monotonic() < patience:
         if route_of(folder).stage is stage:
             return
         time.sleep(0.2)
+        now = progress(folder)
+        if now != before:
+            before, patience = now, time.monotonic() + CATCH_UP_S
     pytest.fail(f"after {most} calls the route is at {route_of(folder).stage}, not {stage}: {route_of(folder).why}")
