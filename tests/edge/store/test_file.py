@@ -7,12 +7,15 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from edge.store.samples import exchange
 from fairlead.core.errors import LedgerError, LedgerTooNew, UsageError
+from fairlead.edge.control.process import OpenLedger
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.version import APPLICATION_ID, VERSION
 
@@ -263,3 +266,39 @@ def test_a_current_ledger_opens_without_loading_alembic(path):
     )
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+ELSEWHERE = """
+import sys
+from fairlead.edge.store import Ledger
+with Ledger.open(sys.argv[1]) as ledger:
+    print(ledger.size().exchanges)
+"""
+
+
+def seen_by_another_process(path):
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE, str(path)], check=True, capture_output=True, text=True)
+    return int(done.stdout)
+
+
+def test_a_ledger_that_is_opened_twice_in_one_process_is_not_folded_away_by_another(path):
+    with Ledger.open(path) as first:
+        first.append_exchanges([exchange(0)])
+        Ledger.open(path).close()  # as a second thread does that was quicker than it knew
+        assert seen_by_another_process(path) == 1
+        assert path.with_name("fairlead.db-wal").exists(), "the other process is not the last one"
+        first.append_exchanges([exchange(1)])
+        assert seen_by_another_process(path) == 2
+
+
+def test_threads_that_ask_for_the_ledger_at_once_get_the_same_one(path):
+    opened, together = OpenLedger(str(path)), threading.Barrier(4)
+
+    def ask(_):
+        together.wait()
+        return opened()
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(ask, range(4)))
+    assert len({id(each) for each in found}) == 1
+    opened.close()

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -150,10 +151,16 @@ class OpenLedger:
         self._ledger: Ledger | None = None
         self._problem: LedgerError | None = None
         self._next = 0.0
+        self._opening = threading.Lock()
 
     def __call__(self) -> Ledger:
         """The open ledger; raises `LedgerError` while it cannot be opened."""
-        if self._ledger is None:
+        return self._opened() if self._ledger is None else self._ledger
+
+    def _opened(self) -> Ledger:
+        with self._opening:
+            if self._ledger is not None:
+                return self._ledger
             if self._problem is not None and monotonic() < self._next:
                 raise self._problem
             try:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
+from weakref import WeakSet
 
 from fairlead.core.errors import LedgerError
 from fairlead.edge.store.database import Row, Values
@@ -122,6 +123,20 @@ class SqliteTransaction:
         return touched
 
 
+_OPENING = threading.Lock()
+_OPEN: WeakSet[SqliteDatabase] = WeakSet()
+"""What this process has open."""
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """What tells a file from every other on this machine, whatever it is called."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class SqliteDatabase:
     """A ledger file; `wait_s` is how long it waits for a lock that another process holds."""
 
@@ -130,9 +145,14 @@ class SqliteDatabase:
         self._wait_s = wait_s
         self._lock = threading.RLock()
         self._path = Path(os.path.abspath(where))  # noqa: PTH100 - resolve() would follow links, which are the user's
-        with _explained(self.where, wait_s=wait_s):
+        # POSIX drops every lock that a process has on a file as soon as it closes the file once, however it opened it: a ledger that
+        # this process has open must not be looked at from outside SQLite, or another process would take itself for the last one,
+        # fold the write-ahead log away under our hands, and what we wrote from then on would be seen by nobody.
+        with _OPENING, _explained(self.where, wait_s=wait_s):
             self._prepare(create=create)
             self._connection = self._connect()
+            self.inode = _inode(self._path)
+            _OPEN.add(self)
         self._transaction = SqliteTransaction(self._connection)
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
@@ -208,10 +228,13 @@ class SqliteDatabase:
         """Let go of the file; the last process to do so folds the write-ahead log into it."""
         with self._lock:
             self._connection.close()
+            _OPEN.discard(self)
 
     def _prepare(self, *, create: bool) -> None:
         """See that there is a ledger of this version at the path, or refuse before anything is touched."""
         _refuse_what_is_no_file(self._path, self.where)
+        if any(each.inode == _inode(self._path) for each in [*_OPEN]):
+            return
         header = _header(self._path, self.where)
         if not header:
             if not create:
