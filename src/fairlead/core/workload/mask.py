@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fairlead.core.workload.memo import Memo
-from fairlead.core.workload.sentence import Sentences, key_of
+from fairlead.core.workload.sentence import MARK, SLOT, Sentences, key_of
 
 MAX_SEGMENTS: Final = 64
 _HEAD_SEGMENTS: Final = 44
@@ -118,7 +118,7 @@ class Masker:
 
     def line(self, text: str) -> tuple[str, ...]:
         """The masked sentences of one line; not remembered."""
-        return self._sentences.of_line(text)
+        return self._sentences.of_line(MARK.sub(SLOT, text) if "<" in text else text)
 
     def spare(self, budget: int) -> None:
         """Remember no more than so many bytes of texts, and as many of lines."""
@@ -134,7 +134,7 @@ class Masker:
         for piece in pieces:
             text = _CHAT_MARK.sub("\n", piece) if "<|" in piece or "INST]" in piece or "<s>" in piece else piece
             if "<" in text:
-                text = _drop_tagged(text)
+                text = _drop_tagged(MARK.sub(SLOT, text))  # a mark such as <email 1> opens nothing
             if '":' in text:
                 text = _JSON_COMMA.sub("\n", text)
             lines = text.split("\n")

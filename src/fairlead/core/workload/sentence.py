@@ -31,6 +31,9 @@ _LISTED: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.)]|[a-zA-Z][.):])\s+")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _QUOTED: Final = re.compile(r"`[^`\n]{1,200}`|\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”|«[^»\n]{1,80}»")
 _ADDRESS: Final = re.compile(r"://|\w@\w|^\W?\.{0,2}/?[\w.-]+(?:/[\w.-]+){2}")
+MARK: Final = re.compile(r"<[a-z]{2,20}(?: [a-z]{2,20}){0,3} (?:\d{1,4}|[a-z]{12})>")
+"""What redaction puts in the place of a value: a slot, as the value itself is, so that both are the same wording."""
+
 _EDGES: Final = re.compile(r"^([^\w<]*)(.*?)([^\w>]*)$", re.DOTALL)
 _KEY: Final = re.compile(
     r"^[\s>*•+\"{-]{0,8}(?:\*\*)?([^\W\d_][\w /()'’-]{0,38}?)(?:\*\*)?\"?\s?(?:[:=]|：)(?:\*\*)?\s*(\S.*)$", re.DOTALL
@@ -98,6 +101,8 @@ class _Word:
 def _word(raw: str) -> _Word:
     found = _EDGES.match(raw[:_MAX_WORD])
     before, core, after = found.groups() if found is not None else ("", raw[:_MAX_WORD], "")
+    if core[:1].isdigit():
+        before = before.removesuffix("+")  # of a phone number, which redaction takes out whole
     edges = (_spaced(before), _spaced(after))
     short = after == "." and (len(core) == 1 or core.lower() in _ABBREVIATED)
     named = " ".join(part for part in (edges[0], SLOT, "" if short else edges[1]) if part)

@@ -16,8 +16,8 @@ from typing import Protocol as Protocol_
 import msgspec
 
 from fairlead.core.errors import PriceListError, UnreadableLine
-from fairlead.core.nouns import JSON, Exchange, Usage
-from fairlead.core.redact import Redactor, is_clean, redacted
+from fairlead.core.nouns import JSON, Exchange, Request, Usage
+from fairlead.core.redact import Policy, Redactor, is_clean, redacted
 from fairlead.core.wire.key import request_key
 from fairlead.core.workload.memo import Memo
 from fairlead.edge.catalog.rates import Priced
@@ -280,6 +280,7 @@ class Capture:
         placed = self._place(call, question)
         leaves = self.may_leave(placed.workload_id)
         named = self._named(who) if leaves and question.clean and reply.clean else None
+        learned = None
         fidelity = question.asked.fidelity
         notes: dict[str, JSON] = {}
         if named is None:
@@ -288,13 +289,17 @@ class Capture:
             fidelity, notes = whole.fidelity, dict(whole.metadata)
             named = _Who(whole.user, whole.conversation)
             seen = question.seen
+            if redactor.policy is Policy.DROP and leaves:
+                learned = question.asked.request  # as a scan does: what it says is learned from and not kept
+                if placed is NOWHERE:
+                    self._placing.put_aside(whole.request, learned, size=len(call.request))
             question = self._question_of(
                 replace(question.asked, body=whole.request_body, request=whole.request), size=0
             )
             question.seen = seen
             reply = self._reply_of(replace(reply.answered, body=whole.response_body, answer=whole.answer), size=0)
         if leaves:
-            self._learn(call, question)
+            self._learn(call, question, learned or question.asked.request)
         bill = self._count(call, lot, placed=placed, reply=reply.answered)
         flags = ", ".join(fidelity) or None
         notes[NOTE] = _note(call, bill, self._redactor)
@@ -354,10 +359,10 @@ class Capture:
             question.placed, question.placed_by = self._placing.place(question.asked.request), self._placing.version
         return question.placed
 
-    def _learn(self, call: Call, question: _Question) -> None:
-        """Learn from a request, as it is kept; from one that comes again and again ever more rarely."""
+    def _learn(self, call: Call, question: _Question, request: Request) -> None:
+        """Learn from a request, as it is kept (or as it was, where no text is); from one that comes again and again ever more rarely."""
         if question.seen <= _LEARNED_ALWAYS or question.seen & (question.seen - 1) == 0:
-            self._placing.learn(question.asked.request, at=moment(call.started_us))
+            self._placing.learn(request, at=moment(call.started_us))
 
     # Sums
 

@@ -18,12 +18,17 @@ import msgspec
 
 from fairlead.core.nouns import Endpoint, Request, Workload
 from fairlead.core.workload import Grouper, LanguageOf, share
+from fairlead.core.workload.memo import Memo
 from fairlead.edge.store import Ledger
 from fairlead.scan.workloads import STATE, described
 
 _AT_ONCE = 500
 _GROUPER_MB = 6
 """What is remembered of wording that was read; a scan, which soon ends, remembers ten times as much."""
+_ENOUGH = 50
+_ASIDE = 8_000_000
+_ASIDE_MOST = 64 * 1024
+"""What is remembered of requests where no text is kept, and how long one may be, in bytes; others are ad hoc until they come again."""
 
 
 class Placed(NamedTuple):
@@ -53,8 +58,10 @@ class Placing:
         self._places = grouper or Grouper()
         self._places.spare_memory(most_mb=_GROUPER_MB)
         self._learns = self._places.learner()
+        self._aside: Memo[str, tuple[int, Request]] = Memo(_ASIDE, lambda _, found: 4 * found[0] + 500)
         self.version = 0
         self.learned = 0
+        self.drops = False
 
     def place(self, request: Request) -> Placed:
         """Where a request belongs."""
@@ -67,9 +74,27 @@ class Placing:
             self._learns.learn(request, at=at)
             self.learned += 1
 
+    def put_aside(self, kept: Request, request: Request, *, size: int) -> None:
+        """Remember what a request said that is kept without its texts, until it is known where it belongs."""
+        self.drops = True
+        mark = dropped_mark(kept)
+        if mark is not None and size <= _ASIDE_MOST:
+            self._aside.put(mark, (size, request))
+
+    def as_said(self, kept: Request) -> Request:
+        """What a request said, where that is remembered; else as it is kept."""
+        mark = dropped_mark(kept)
+        found = None if mark is None else self._aside.get(mark)
+        return kept if found is None else found[1]
+
+    @property
+    def is_ripe(self) -> bool:
+        """Whether a link is worth its while; where no text is kept, wording must come back in between, so it waits for more."""
+        return self.learned >= (_ENOUGH if self.drops else 1)
+
     def catch_up(self, ledger: Ledger) -> int:
         """Place what was written while a link was going on, and so before the new state was used; how many calls."""
-        return _place_left(ledger, self._places)[1]
+        return _place_left(ledger, self._places, self)[1]
 
     def use(self, grouper: Grouper) -> None:
         """Place by this grouper from now on."""
@@ -102,13 +127,15 @@ def load(ledger: Ledger) -> tuple[Grouper, bytes | None]:
 def link(ledger: Ledger, placing: Placing, *, language_of: LanguageOf) -> Linked:
     """Bring what was learned into the shared state, and place by it from now on, also what had no place before."""
     news = placing.take_news()
+    if placing.drops:
+        news.forget_rare_news()
     try:
         grouper = share.share(ledger, news)
     except BaseException:
         placing.give_back(news)
         raise
     placing.use(grouper)
-    touched, placed = _place_left(ledger, grouper)
+    touched, placed = _place_left(ledger, grouper, placing)
     known = {each.id: each for each in ledger.workloads()}
     gone = {old: now for old, now in grouper.aliases.items() if old in known}
     for old, now in gone.items():
@@ -120,13 +147,19 @@ def link(ledger: Ledger, placing: Placing, *, language_of: LanguageOf) -> Linked
     return Linked(state=msgspec.json.encode(grouper.to_json()), placed=placed, workloads=len(fresh))
 
 
-def _place_left(ledger: Ledger, grouper: Grouper) -> tuple[dict[str, Endpoint], int]:
+def dropped_mark(request: Request) -> str | None:
+    """The mark by which redaction knows a request again of which no text is kept."""
+    mark = request.parameters.get("dropped")
+    return mark if isinstance(mark, str) and not request.messages else None
+
+
+def _place_left(ledger: Ledger, grouper: Grouper, placing: Placing) -> tuple[dict[str, Endpoint], int]:
     """Place what has no place yet; the workloads that got some, and how many calls there were."""
     touched: dict[str, Endpoint] = {}
     placed = 0
     left = ledger.ungrouped()
     while part := list(islice(left, _AT_ONCE)):
-        found = [(each, grouper.assign(each.request)) for each in part]
+        found = [(each, grouper.assign(placing.as_said(each.request))) for each in part]
         ledger.place([(each.seq, at.workload_id, at.prompt_id) for each, at in found])
         for each, at in found:
             touched.setdefault(at.workload_id, each.request.endpoint)

@@ -421,7 +421,7 @@ class ControlProcess:
         wait = _FIRST_LINK_S
         while True:
             await asyncio.sleep(wait)
-            if not self.placing.learned:
+            if not self.placing.is_ripe:
                 continue
             linked = await self._patiently(self._link)
             if linked is not None:
