@@ -213,8 +213,7 @@ class ControlProcess:
         self.live = Live()
         self.coverage: Callable[[], Mapping[str, float]] = dict
         self.listed = listed or ListApart()
-        own = {model: [price] for model, price in settings.prices.items()}
-        self.prices = Prices(own, listed=self.listed)
+        self.prices = self._prices_of(settings)
         self._urls: Mapping[str, str] = {}
         self._providers: dict[str, str | None] = {}
         self.tell = tell or _to_stderr
@@ -268,10 +267,13 @@ class ControlProcess:
         """Take over what settings say of privacy, prices and judges; the ledger stays where it is."""
         self.settings = settings
         self._stays, self._is_elsewhere = None, self._may_not_be_written(settings)
-        self.prices = Prices({model: [price] for model, price in settings.prices.items()})
+        self.prices = self._prices_of(settings)
         self.capture.use(self.redactor(), self.prices.cost_of)
         self._upstreams_changed()
         self.look_at_keys()
+
+    def _prices_of(self, settings: Settings) -> Prices:
+        return Prices({model: [price] for model, price in settings.prices.items()}, listed=self.listed)
 
     def _may_not_be_written(self, settings: Settings) -> bool:
         """Whether there may be texts that the ledger's machine must not get."""
