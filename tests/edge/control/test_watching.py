@@ -20,7 +20,7 @@ from fairlead.core.redact import DataClass
 from fairlead.edge.config import PrivacySettings, Settings
 from fairlead.edge.control.call_log import CallLog
 from fairlead.edge.control.process import ControlProcess, is_on_this_machine
-from fairlead.edge.control.retention import sweep
+from fairlead.edge.control.retention import Clock, sweep
 from fairlead.edge.control.traces import Traces
 from fairlead.edge.operate_settings import CaptureSettings, LogSettings, TraceSettings, operate_settings
 from fairlead.edge.store import Ledger
@@ -28,6 +28,8 @@ from fairlead.edge.store.rollups import DAY_US, together
 from fairlead.edge.store.routing import Draw
 from fairlead.serve.frames import Ended, Protocol
 from fairlead.serve.snapshot import Snapshot
+
+DAY_S = 86_400
 
 
 def kept(*calls):
@@ -144,6 +146,16 @@ def test_beyond_the_size_the_oldest_go_until_it_fits(ledger):
     assert (swept.exchanges, swept.short) == (500, False)
     assert ledger.bytes_held() <= before / 2
     assert next(iter(ledger.exchanges())).request.messages[0].text.startswith("500 ")
+
+
+@pytest.mark.parametrize("by_s", [365 * DAY_S, -365 * DAY_S])
+def test_after_the_clock_jumped_nothing_is_thrown_away_by_it_for_a_day(by_s):
+    clock = Clock(wall_s=1.8e9, steady_s=0)
+    assert clock.is_believed(wall_s=1.8e9 + 600, steady_s=600)
+    assert not clock.is_believed(wall_s=1.8e9 + 1200 + by_s, steady_s=1200)
+    assert not clock.is_believed(wall_s=1.8e9 + 1800, steady_s=1800), "nor when it was set right again"
+    assert not clock.is_believed(wall_s=1.8e9 + DAY_S, steady_s=DAY_S)
+    assert clock.is_believed(wall_s=1.8e9 + 1800 + DAY_S, steady_s=1800 + DAY_S)
 
 
 def test_a_limit_that_cannot_be_met_is_said(ledger):

@@ -18,9 +18,10 @@ import pytest
 
 from edge.gateway.world import free_port
 from fairlead.edge.gateway.supervisor import BEHIND
+from fairlead.edge.store import Ledger
 from journeys.walk import COMMAND, environment
 
-BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+TOKEN = "b7Kq2vXw9ZrT4mYc6NdH"
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -54,10 +55,14 @@ def upstream() -> Iterator[str]:
 class Gateway:
     """One `fairlead serve`."""
 
-    def __init__(self, folder: Path, port: int, *flags: str) -> None:
+    def __init__(self, folder: Path, port: int, *flags: str, file_size: int | None = None) -> None:
+        """`file_size` is how large any file may grow: a disk that is full, but for this gateway only."""
         self.port = port
-        env = {**environment(), "XDG_RUNTIME_DIR": str(folder)}
-        command = [*COMMAND, "serve", "--port", str(port), "--admin-port", str(free_port()), "--json", *flags]
+        env = {**environment(), "XDG_RUNTIME_DIR": str(folder), "FAIRLEAD_ADMIN_TOKEN": TOKEN}
+        self.admin_port = free_port()
+        command = [*COMMAND, "serve", "--port", str(port), "--admin-port", str(self.admin_port), "--json", *flags]
+        if file_size is not None:
+            command = ["prlimit", f"--fsize={file_size}", *command]
         self.process = subprocess.Popen(
             command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -66,9 +71,21 @@ class Gateway:
         assert line, self.process.stderr.read() if self.process.stderr else ""
         self.record: dict[str, Any] = json.loads(line)
 
-    def ask(self) -> tuple[int, bytes]:
+    def overview(self) -> Any:
+        """What the admin page tells; nothing before it is there."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=20)
+        try:
+            connection.request("GET", "/overview", headers={"authorization": f"Bearer {TOKEN}"})
+        except ConnectionError:
+            return {"dropped_total": 0, "problem": ""}
+        found = json.loads(connection.getresponse().read())
+        connection.close()
+        return found
+
+    def ask(self, said: str = "hi") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request("POST", "/v1/chat/completions", BODY, {"content-type": "application/json"})
+        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": said}]})
+        connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
@@ -181,3 +198,25 @@ def test_after_the_first_answer_the_data_plane_still_holds_none_of_them(tmp_path
     behind = {os.getpriority(os.PRIO_PROCESS, pid) for pid in gateway.children() if pid != plane}
     assert behind == {min(19, os.getpriority(os.PRIO_PROCESS, plane) + BEHIND)}
     assert gateway.stop()[0] == 0
+
+
+def test_at_a_full_disk_every_caller_is_answered_and_what_is_not_kept_is_counted_and_said_once(
+    tmp_path: Path, upstream: str
+) -> None:
+    settings(tmp_path, upstream, "[serve.capture]\nmemory_mb = 1\nflush_s = 0.05\n")
+    Ledger.open(tmp_path / "fairlead.db").close()
+    room = (tmp_path / "fairlead.db").stat().st_size + 200_000
+    gateway = Gateway(tmp_path, free_port(), file_size=room)
+    said, found = [os.urandom(20_000).hex() for _ in range(4)], {"dropped_total": 0, "problem": ""}
+    for number in range(600):
+        assert gateway.ask(said[number % 4] + str(number)) == (200, b'{"who":"first"}')
+        found = gateway.overview() if number % 20 == 0 else found
+        if found["dropped_total"] and found["problem"]:
+            break
+    assert found["dropped_total"] > 0
+    assert "disk is full" in found["problem"]
+    code, err = gateway.stop()
+    lines = [line for line in err.splitlines() if "disk is full" in line]
+    assert len(lines) == 1, err
+    assert "Calls are answered but not kept for now" in lines[0]
+    assert code == 0

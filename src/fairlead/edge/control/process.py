@@ -50,7 +50,7 @@ from fairlead.edge.control.links import Link
 from fairlead.edge.control.overview import Live, Overview, Planes, overview
 from fairlead.edge.control.placing import Placing
 from fairlead.edge.control.price_list import ListApart
-from fairlead.edge.control.retention import sweep
+from fairlead.edge.control.retention import Clock, sweep
 from fairlead.edge.control.traces import Traces
 from fairlead.edge.language import LanguagesApart
 from fairlead.edge.operate_settings import OperateSettings
@@ -504,10 +504,18 @@ class ControlProcess:
     # What is old
 
     async def _forget_what_is_old(self) -> None:
+        clock, was_believed = Clock(wall_s=time(), steady_s=monotonic()), True
         await asyncio.sleep(_FIRST_SWEEP_S)
         while True:
+            is_believed = clock.is_believed(wall_s=time(), steady_s=monotonic())
+            if was_believed and not is_believed:
+                self.tell(
+                    "The clock jumped by more than an hour; nothing is taken out for its age until it has been steady for a day."
+                )
+            was_believed = is_believed
+            capture = self.operate.capture if is_believed else replace(self.operate.capture, max_days=None)
             with suppress(LedgerError):
-                swept = await sweep(self.ledger(), self.operate.capture, now_us=round(time() * 1e6))
+                swept = await sweep(self.ledger(), capture, now_us=round(time() * 1e6))
                 if swept.short:
                     self.tell(
                         "The ledger is over max_gb with nothing left to take out: what remains is scanned, or evidence."

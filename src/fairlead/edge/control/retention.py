@@ -9,6 +9,8 @@ from fairlead.edge.operate_settings import CaptureSettings
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.rollups import DAY_US
 
+JUMP_S = 3_600.0
+TRUST_S = 86_400.0
 _REST_S = 0.05
 _MOST_BATCHES = 20_000
 _GB = 10**9
@@ -23,6 +25,26 @@ class Swept:
     replies: int = 0
     claims: int = 0
     short: bool = False
+
+
+class Clock:
+    """Whether the clock on the wall may be believed: after a jump of more than an hour nothing is thrown away for a day by it.
+
+    A clock that is set a year ahead by mistake makes everything look old; what a sweep has taken out does not come back.
+    """
+
+    def __init__(self, *, wall_s: float, steady_s: float) -> None:
+        """`steady_s` comes from a clock that nobody can set."""
+        self._ahead_s = wall_s - steady_s
+        self._until_s = 0.0
+
+    def is_believed(self, *, wall_s: float, steady_s: float) -> bool:
+        """Whether it went on as time did, or has for a day."""
+        ahead_s = wall_s - steady_s
+        if abs(ahead_s - self._ahead_s) > JUMP_S:
+            self._until_s = steady_s + TRUST_S
+        self._ahead_s = ahead_s
+        return steady_s >= self._until_s
 
 
 async def sweep(ledger: Ledger, settings: CaptureSettings, *, now_us: int, rest_s: float = _REST_S) -> Swept:
