@@ -20,11 +20,12 @@ from fairlead.core.nouns import (
     Usage,
     Workload,
 )
-from fairlead.edge.app.privacy import redactor_for
+from fairlead.core.redact import Redactor
 from fairlead.edge.app.routes import Begun, RouteBook
 from fairlead.edge.config import PrivacySettings, Settings
 from fairlead.edge.control.asking import Askers, NotAllowedError
 from fairlead.edge.control.routes import RouteStep, World
+from fairlead.edge.recognisers import Recognisers
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings
 from fairlead.serve.frames import Served
 from fairlead.serve.routing import By, Happened
@@ -125,7 +126,7 @@ class Office:
             World(
                 ledger=lambda: ledger,
                 settings=lambda: self.general,
-                redactor=lambda: redactor_for(self.general.privacy, ledger="unused.db"),
+                redactor=lambda: Redactor(Recognisers(), policy=self.general.privacy.redact, key=lambda: b"key"),
                 routes=lambda: self.settings,
                 snapshot=lambda: Snapshot(version=0, upstreams=upstreams),
                 publish=lambda routes, upstreams: self.published.append({r.workload_id: r for r in routes}),

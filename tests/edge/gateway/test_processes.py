@@ -208,14 +208,16 @@ def test_at_a_full_disk_every_caller_is_answered_and_what_is_not_kept_is_counted
     room = (tmp_path / "fairlead.db").stat().st_size + 200_000
     gateway = Gateway(tmp_path, free_port(), file_size=room)
     said, found = [os.urandom(20_000).hex() for _ in range(4)], {"dropped_total": 0, "problem": ""}
-    for number in range(600):
-        assert gateway.ask(said[number % 4] + str(number)) == (200, b'{"who":"first"}')
-        found = gateway.overview() if number % 20 == 0 else found
-        if found["dropped_total"] and found["problem"]:
-            break
+    try:
+        for number in range(600):
+            assert gateway.ask(said[number % 4] + str(number)) == (200, b'{"who":"first"}')
+            found = gateway.overview() if number % 20 == 0 else found
+            if found["dropped_total"] and found["problem"]:
+                break
+    finally:
+        code, err = gateway.stop()
     assert found["dropped_total"] > 0
     assert "disk is full" in found["problem"]
-    code, err = gateway.stop()
     lines = [line for line in err.splitlines() if "disk is full" in line]
     assert len(lines) == 1, err
     assert "Calls are answered but not kept for now" in lines[0]
