@@ -60,15 +60,36 @@ def hoeffding(values: np.ndarray, *, alpha: float = 0.05) -> tuple[float, float]
     return middle - margin, middle + margin
 
 
+def empirical_bernstein(values: np.ndarray, *, alpha: float = 0.05) -> tuple[float, float]:
+    """Bounds of the mean of values in 0..1 by the predictable-mixture empirical Bernstein sequence (arXiv:2010.09686, section 3.2).
+
+    Stakes of at most a half; each value's variance is about the mean of those before it, the first about 0, as confseq has it.
+    """
+    return _bernstein_low(values, alpha / 2), 1 - _bernstein_low(1 - values, alpha / 2)
+
+
+def _bernstein_low(values: np.ndarray, alpha: float) -> float:
+    t = np.arange(1, len(values) + 1)
+    stakes = np.minimum(0.5, _plug_in(values, math.log(1 / alpha)))
+    before = np.append(0.0, (np.cumsum(values) / t)[:-1])
+    spent = ((values - before) ** 2 * (-np.log1p(-stakes) - stakes)).sum()
+    return float(((values * stakes).sum() - math.log(1 / alpha) - spent) / stakes.sum())
+
+
+def _plug_in(values: np.ndarray, log_threshold: float) -> np.ndarray:
+    """Stakes from the variance of the values before each."""
+    t = np.arange(1, len(values) + 1)
+    mean = (0.5 + np.cumsum(values)) / (t + 1)
+    variance = np.append(0.25, ((0.25 + np.cumsum((values - mean) ** 2)) / (t + 1))[:-1])
+    return np.sqrt(2 * log_threshold / (t * np.log(1 + t) * variance))
+
+
 def hedged(values: np.ndarray, *, alpha: float = 0.05, breaks: int = 1000) -> tuple[float, float]:
     """Bounds of the mean of values in 0..1 by hedged betting with predictable plug-in stakes (arXiv:2010.09686).
 
     On a grid of `breaks`, widened by one of its steps on both sides, as confseq does.
     """
-    t = np.arange(1, len(values) + 1)
-    mean = (0.5 + np.cumsum(values)) / (t + 1)
-    variance = np.append(0.25, ((0.25 + np.cumsum((values - mean) ** 2)) / (t + 1))[:-1])
-    stakes = np.sqrt(2 * np.log(2 / alpha) / (t * np.log(1 + t) * variance))
+    stakes = _plug_in(values, math.log(2 / alpha))
     kept = []
     for m in np.arange(breaks + 1) / breaks:
         above = np.minimum(stakes, 0.5 / max(m, 1e-12))

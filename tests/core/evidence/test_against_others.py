@@ -85,6 +85,11 @@ def test_hoeffdings_interval_is_the_one_of_confseq(rivals):
     assert rivals.hoeffding(VALUES) == (pytest.approx(0.535981, abs=1e-6), pytest.approx(0.765565, abs=1e-6))
 
 
+def test_the_empirical_bernstein_interval_is_the_one_of_confseq(rivals):
+    # confseq 0.0.11: predmix_empbern_twosided_cs with its defaults, the last of 200.
+    assert rivals.empirical_bernstein(VALUES) == (pytest.approx(0.550716, abs=1e-6), pytest.approx(0.746013, abs=1e-6))
+
+
 def test_the_interval_is_narrower_than_hoeffdings_and_close_to_the_published_betting_one(rivals):
     # Another prior over stakes than theirs, so the ends agree and are not the same.
     interval = Evidence(margin=0.3, q0=0.7).after((2 * VALUES - 1).tolist()).interval()
