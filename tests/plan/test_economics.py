@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.money import CostSummary, Rates
-from fairlead.core.moves import LogSpan, PilotFacts, SideFacts, WorkloadFacts
+from fairlead.core.moves import PilotFacts, SideFacts, WorkloadFacts
 from fairlead.core.nouns import Money, TokenPrice
+from fairlead.core.span import LogSpan
 from fairlead.plan import daily_calls, forecasted
 
 START = datetime(2026, 9, 1, tzinfo=UTC)

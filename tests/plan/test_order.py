@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from fairlead.core.errors import InputError
 from fairlead.core.evidence import Evidence, Floor, Forecast, Histogram, Segment
 from fairlead.core.money import CostSummary
-from fairlead.core.moves import Action, LogSpan, PilotFacts, Plan, SideFacts, WorkloadFacts, plan_from_json, total
+from fairlead.core.moves import Action, PilotFacts, Plan, SideFacts, WorkloadFacts, plan_from_json, total
 from fairlead.core.nouns import TokenPrice
+from fairlead.core.span import LogSpan
 from fairlead.core.telling import headline, lede, rows_for_people
 from fairlead.plan import order
 from fairlead.plan.advice import rounded

@@ -22,12 +22,10 @@ from fairlead.core.evidence.judges import Reliability
 from fairlead.core.evidence.reviewed import Reviewed
 from fairlead.core.money import CostSummary, Rates
 from fairlead.core.nouns import Estimand, Money, TokenPrice
+from fairlead.core.span import LogSpan
 
 FORMAT = 1
 """The version of the stored record; raised when a field changes its meaning."""
-
-DAYS_A_MONTH = Decimal("30.4375")
-"""365.25 days over twelve months."""
 
 
 class Action(StrEnum):
@@ -36,19 +34,6 @@ class Action(StrEnum):
     MOVE = "move"
     WAIT = "wait"
     STAY = "stay"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSpan:
-    """From the first to the last exchange of the log."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def days(self) -> float:
-        """Days between the two, as a fraction."""
-        return (self.end - self.start).total_seconds() / 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from fairlead.core.evidence import Judgement
 from fairlead.core.money import people
-from fairlead.core.moves import Action, Amount, LogSpan, Move, Plan
+from fairlead.core.moves import Action, Amount, Move, Plan
 from fairlead.core.nouns import Money
+from fairlead.core.span import LogSpan
 
 UNKNOWN = "unknown"
 

@@ -4,7 +4,6 @@ from fairlead.core.moves import (
     Action,
     Amount,
     Forecasted,
-    LogSpan,
     Move,
     Option,
     PilotFacts,
@@ -15,6 +14,7 @@ from fairlead.core.moves import (
     WorkloadFacts,
     plan_from_json,
 )
+from fairlead.core.span import LogSpan
 from fairlead.plan.economics import daily_calls, forecasted
 from fairlead.plan.facts import pilot_facts, quantile
 from fairlead.plan.order import order

@@ -24,8 +24,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from fairlead.core.money import CostSummary, Rates
-from fairlead.core.moves import DAYS_A_MONTH, Amount, Forecasted, LogSpan, PilotFacts, WorkloadFacts
+from fairlead.core.moves import Amount, Forecasted, PilotFacts, WorkloadFacts
 from fairlead.core.nouns import Money
+from fairlead.core.span import DAYS_A_MONTH, LogSpan
 
 LEAST_SPAN_DAYS = 1.0
 """A log shorter than this says nothing about a month."""

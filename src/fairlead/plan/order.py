@@ -19,7 +19,8 @@ from decimal import Decimal
 from fairlead.core.evidence import e_bh
 from fairlead.core.grade import is_agreement
 from fairlead.core.money import Rates
-from fairlead.core.moves import Action, Forecasted, LogSpan, Move, Option, PilotFacts, Plan, Skipped, WorkloadFacts
+from fairlead.core.moves import Action, Forecasted, Move, Option, PilotFacts, Plan, Skipped, WorkloadFacts
+from fairlead.core.span import LogSpan
 from fairlead.plan.advice import Case, advise
 from fairlead.plan.economics import METHOD, calls_a_day, forecasted, span_problem
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairlead.core.money import CostSummary, Spend
 from fairlead.core.nouns import ExchangeRow, Fidelity, Money
+from fairlead.core.span import LogSpan
 from fairlead.scan.counting import Distinct, Quantiles, quantile
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from fairlead import scan
 from fairlead.core.errors import LedgerError
 from fairlead.core.nouns import Exchange
 from fairlead.core.redact import Policy
-from fairlead.edge.app import opened, scanning, together
+from fairlead.edge.app import helping, opened, scanning, together
 from fairlead.edge.sources.parts import PartReading, parts_of
 from fairlead.edge.sources.read import read
 from journeys.walk import write_lines
@@ -148,7 +148,7 @@ def test_what_stops_one_process_stops_the_scan_with_its_word(log: Path, tmp_path
     other.write_bytes(b"no ledger")
     with opened(ledger=str(tmp_path / "a.db"), config=None, now=NOW) as desk:
         privacy = desk.settings.privacy
-        job = together.Job(
+        job = helping.Job(
             ledger=str(other),
             privacy=privacy,
             policy=Policy.KEEP,

@@ -13,7 +13,7 @@ import pytest
 
 from fairlead.core.evidence import Forecast
 from fairlead.core.money import CostSummary, Rates, parse_price
-from fairlead.core.moves import LogSpan, PilotFacts, Plan, Skipped, WorkloadFacts
+from fairlead.core.moves import PilotFacts, Plan, Skipped, WorkloadFacts
 from fairlead.core.nouns import (
     Candidate,
     Estimand,
@@ -25,6 +25,7 @@ from fairlead.core.nouns import (
     PilotDesign,
     Usage,
 )
+from fairlead.core.span import LogSpan
 from fairlead.plan import order, pilot_facts
 
 START = datetime(2026, 9, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fairlead.core.moves import LogSpan
+from fairlead.core.span import LogSpan
 from fairlead.edge.report import FirstPage, PageBill, PageWorkload, render_first
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b\u202e{{ 7*7 }}</style><script>"

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fairlead.core.moves import LogSpan, Plan
+from fairlead.core.moves import Plan
+from fairlead.core.span import LogSpan
 from fairlead.edge.report import render
 from fairlead.edge.report.marks import nice, reach
 from fairlead.edge.report.text import LONGEST, shown

@@ -9,9 +9,9 @@ from itertools import islice
 
 from fairlead import __version__, scan
 from fairlead.core.money import people
-from fairlead.core.moves import DAYS_A_MONTH
 from fairlead.core.nouns import Category, Endpoint, Money, TokenPrice
 from fairlead.core.redact import DataClass
+from fairlead.core.span import DAYS_A_MONTH
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.scanning import FoundWorkload, Scan, Survey, price_advice
 from fairlead.edge.currency import rates

@@ -15,8 +15,9 @@ from fairlead import plan, scan
 from fairlead.core.errors import FairleadError
 from fairlead.core.ids import digest
 from fairlead.core.judge import PEOPLE
-from fairlead.core.moves import LogSpan, PilotFacts, Plan, Skipped, WorkloadFacts
+from fairlead.core.moves import PilotFacts, Plan, Skipped, WorkloadFacts
 from fairlead.core.nouns import Estimand, ExchangeRow, Money, PairRow, PilotDesign, TokenPrice, Workload
+from fairlead.core.span import LogSpan
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.piloting import grader_called, logged_costs
 from fairlead.edge.app.scanning import cost_of

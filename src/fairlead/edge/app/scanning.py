@@ -12,10 +12,10 @@ from pathlib import Path
 
 from fairlead import scan
 from fairlead.core.money import Rates, Spend
-from fairlead.core.moves import DAYS_A_MONTH, LogSpan
 from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Money, Workload
 from fairlead.core.redact import DataClass, Policy
-from fairlead.edge.app import together
+from fairlead.core.span import DAYS_A_MONTH, LogSpan
+from fairlead.edge.app import helping, together
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import redactor_for
 from fairlead.edge.catalog.rates import NO_USAGE
@@ -147,7 +147,7 @@ def run(
     )
     if parts:
         redactor.hashed("", "key")  # a key is made once, before several processes ask for it
-        job = together.Job(
+        job = helping.Job(
             ledger=desk.where, privacy=desk.settings.privacy, policy=redactor.policy, now=desk.now, spool="", parent=os.getpid(),
             processes=number,
         )  # fmt: skip
@@ -160,7 +160,7 @@ def run(
             scan.take_in(rest, ledger=desk.ledger, redactor=redactor, on_new=grouping.learn, on_progress=reading)
         )
     grouping.finish()
-    taken_in = together.combined(taken)
+    taken_in = helping.combined(taken)
     desk.ledger.add_scan(
         {
             "at": desk.now.isoformat(),

@@ -8,55 +8,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from queue import Empty
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from fairlead import scan
-from fairlead.core.errors import FairleadError, LedgerError
-from fairlead.core.nouns import JSON
-from fairlead.core.redact import Policy
-from fairlead.core.workload import share
-from fairlead.edge.app.privacy import redactor_for
-from fairlead.edge.config import PrivacySettings
-from fairlead.edge.language import Languages
-from fairlead.edge.sources.parts import Part, PartReading, parts_of
-from fairlead.edge.store import Ledger
+from fairlead.core.errors import LedgerError
+from fairlead.edge.app.helping import Helped, Job, combined, help_with
+from fairlead.edge.sources.parts import Part, parts_of
 
 _LOOK_S = 0.2
 _PARTS_EACH = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What a helping process needs to know."""
-
-    ledger: str
-    privacy: PrivacySettings
-    policy: Policy
-    now: datetime
-    spool: str
-    parent: int
-    processes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Helped:
-    """What a helping process did; `mixed` are files that hold more than it could read."""
-
-    taken: scan.TakenIn
-    news: JSON
-    spool: str
-    learned: int
-    mixed: tuple[str, ...]
 
 
 def processes() -> int:
@@ -91,7 +58,7 @@ def take_in_parts(
         counts = [context.Value("Q", 0) for _ in range(number)]
         helpers = [
             context.Process(
-                target=_help,
+                target=help_with,
                 args=(tuple(parts[n::number]), replace(job, spool=str(Path(folder, f"{n}"))), counts[n], queue),
                 daemon=True,
             )
@@ -133,69 +100,3 @@ def _awaited(
             raise LedgerError(found)
         done.append(found)
     return done
-
-
-def _help(parts: Sequence[Part], job: Job, count: Synchronized[int], queue: SimpleQueue[Any]) -> None:
-    """Read some parts, in a process of its own."""
-    try:
-        queue.put(_helped(parts, job, count))
-    except FairleadError as error:
-        queue.put(str(error))
-    except (KeyboardInterrupt, BrokenPipeError, Empty):
-        return
-
-
-def _helped(parts: Sequence[Part], job: Job, count: Synchronized[int]) -> Helped:
-    redactor = redactor_for(job.privacy, ledger=job.ledger, policy=job.policy)
-    spool = scan.Spool(Path(job.spool))
-    taken: list[scan.TakenIn] = []
-    mixed: list[str] = []
-    with Ledger.open(job.ledger, create=False, wait_s=120) as ledger:
-        learning = scan.Learning(
-            share.load(ledger).learner(), language_of=Languages(), whole=job.policy is Policy.DROP, spool=spool,
-            processes=job.processes,
-        )  # fmt: skip
-        for part in parts:
-            reading = PartReading(part, now=job.now)
-            before = count.value
-
-            def told(exchanges: int, skipped: int, before: int = before) -> None:
-                count.value = before + exchanges + skipped
-                if os.getppid() != job.parent:  # nobody waits any more
-                    raise LedgerError("The scan was ended.")
-
-            taken.append(
-                scan.take_in(reading, ledger=ledger, redactor=redactor, on_new=learning.learn, on_progress=told)
-            )
-            if reading.is_mixed:
-                mixed.append(part.path)
-    spool.close()
-    return Helped(
-        taken=replace(combined(taken), redacted=redactor.report),
-        news=learning.grouper.news(),
-        spool=job.spool,
-        learned=learning.learned,
-        mixed=tuple(mixed),
-    )
-
-
-def combined(taken: Sequence[scan.TakenIn]) -> scan.TakenIn:
-    """What several readings took in, as one."""
-    reasons: Counter[str] = Counter()
-    skipped: list[scan.SkippedLine] = []
-    report = scan.TakenIn(exchanges=0, new=0, skipped=0).redacted
-    for each in taken:
-        reasons.update(each.reasons)
-        skipped += each.skipped_lines
-        report.places.update(each.redacted.places)
-        report.exchanges += each.redacted.exchanges
-        report.touched += each.redacted.touched
-        report.dropped += each.redacted.dropped
-    return scan.TakenIn(
-        exchanges=sum(each.exchanges for each in taken),
-        new=sum(each.new for each in taken),
-        skipped=sum(each.skipped for each in taken),
-        skipped_lines=tuple(sorted(skipped, key=lambda line: (line.source, line.line or 0))[:1000]),
-        reasons=dict(reasons.most_common(50)),
-        redacted=report,
-    )

@@ -15,8 +15,8 @@ from typing import Any
 from markupsafe import Markup
 
 from fairlead.core.money import people
-from fairlead.core.moves import LogSpan
 from fairlead.core.nouns import Money
+from fairlead.core.span import LogSpan
 from fairlead.core.telling import count, span_words
 from fairlead.edge.report.text import shown
 

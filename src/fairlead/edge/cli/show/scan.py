@@ -8,7 +8,7 @@ from itertools import islice
 
 from rich.text import Text
 
-from fairlead.core.moves import LogSpan
+from fairlead.core.span import LogSpan
 from fairlead.edge.app import scanning
 from fairlead.edge.cli.show.terminal import (
     UNKNOWN,
