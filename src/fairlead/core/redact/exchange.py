@@ -33,7 +33,8 @@ def redacted(exchange: Exchange, redactor: Redactor) -> Exchange:
     found = _dropped(exchange, redactor) if redactor.policy is Policy.DROP else exchange
     found = _nameless(found, redactor) if redactor.policy is Policy.HASH else found
     each = redactor.pass_over()
-    is_bare = redactor.policy is Policy.DROP and not found.request.tools  # nothing is left inside that anybody wrote
+    tools = found.request.tools  # of a dropped request, all that is left inside that anybody wrote
+    is_bare = redactor.policy is Policy.DROP and (not tools or each.is_clean(tools))
     plain = _around(found if is_bare else _inside(found, each), each)
     if each.met:  # a number announced in one place may stand bare in another
         each = redactor.pass_over(each.met)
@@ -226,7 +227,8 @@ def _dropped(exchange: Exchange, redactor: Redactor) -> Exchange:
         stream=request.stream,
         parameters={"dropped": mark},
     )
-    answer = replace(exchange.answer, text="", tool_calls=(), failure=_bare(exchange.answer))
+    told = exchange.answer
+    answer = Answer(model=told.model, finish=told.finish, embeddings=told.embeddings, failure=_bare(told))
     flags = (
         exchange.fidelity
         if Fidelity.PROMPT_ABSENT in exchange.fidelity

@@ -8,10 +8,10 @@ text, whatever it holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from fairlead.core.redact.credentials import is_secret, is_secret_name, secret_kind, secrets
+from fairlead.core.redact.credentials import LONG_WORD, is_secret, is_secret_name, secret_kind, secrets
 from fairlead.core.redact.kinds import SECRETS, Checks, Hit, Kind
 from fairlead.core.redact.numbers import Surroundings, lettered, numbers
 from fairlead.core.redact.words import announces
@@ -54,6 +54,9 @@ _ROLES = re.compile(
     re.IGNORECASE,
 )
 """Mailboxes of a desk, not of a person: they stand in prompts, which would otherwise be changed for nothing."""
+_PLAIN_WORD = re.compile(r"[a-z_-]*(?:[0-9][a-z_-]*){0,5}")
+"""A short word as ids of sessions and users are: too short for a key, too few digits for a number, no capital for the rest."""
+_LONGEST_PLAIN_WORD = len(LONG_WORD) - 1
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -67,6 +70,8 @@ class Finder:
         self._old: dict[Seen, tuple[Hit, ...]] = {}
         self._chars = 0
         self._names: dict[str, str] = {}
+        self.clean_names: dict[str, str] = {}
+        """Names of fields that hold nothing themselves, with what they tell (`telling`)."""
 
     def find(self, text: str, *, name: str = "") -> tuple[Hit, ...]:
         """What `text` holds, in order, nothing twice; `name` is that of the field it stands in, or empty."""
@@ -92,6 +97,16 @@ class Finder:
         if len(data) <= _REMEMBERED_TEXT:
             self._remember(data, _NOTHING, len(data))
 
+    def clean_texts(self) -> Mapping[Seen, tuple[Hit, ...]]:
+        """What was seen of late, for a look-up without a call; an empty entry is a text that held nothing."""
+        return self._new
+
+    def remember_clean_names(self, names: Iterable[str]) -> None:
+        """Remember names of fields that were looked at and hold nothing."""
+        if len(self.clean_names) >= _NAMES:
+            self.clean_names.clear()
+        self.clean_names.update((name, self.telling(name)) for name in names)
+
     def telling(self, name: str) -> str:
         """The name of a field, in words, if it says what the field holds, else the empty string."""
         known = self._names.get(name)
@@ -109,6 +124,8 @@ class Finder:
             self._old, self._new, self._chars = self._new, {}, 0
 
     def _hits(self, text: str, name: str) -> Iterator[Hit]:
+        if not name and len(text) <= _LONGEST_PLAIN_WORD and _PLAIN_WORD.fullmatch(text):
+            return
         if is_binary(text):
             return
         if name and is_secret_name(name) and is_secret(name, text):

@@ -30,6 +30,7 @@ _ENCODER = msgspec.json.Encoder()
 _SAME_EVERY_CALL = frozenset({"tools", "functions"})
 _TOO_DEEP = "<not kept: nested too deeply>"
 _HASH_LETTERS = "abcdefghijklmnop"
+_LETTER_OF_DIGIT = str.maketrans("0123456789abcdef", _HASH_LETTERS)
 _NUMBERS = (int, float)
 _SHORTEST_NUMBER = 1_000_000
 _SHORTEST_MET, _LONGEST_MET, _MOST_MET = 7, 120, 100
@@ -98,9 +99,8 @@ class Redactor:
 
     def hashed(self, value: str, word: str) -> str:
         """A placeholder that is the same wherever the same value stood; letters only, so that no number is found in it."""
-        digest = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), key=self._hash_key, digest_size=6).digest()
-        letters = "".join(_HASH_LETTERS[byte >> 4] + _HASH_LETTERS[byte & 15] for byte in digest)
-        return f"<{word} {letters}>"
+        digest = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), key=self._hash_key, digest_size=6).hexdigest()
+        return f"<{word} {digest.translate(_LETTER_OF_DIGIT)}>"
 
     @cached_property
     def _hash_key(self) -> bytes:
@@ -207,18 +207,30 @@ class Pass:
         return plain
 
     def _mapping(self, value: dict[str, JSON], depth: int) -> JSON:
-        changed: dict[str, JSON] | None = None
-        renamed = False
+        """Hundreds of members a call go through here, nearly all of them short texts that were seen before."""
+        finder, changed, renamed = self._finder, None, False
+        names, seen, same = finder.clean_names, finder.clean_texts(), self._again is None
         for name, member in value.items():
-            if name in _SAME_EVERY_CALL and isinstance(member, list) and self.is_clean(member):
+            told = names.get(name)
+            if told is None:
+                told, renamed = finder.telling(name), True
+            kind = type(member)
+            if isinstance(member, str):
+                if same and not told and seen.get(member) == ():
+                    continue
+            elif member is None or kind is bool or kind is float or (not told and kind is int):
                 continue
-            plain = self.value(member, self._finder.telling(name), depth + 1)
+            elif name in _SAME_EVERY_CALL and kind is list and self.is_clean(member):
+                continue
+            plain = self.value(member, told, depth + 1)
             if plain is not member:
                 changed = changed if changed is not None else dict(value)
                 changed[name] = plain
-            renamed = renamed or not self._finder.is_known_clean(name)
-        if renamed and any(self.text(name) is not name for name in value):
-            return {self.text(name): member for name, member in (changed or value).items()}
+        if renamed:
+            if any(self.text(name) is not name for name in value):
+                return {self.text(name): member for name, member in (changed or value).items()}
+            if same:
+                finder.remember_clean_names(value)
         return value if changed is None else changed
 
     def _list(self, value: list[JSON], name: str, depth: int) -> JSON:

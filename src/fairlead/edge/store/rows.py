@@ -108,7 +108,7 @@ def usage_row(usage: Usage) -> Row:
         usage.fresh, usage.cache_read, usage.cache_write_5m, usage.cache_write_1h, usage.visible, usage.reasoning,
         usage.audio_in, usage.image_in, usage.audio_out,
     )  # fmt: skip
-    return tuple(_count(number) for number in counts)
+    return tuple(map(_count, counts))
 
 
 def usage_from(columns: Row) -> Usage:
