@@ -218,9 +218,13 @@ class Pass:
             if isinstance(member, str):
                 if same and not told and seen.get(member) == ():
                     continue
-            elif member is None or kind is bool or kind is float or (not told and kind is int):
-                continue
-            elif name in _SAME_EVERY_CALL and kind is list and self.is_clean(member):
+            elif (
+                member is None
+                or kind is bool
+                or kind is float
+                or (not told and kind is int)
+                or (name in _SAME_EVERY_CALL and kind is list and self.is_clean(member))
+            ):
                 continue
             plain = self.value(member, told, depth + 1)
             if plain is not member:

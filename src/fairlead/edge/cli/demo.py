@@ -22,9 +22,11 @@ from fairlead.demo.organisation import NOW, generate
 from fairlead.demo.simulated.model import OPEN_MODEL
 from fairlead.demo.truth import TruthRow, compared, read_truth
 from fairlead.edge.app import Desk, opened, piloting
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
 from fairlead.edge.cli.report import write
 from fairlead.edge.cli.run import whole
+from fairlead.edge.cli.show import terminal
+from fairlead.edge.cli.show import truth as show_truth
 from fairlead.edge.report import render
 from fairlead.pilot.result import signed
 
@@ -72,8 +74,8 @@ def command(folder: Path, fresh: bool, seed: int, concurrency: int, as_json: boo
     """
     make_room(folder, fresh=fresh)
     if not as_json:
-        show.say(SIMULATED)
-        show.say()
+        terminal.say(SIMULATED)
+        terminal.say()
     sample = sample_in(folder, seed=seed)
     with (
         serving(folder, seed=seed) as served,
@@ -89,10 +91,10 @@ def command(folder: Path, fresh: bool, seed: int, concurrency: int, as_json: boo
     if as_json:
         options.print_json({**record, "truth": rows})
     else:
-        show.truth(rows, names(record), margin=MARGIN)
-        show.say()
-        show.say(SIMULATED)
-        show.say("The same on your own logs:  fairlead run LOGS --endpoint URL --model NAME --labels FILE")
+        show_truth.truth(rows, names(record), margin=MARGIN)
+        terminal.say()
+        terminal.say(SIMULATED)
+        terminal.say("The same on your own logs:  fairlead run LOGS --endpoint URL --model NAME --labels FILE")
 
 
 def make_room(folder: Path, *, fresh: bool) -> None:

@@ -18,7 +18,9 @@ from fairlead.core.money import parse_price
 from fairlead.core.nouns import JSON, Asker, Candidate, Combine, Dialect, Drawing, Judge
 from fairlead.edge.app import Desk, opened, piloting
 from fairlead.edge.app.judges import Panel, rubric_file
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
+from fairlead.edge.cli.show import pilot as show_pilot
+from fairlead.edge.cli.show import terminal
 from fairlead.edge.config import JudgingSettings, PilotSettings, Settings, share
 from fairlead.pilot.result import PilotResult
 
@@ -297,9 +299,9 @@ def pilot(desk: Desk, order: piloting.Order, *, dry_run: bool, yes: bool, quiet:
     """Prepare, announce, ask for leave, run each pilot; returns their records."""
     prepared = piloting.prepare(desk, order)
     if not quiet:
-        show.announce(order, prepared, left_out=left_out(desk, order, prepared))
+        show_pilot.announce(order, prepared, left_out=left_out(desk, order, prepared))
     if dry_run:
-        return [show.prepared_record(each) for each in prepared]
+        return [show_pilot.prepared_record(each) for each in prepared]
     approve(desk, order, yes=yes)
     piloting.declare(desk, prepared)
     return run_all(desk, order, prepared, quiet=quiet)
@@ -322,13 +324,13 @@ def run_all(
             raise PilotPaused(
                 f"The budget of {order.budget} is used up; {len(prepared) - place + 1} pilots were not begun."
             )
-        with show.pilot_progress(each, place=place, of=len(prepared), quiet=quiet) as tell:
+        with show_pilot.pilot_progress(each, place=place, of=len(prepared), quiet=quiet) as tell:
             result = piloting.run(desk, order, each, on_progress=tell, remaining=remaining)
         remaining = left_of(remaining, result, priced=result.spent is not None)
         if not quiet:
-            show.pilot_line(each, result)
+            show_pilot.pilot_line(each, result)
             if len(prepared) == 1:
-                show.pilot_result(result)
+                show_pilot.pilot_result(result)
         results.append(result)
     results = for_the_list(desk, order, prepared, results, remaining=remaining, quiet=quiet)
     return [
@@ -361,8 +363,8 @@ def for_the_list(
     if len(prepared) < 2 or not short:
         return found
     if not quiet:
-        show.say()
-        show.say(
+        terminal.say()
+        terminal.say(
             "Proven alone, these go on a little, for they must also stand among all the questions that were asked:"
         )
     for count, place in enumerate(short, start=1):
@@ -370,7 +372,7 @@ def for_the_list(
         spent = (order.budget or Decimal(0)) - (
             left_of(order.budget, before, priced=before.spent is not None) or Decimal(0)
         )
-        with show.pilot_progress(each, place=count, of=len(short), quiet=quiet) as tell:
+        with show_pilot.pilot_progress(each, place=count, of=len(short), quiet=quiet) as tell:
             after = piloting.run(
                 desk,
                 order,
@@ -383,7 +385,7 @@ def for_the_list(
         if remaining is not None:
             remaining = left_of(remaining + spent, after, priced=after.spent is not None)
         if not quiet:
-            show.pilot_line(each, after)
+            show_pilot.pilot_line(each, after)
     return found
 
 

@@ -10,7 +10,8 @@ from fairlead.core.errors import UsageError
 from fairlead.core.money import parse_price
 from fairlead.core.nouns import TokenPrice
 from fairlead.edge.app import opened, planning
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
+from fairlead.edge.cli.show import plan as show_plan
 
 
 @click.command(name="plan")
@@ -48,7 +49,7 @@ def command(
     if as_json:
         options.print_json(plan.to_json())
     else:
-        show.plan(plan)
+        show_plan.plan(plan)
 
 
 def priced(text: str) -> tuple[str, TokenPrice]:

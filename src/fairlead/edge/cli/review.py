@@ -12,7 +12,9 @@ import click
 from fairlead.core.errors import UsageError
 from fairlead.core.nouns import Choice
 from fairlead.edge.app import Desk, opened, reviewing
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
+from fairlead.edge.cli.show import review as show_review
+from fairlead.edge.cli.show import terminal
 
 QUIT = frozenset("qQ\x03\x04\x1b")
 LONGEST_NAME = 60
@@ -79,7 +81,7 @@ def command(
         review = reviewing.review_of(desk, workload, pilot=pilot)
         name = reviewer_called(reviewer)
         if to is not None:
-            more = {"exported": reviewing.export(desk, review, name, to, clean=show.harmless), "path": str(to)}
+            more = {"exported": reviewing.export(desk, review, name, to, clean=show_review.harmless), "path": str(to)}
         elif from_ is not None:
             more = {"imported": options.plain(reviewing.import_answers(desk, review, name, from_))}
         elif not status and not as_json:
@@ -89,7 +91,7 @@ def command(
     if as_json:
         options.print_json(record)
     else:
-        show.review_state(record)
+        show_review.review_state(record)
 
 
 def reviewer_called(given: str | None) -> str:
@@ -105,16 +107,16 @@ def ask(desk: Desk, review: reviewing.Review, reviewer: str, *, most: int | None
     left = len(reviewing.waiting_for(review, reviewer))
     total = left if most is None else min(left, most)
     if not total:
-        show.say(f"There is nothing for {reviewer} to look at; every pair that is shown to people has its answers.")
+        terminal.say(f"There is nothing for {reviewer} to look at; every pair that is shown to people has its answers.")
         return
-    show.review_begins(review.workload.name, total, interactive=sys.stdin.isatty())
+    show_review.review_begins(review.workload.name, total, interactive=sys.stdin.isatty())
     for number, (place, item) in enumerate(reviewing.items(desk, review, reviewer), start=1):
         if number > total:
             break
-        show.review_item(item, number=number, of=total)
+        show_review.review_item(item, number=number, of=total)
         choice = answered(key_reader())
         if choice is None:
-            show.say("Stopped. Every answer so far is kept; the same command goes on.")
+            terminal.say("Stopped. Every answer so far is kept; the same command goes on.")
             return
         reviewing.keep(desk, review, place, choice)
 
@@ -128,7 +130,7 @@ def answered(read: Callable[[], str]) -> Choice | None:
         if key in set(Choice):
             return Choice(key)
         if key.strip():
-            show.say("1 the first, 2 the second, = no difference, ? cannot tell, q stop")
+            terminal.say("1 the first, 2 the second, = no difference, ? cannot tell, q stop")
 
 
 def key_reader() -> Callable[[], str]:

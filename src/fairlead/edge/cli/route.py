@@ -10,7 +10,9 @@ import click
 
 from fairlead.core.errors import UsageError
 from fairlead.edge.app import Desk, opened, routes, routing
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
+from fairlead.edge.cli.show import route as show_route
+from fairlead.edge.cli.show import terminal
 from fairlead.edge.serve_settings import load as gateway_settings
 from fairlead.serve.routing import Event, Transition
 from fairlead.serve.snapshot import UpstreamNow
@@ -57,7 +59,7 @@ def list_(ledger: str | None, config: Path | None, as_json: bool) -> None:
     if as_json:
         options.print_json({"routes": [routing.to_json(each) for each in found]})
     else:
-        show.routes(found)
+        show_route.routes(found)
 
 
 @command.command(name="show")
@@ -76,7 +78,7 @@ def show_(workload: str, ledger: str | None, config: Path | None, as_json: bool)
     if as_json:
         options.print_json(routing.to_json(found))
     else:
-        show.route(found)
+        show_route.route(found)
 
 
 @command.command(name="apply")
@@ -100,11 +102,11 @@ def apply(ledger: str | None, config: Path | None, as_json: bool) -> None:
         options.print_json({"steps": steps, "left": left})
         return
     for step in applied.steps:
-        show.say(f"{show.safe(names.get(step.workload_id, step.workload_id))}: {step.before} → {step.after}")
+        terminal.say(f"{terminal.safe(names.get(step.workload_id, step.workload_id))}: {step.before} → {step.after}")
     for each in left:
-        show.say(f"{show.safe(each['workload'])} was left alone: {each['why']}.")
+        terminal.say(f"{terminal.safe(each['workload'])} was left alone: {each['why']}.")
     if not applied.steps and not left:
-        show.say("The newest plan moves nothing.")
+        terminal.say("The newest plan moves nothing.")
 
 
 @command.command(name="start")
@@ -223,7 +225,7 @@ def tell(desk: Desk, step: Transition, *, as_json: bool) -> None:
         options.print_json(record)
         return
     name = next((each.name for each in desk.ledger.workloads() if each.id == step.workload_id), step.workload_id)
-    show.say(f"{show.safe(name)}  {show.step(step)}")
+    terminal.say(f"{terminal.safe(name)}  {show_route.sentence(step)}")
 
 
 def upstreams(config: Path | None) -> Sequence[UpstreamNow]:

@@ -9,10 +9,13 @@ import click
 
 from fairlead import __version__
 from fairlead.edge.app import Desk, opened, piloting, planning, scanning
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
 from fairlead.edge.cli import pilot as pilot_command
 from fairlead.edge.cli.report import NAMELESS, write
 from fairlead.edge.cli.scan import record as scan_record
+from fairlead.edge.cli.show import plan as show_plan
+from fairlead.edge.cli.show import scan as show_scan
+from fairlead.edge.cli.show import terminal
 from fairlead.edge.report import render
 
 
@@ -75,11 +78,11 @@ def whole(
     simulated: bool = False,
 ) -> dict[str, Any]:
     """The flow from logs to report; returns the record of each step."""
-    with show.progress("scan", quiet=quiet) as tell:
+    with terminal.progress("scan", quiet=quiet) as tell:
         done = scanning.run(desk, paths, currency=currency, on_progress=tell, on_expected=tell.expect)
     if not quiet:
-        show.scan(done.survey, done, where=desk.where)
-        show.say()
+        show_scan.scan(done.survey, done, where=desk.where)
+        terminal.say()
     pilots = pilot_command.pilot(desk, order, dry_run=dry_run, yes=yes, quiet=quiet)
     if dry_run:
         return {"scan": scan_record(done.survey, done), "would_run": pilots}
@@ -87,10 +90,10 @@ def whole(
     name = desk.settings.organisation
     write(output, render(plan, version=__version__, org=name or NAMELESS))
     if not quiet:
-        show.say()
-        show.plan(plan)
-        show.say()
-        show.say(f"Report: {output}")
+        terminal.say()
+        show_plan.plan(plan)
+        terminal.say()
+        terminal.say(f"Report: {output}")
     return {
         "scan": scan_record(done.survey, done),
         "pilots": pilots,

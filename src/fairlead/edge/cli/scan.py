@@ -10,8 +10,11 @@ import click
 from fairlead.core.errors import InputError
 from fairlead.edge.app import Desk, billing, opened, scanning
 from fairlead.edge.app.first_page import first_page
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
 from fairlead.edge.cli.report import write
+from fairlead.edge.cli.show import bill as show_bill
+from fairlead.edge.cli.show import scan as show_scan
+from fairlead.edge.cli.show import terminal
 from fairlead.edge.report import render_first
 from fairlead.scan import Reconciliation
 
@@ -102,7 +105,7 @@ def command(
     if as_json:
         options.print_json({**record(survey, done, bill), "page": str(page) if page and html else None})
     elif html:
-        show.say(f"First page: {page}")
+        terminal.say(f"First page: {page}")
     if done is not None and done.taken.exchanges == 0:
         raise InputError(nothing_read(paths, done))
 
@@ -111,7 +114,7 @@ def read(
     desk: Desk, paths: tuple[str, ...], *, currency: str, redact: str | None, processes: int | None, quiet: bool
 ) -> scanning.Scan:
     """Read logs into the ledger, with a bar."""
-    with show.progress("scan", quiet=quiet) as bar:
+    with terminal.progress("scan", quiet=quiet) as bar:
         return scanning.run(
             desk, paths, currency=currency, on_progress=bar, redact=options.policy(redact),
             processes=processes, on_expected=bar.expect,
@@ -126,9 +129,9 @@ def tell(
     where: str,
 ) -> None:
     """Print the table and the bill."""
-    show.scan(survey, done, where=where)
+    show_scan.scan(survey, done, where=where)
     if bill is not None:
-        show.bill(bill)
+        show_bill.bill(bill)
 
 
 def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:

@@ -121,13 +121,13 @@ def words(judgement: Judgement, more: Forecast, *, margin: float, alpha: float) 
 def show_on_file(workload: str | None, *, why: bool, ledger: str | None, config: Path | None, as_json: bool) -> None:
     """Print the verdicts the ledger holds, newest pilot of each workload and candidate."""
     from fairlead.edge.app import on_file, opened  # noqa: PLC0415 - counts alone need no ledger
-    from fairlead.edge.cli import show  # noqa: PLC0415
+    from fairlead.edge.cli.show import pilot as show_pilot  # noqa: PLC0415
 
     with opened(ledger=ledger, config=config, create=False) as desk:
         verdicts = on_file.verdicts(desk, workload, explain=why)
     if as_json:
         options.print_json({"verdicts": verdicts})
     elif why:
-        show.whys(verdicts)
+        show_pilot.whys(verdicts)
     else:
-        show.verdicts(verdicts)
+        show_pilot.verdicts(verdicts)

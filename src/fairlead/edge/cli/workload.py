@@ -9,8 +9,10 @@ import click
 
 from fairlead.core.redact import DataClass
 from fairlead.edge.app import opened, scanning, workloads
-from fairlead.edge.cli import options, show
+from fairlead.edge.cli import options
 from fairlead.edge.cli.scan import workload_record
+from fairlead.edge.cli.show import terminal
+from fairlead.edge.cli.show import workload as show_workload
 
 
 @click.group(name="workload")
@@ -47,7 +49,7 @@ def listing(currency: str | None, ledger: str | None, config: Path | None, as_js
         rows = [workload_record(found) for found in survey.workloads]
         options.print_json({"currency": survey.rates.to, "workloads": rows})
     else:
-        show.workload_list(survey)
+        show_workload.workload_list(survey)
 
 
 @command.command(name="show")
@@ -69,7 +71,7 @@ def shown(workload: str, currency: str | None, ledger: str | None, config: Path 
         more = {"prompts": options.plain(detail.prompts), "aliases": detail.aliases, "pinned": detail.pinned}
         options.print_json({**workload_record(detail.found), **more})
     else:
-        show.workload_detail(detail, currency=survey_currency)
+        show_workload.workload_detail(detail, currency=survey_currency)
 
 
 @command.command(name="name")
@@ -169,4 +171,4 @@ def told(decided: workloads.Decided, line: str, *, as_json: bool) -> None:
         record: dict[str, Any] = {"id": decided.workload.id, "name": decided.workload.name, "moved": decided.moved}
         options.print_json(record)
     else:
-        show.say(line)
+        terminal.say(line)
