@@ -10,15 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from fairlead.core.money import CostSummary, Spend
 from fairlead.core.nouns import ExchangeRow, Fidelity, Money
 from fairlead.core.span import LogSpan
 from fairlead.scan.counting import Distinct, Quantiles, quantile
-
-if TYPE_CHECKING:
-    from fairlead.core.moves import LogSpan
 
 __all__ = ["Cost", "Shape", "ShapeTally", "Spread", "quantile", "shape", "span"]
 
@@ -104,8 +100,6 @@ class Shape:
 
 def span(rows: Iterable[ExchangeRow]) -> LogSpan | None:
     """The time the rows cover, `None` when none is dated."""
-    from fairlead.core.moves import LogSpan  # noqa: PLC0415 - it brings statistics, and a gateway counts no log
-
     dated = [row.started_at for row in rows if row.started_at is not None]
     return LogSpan(start=min(dated), end=max(dated)) if dated else None
 
