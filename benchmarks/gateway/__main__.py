@@ -108,6 +108,8 @@ def own_cpu_s(pid: int) -> float:
 
 NAMES = ("supervisor", "control", "data plane", "data plane")
 MOST_MIB = 80
+SETTLED_S = 8
+"""So long after a load what it took is back with the system: lines that nobody uses are let go, and free memory is returned."""
 
 
 def memory_mib(pid: int) -> list[tuple[float, float]]:
@@ -220,6 +222,7 @@ def run(folder: Path, given: argparse.Namespace, parts: set[str]) -> None:
         if "cpu" in parts:
             with Gateway(folder / "keep", redact="keep") as kept, Gateway(folder / "mask", port=OURS + 2) as masked:
                 measure([*others, kept.target], masked.target, folder, given)
+                time.sleep(SETTLED_S)
                 kept.tell_memory("after the load")
         if "latency" in parts:
             with Gateway(folder / "latency") as ours:
@@ -346,6 +349,7 @@ def streams(folder: Path, given: argparse.Namespace) -> None:
         print(
             f"{STREAMS} streams at once: {done['errors']:.0f} errors, {done['per_s']:.0f} streams a second", flush=True
         )
+        time.sleep(SETTLED_S)
         ours.tell_memory("after them")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.gateway.world import CHAT, QUICK, Answer, Talk, Upstream, World, ok, run
 from fairlead.edge.gateway import call as calls
-from fairlead.edge.gateway import health, plane
+from fairlead.edge.gateway import health, lines, plane
 from fairlead.serve.keys import hash_of
 from fairlead.serve.snapshot import KeyNow, UpstreamNow
 
@@ -287,5 +287,29 @@ def test_a_stream_that_is_on_its_way_when_the_clock_jumps_is_neither_cut_nor_tho
             answer = await world.ask({**CHAT, "stream": True})
             assert [each["choices"][0]["delta"]["content"] for each in answer.events[:2]] == ["a", "b"]
             assert not answer.cut
+
+    run(main())
+
+
+def test_of_the_lines_that_a_flood_of_calls_left_over_only_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MOST_SPARE", 2)
+
+    async def main() -> None:
+        gate = Gate()
+        async with World(scripts={"main": gate}) as world:
+            replicas(world)
+            asking = [asyncio.create_task(world.ask()) for _ in range(6)]
+            await gate.until(lambda: gate.waiting, 6)
+            gate.open()
+            await asyncio.gather(*asking)
+            (replica,) = world.plane.upstreams["main"].replicas
+            now = lines.monotonic()
+            assert replica.origin.idle() == 6
+            replica.origin.let_go(now + lines.SPARE_S / 2)
+            assert replica.origin.idle() == 6, "the next calls may come at once"
+            replica.origin.let_go(now + lines.SPARE_S + 1)
+            assert replica.origin.idle() == 2
+            replica.origin.let_go(now + lines.KEPT_S + 1)
+            assert replica.origin.idle() == 0
 
     run(main())

@@ -58,6 +58,7 @@ from fairlead.edge.route_settings import RoutesSettings, Webhook
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.codec import microseconds
 from fairlead.edge.store.rollups import DAY_US
+from fairlead.serve.ebb import Ebb
 from fairlead.serve.frames import Call
 from fairlead.serve.snapshot import KeyNow, Snapshot
 
@@ -375,7 +376,13 @@ class ControlProcess:
         self.loop.add_reader(listener, self._accept, listener)
         for follower in self._followers:
             self.start(self._follow(follower))
-        for work in (self._learn(), self._watch_keys(), self._forget_what_is_old(), self._watch_parent()):
+        for work in (
+            self._learn(),
+            self._watch_keys(),
+            self._forget_what_is_old(),
+            self._watch_parent(),
+            self._watch_floods(),
+        ):
             self.start(work)
         await self._stopping.wait()
         self.loop.remove_reader(listener)
@@ -402,6 +409,15 @@ class ControlProcess:
         while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(_LOOK_AROUND_S)
         self.stop()
+
+    async def _watch_floods(self) -> None:
+        """Give the memory back that a flood of calls took, when it is over."""
+        ebb, before = Ebb(), self.keeper.state.received
+        while True:
+            await asyncio.sleep(_LOOK_AROUND_S)
+            taken = self.keeper.state.received
+            ebb.see(taken - before)
+            before = taken
 
     def start(self, work: Awaitable[None]) -> None:
         """Have something run beside everything else, until the end; what it raises is told."""

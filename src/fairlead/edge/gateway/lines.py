@@ -22,6 +22,9 @@ from fairlead.edge.gateway.proxies import Proxy, proxy_for
 MAX_HEAD: Final = 256 * 1024
 KEPT_S: Final = 55.0
 """Idle lines are let go after this; common servers do so after 60 s or more, and who closes first avoids a race."""
+MOST_SPARE: Final = 128
+SPARE_S: Final = 2.0
+"""Of more idle lines than that, those that nobody wanted for so long are let go: they are left over from a flood of calls."""
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -94,9 +97,14 @@ class Origin:
 
     def let_go(self, now: float) -> None:
         """Close the lines that have been idle for too long."""
-        stale = [line for line in self._free if now - line.idle_since > KEPT_S]
+        spare = len(self._free) - MOST_SPARE
+        # The line that was put back last is taken first, so those in front have waited longest.
+        kept_s = (SPARE_S if place < spare else KEPT_S for place in range(len(self._free)))
+        kept, stale = list[Line](), list[Line]()
+        for line, longest_s in zip(self._free, kept_s, strict=True):
+            (stale if now - line.idle_since > longest_s else kept).append(line)
+        self._free = kept
         for line in stale:
-            self._free.remove(line)
             line.close()
 
     def close(self) -> None:

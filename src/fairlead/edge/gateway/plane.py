@@ -29,6 +29,7 @@ from fairlead.edge.serve_settings import ServeSettings, base_snapshot
 from fairlead.serve import frames
 from fairlead.serve.counts import Counts, board_bytes
 from fairlead.serve.decide import Routes, conversation_of
+from fairlead.serve.ebb import Ebb
 from fairlead.serve.frames import LATENCY_BOUNDS_S, Counters, Protocol
 from fairlead.serve.keys import EXPIRED, UNKNOWN, Keys, Refusal, is_over
 from fairlead.serve.snapshot import Snapshot, Stage, TargetNow
@@ -72,6 +73,7 @@ class Plane:
         self._fronts: set[Front] = set()
         self._calls: set[Call] = set()
         self._waiting: list[Call] = []
+        self._ebb = Ebb()
         self._started_us = time_ns() // 1000
         self._name = f"c{os.urandom(6).hex()}"
         self._count = 0
@@ -384,6 +386,8 @@ class Plane:
     def _send_counters(self) -> None:
         loop = asyncio.get_running_loop()
         self._count_timer = loop.call_later(COUNT_S, self._send_counters)
+        lines = sum(each.origin.open_lines() for upstream in self.upstreams.values() for each in upstream.replicas)
+        self._ebb.see(max(len(self._calls), len(self._fronts), lines))
         if self.link is not None:
             self.link.counters(self.counters())
 
