@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -80,6 +81,20 @@ def test_a_process_that_nobody_asks_ends_and_the_next_question_starts_another():
     assert listed.provider_at("https://api.openai.com/v1") == "openai"
     assert listed._child is not first
     listed.close()
+
+
+def test_a_process_that_has_ended_does_not_stay_in_the_table_of_processes_until_somebody_asks_again():
+    listed = ListApart(sys.executable, "-c", "print('[]', flush=True)")
+    assert listed.providers() == frozenset()
+    child = listed._child
+    assert child is not None
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has taken note
+    listed.bury()
+    assert listed._child is None
+    assert child.returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+    listed.bury()
 
 
 def test_a_list_that_cannot_be_asked_is_not_taken_for_one_that_knows_nothing(monkeypatch):

@@ -81,6 +81,15 @@ class ListApart:
             self._worth[currency] = self._told(_Question(what="in_dollars", text=currency), _DECIMAL)
         return self._worth[currency]
 
+    def bury(self) -> None:
+        """Take note of a process that has ended, so that the system can forget it; never waits."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._child is not None and self._child.poll() is not None:
+                    self._end()
+            finally:
+                self._lock.release()
+
     def close(self) -> None:
         """End the process, if there is one."""
         with self._lock:

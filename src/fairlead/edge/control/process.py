@@ -404,10 +404,11 @@ class ControlProcess:
             self._stopping.set()
 
     async def _watch_parent(self) -> None:
-        """End when the supervisor was killed: nobody else would tell."""
+        """End when the supervisor was killed: nobody else would tell. Children that ended by themselves are noticed here too."""
         parent = os.getppid()
-        while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of it
+        while os.getppid() == parent:
             await asyncio.sleep(_LOOK_AROUND_S)
+            self.listed.bury()
         self.stop()
 
     async def _watch_floods(self) -> None:
