@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import tracemalloc
@@ -134,6 +135,14 @@ def test_rows_of_a_table_that_do_not_fit_are_told_and_the_others_kept():
         {"id": "3", "name": "c", "text": "last"},
     ]
     assert [piece.reason for piece in found if isinstance(piece, Unread)] == ["2 cells, where the header names 3"]
+
+
+def test_reading_a_table_leaves_the_limit_of_cells_as_it_was_for_everybody_else():
+    before = csv.field_size_limit()
+    text = f"id;name;text\n1;a;{'x' * 50}\n2;b;{'y' * 200}\n3;c;last\n"
+    found = list(pieces(iter([text.encode()]), limit=100, why_no_table=lambda _: None))
+    assert [piece.value["id"] for piece in found if isinstance(piece, Piece)] == ["1", "3"]
+    assert csv.field_size_limit() == before
 
 
 def test_a_log_of_text_lines_is_no_table():

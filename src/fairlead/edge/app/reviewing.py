@@ -24,6 +24,7 @@ from fairlead.core.wire.key import request_key
 from fairlead.edge.agreement import agreement, kappa
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.judges import can_be_compared
+from fairlead.edge.sources.cells import cells_up_to
 from fairlead.pilot.design import candidate_asker, contestants, incumbent_asker
 from fairlead.pilot.result import review_words
 from fairlead.pilot.review import Place, ReviewItem, item_of, place_of, to_do, token_of
@@ -282,10 +283,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
-    csv.field_size_limit(10_000_000)
     delimiter = ";" if ";" in text.partition("\n")[0] and "," not in text.partition("\n")[0] else ","
     try:
-        rows = list(csv.DictReader(StringIO(text, newline=""), delimiter=delimiter))
+        with cells_up_to(10_000_000):
+            rows = list(csv.DictReader(StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise InputError(f"{path} is not a CSV file: {error}.") from error
     if not rows or not {"item", "preference"} <= set(rows[0]):

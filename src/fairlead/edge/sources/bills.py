@@ -22,6 +22,7 @@ from fairlead.core.wire import fields
 from fairlead.core.wire.decode import decode
 from fairlead.core.wire.failure import one_line
 from fairlead.core.wire.moment import moment
+from fairlead.edge.sources.cells import cells_up_to
 from fairlead.edge.sources.counts import whole_number
 
 LARGEST = 256 * 1024 * 1024
@@ -86,13 +87,13 @@ def _table(data: bytes, where: str) -> tuple[list[Row], list[str]]:
     text = data.decode("utf-8", "replace")
     header = text.partition("\n")[0]
     delimiter = max(",\t;", key=header.count)
-    csv.field_size_limit(1_000_000)
     try:
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-        names = [name.strip().strip("\ufeff") for name in next(reader, list[str]())]
-        rows: list[Row] = [
-            {name: cell.strip() for name, cell in zip(names, cells, strict=False)} for cells in reader if any(cells)
-        ]
+        with cells_up_to(1_000_000):
+            reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+            names = [name.strip().strip("\ufeff") for name in next(reader, list[str]())]
+            rows: list[Row] = [
+                {name: cell.strip() for name, cell in zip(names, cells, strict=False)} for cells in reader if any(cells)
+            ]
     except csv.Error as error:
         raise InputError(f"The bill {where} is neither a table nor JSON: {error}.") from error
     return rows, names

@@ -16,6 +16,7 @@ from itertools import chain
 from fairlead.core.errors import UnreadableLine
 from fairlead.core.nouns import JSON
 from fairlead.core.wire.decode import decode
+from fairlead.edge.sources.cells import cells_up_to
 from fairlead.edge.sources.cursor import Cursor, Malformed
 from fairlead.edge.sources.lines import Damaged, lines
 
@@ -218,14 +219,14 @@ def _header(head: bytes) -> _Header | None:
 
 def _table(chunks: Iterator[bytes], delimiter: str, *, limit: int) -> Iterator[Piece | Unread]:
     """Rows of a table as objects of texts; quoted cells may run over several lines."""
-    csv.field_size_limit(limit)
     text = _table_lines(chunks, limit=limit)
     reader = csv.reader(text, delimiter=delimiter)
     names = [name.strip() for name in next(reader, list[str]())]
     while True:
         line = reader.line_num + 1
         try:
-            cells = next(reader, None)
+            with cells_up_to(limit):
+                cells = next(reader, None)
         except csv.Error as error:
             yield Unread(line, f"not a row of the table: {error}")
             continue
