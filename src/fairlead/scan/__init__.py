@@ -7,9 +7,9 @@ the gateway looks for workloads all day and forecasts nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fairlead.core.later import later
 from fairlead.scan.reconcile import BillRow, LogUse, Reconciliation, reconcile
 from fairlead.scan.shape import Cost, Shape, ShapeTally, Spread, shape, span
 from fairlead.scan.spool import Spool
@@ -43,13 +43,4 @@ __all__ = [
     "take_in",
 ]
 
-_OF_FIRST = frozenset({"Candidacy", "Outlook", "outlook"})
-
-
-def __getattr__(name: str) -> Any:
-    """What is loaded when it is first named."""
-    if name not in _OF_FIRST:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.first"), name)
-    globals()[name] = found
-    return found
+__getattr__ = later(__name__, {"Candidacy": "first", "Outlook": "first", "outlook": "first"}, globals())

@@ -133,3 +133,13 @@ def test_time_is_linear_in_hostile_text(piece: str) -> None:
 def test_remembering_changes_no_answer(texts: list[str]) -> None:
     finder = Finder(CHECKS)
     assert [finder.find(t) for t in texts * 2] == [Finder(CHECKS).find(t) for t in texts * 2]
+
+
+def test_names_of_fields_that_are_longer_than_names_are_looked_at_and_not_remembered() -> None:
+    redactor = Redactor(CHECKS, policy=Policy.MASK)
+    long = {f"{number} {'n' * 5_000}": "said" for number in range(200)}
+    assert redactor.value(long) is long
+    assert redactor.value({f"{'n' * 5_000} ann@example.org": "x"}) == {f"{'n' * 5_000} <email 1>": "x"}
+    assert not redactor._finder.clean_names
+    assert redactor.value({"note": "said"}) == {"note": "said"}
+    assert redactor._finder.clean_names == {"note": ""}

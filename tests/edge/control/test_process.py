@@ -21,7 +21,7 @@ from edge.control.calls import asking, call, frame
 from edge.control.test_keeper import WAIT_S, Told
 from fairlead.core.redact import Policy
 from fairlead.edge import config as settings_file
-from fairlead.edge import operate_settings, route_settings
+from fairlead.edge import operate_settings, route_settings, serve_settings
 from fairlead.edge.config import PrivacySettings, Settings
 from fairlead.edge.control import process
 from fairlead.edge.control.links import LARGEST_FRAME, Link
@@ -155,7 +155,7 @@ def reading_again(tmp_path, first, then):
     routes = route_settings.load(config)
     wiring = process._Wiring(
         control=control, config=config, admin_port=1, token="t", routes=routes, began=control.settings,
-        webhook=routes.webhook,
+        served=serve_settings.load(config), webhook=routes.webhook,
     )  # fmt: skip
     config.write_text(then)
     return process._reload(wiring), control.settings.privacy, told
@@ -167,6 +167,14 @@ def test_a_reload_takes_privacy_and_names_what_waits_for_the_next_start(tmp_path
     assert (privacy.redact, privacy.regions) == (Policy.MASK, ("GB",))
     assert found.from_next_start == ("[serve.capture]", "[serve.logs]")
     assert told == ["Settings were read again; [serve.capture], [serve.logs] hold from the next start."]
+
+
+def test_a_reload_names_addresses_and_processes_that_wait_and_not_the_limits_of_the_front(tmp_path):
+    first = "[serve]\nport = 8080\nworkers = 1\nmax_headers = 128"
+    then = "[serve]\nport = 8090\nworkers = 2\nmax_headers = 64"
+    found, _, told = reading_again(tmp_path, first, then)
+    assert found.from_next_start == ("[serve] port", "[serve] workers")
+    assert told == ["Settings were read again; [serve] port, [serve] workers hold from the next start."]
 
 
 def test_a_reload_of_settings_that_cannot_be_read_changes_nothing_and_says_so(tmp_path):

@@ -13,8 +13,9 @@ Each name is loaded when it is first asked for: most of them need NumPy, and a g
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fairlead.core.later import later
 
 if TYPE_CHECKING:
     from fairlead.core.evidence.canary import Canary, Guard, Stretch
@@ -75,11 +76,4 @@ _WHERE = {
     "stop": "verdict",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """What is loaded when it is first named."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = later(__name__, _WHERE, globals())

@@ -13,9 +13,9 @@ need the words only, and the gateway starts in half the time.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fairlead.core.later import later
 from fairlead.core.redact.kinds import SECRETS, Checks, DataClass, Hit, Kind, Policy
 
 if TYPE_CHECKING:
@@ -49,11 +49,4 @@ _WHERE = {
     "Report": "redactor",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """What is loaded when it is first named."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = later(__name__, _WHERE, globals())

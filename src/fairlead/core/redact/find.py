@@ -23,6 +23,7 @@ _SHORTEST = 4
 _REMEMBERED_CHARS = 8_000_000
 _REMEMBERED_TEXT = 200_000
 _NAMES = 20_000
+_LONGEST_NAME = 64
 
 _DIGIT, _UPPER, _SPACE = ord("0"), ord("A"), ord(" ")
 _BETWEEN = b" .-()/\xa0"
@@ -102,13 +103,17 @@ class Finder:
         return self._new
 
     def remember_clean_names(self, names: Iterable[str]) -> None:
-        """Remember names of fields that were looked at and hold nothing."""
-        if len(self.clean_names) >= _NAMES:
-            self.clean_names.clear()
-        self.clean_names.update((name, self.telling(name)) for name in names)
+        """Remember names of fields that were looked at and hold nothing; not those that are longer than names are."""
+        for name in names:
+            if len(self.clean_names) >= _NAMES:
+                self.clean_names.clear()
+            if len(name) <= _LONGEST_NAME:
+                self.clean_names[name] = self.telling(name)
 
     def telling(self, name: str) -> str:
         """The name of a field, in words, if it says what the field holds, else the empty string."""
+        if len(name) > _LONGEST_NAME:
+            return ""
         known = self._names.get(name)
         if known is None:
             if len(self._names) >= _NAMES:
@@ -166,7 +171,7 @@ def is_binary(text: str) -> bool:
 
 def _telling(name: str) -> str:
     words = _CAMEL.sub(" ", name).replace("_", " ").replace("-", " ")
-    return words if len(name) <= 64 and (announces(words) or is_secret_name(name)) else ""
+    return words if announces(words) or is_secret_name(name) else ""
 
 
 def _addresses(text: str) -> Iterator[Hit]:

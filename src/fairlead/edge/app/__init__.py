@@ -5,18 +5,13 @@ The desk is loaded when it is first named: a process that only helps to read a l
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fairlead.core.later import later
 
 if TYPE_CHECKING:
     from fairlead.edge.app.desk import Desk, opened
 
 __all__ = ["Desk", "opened"]
 
-
-def __getattr__(name: str) -> Any:
-    """What is loaded when it is first named."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module("fairlead.edge.app.desk"), name)
-    return found
+__getattr__ = later(__name__, {"Desk": "desk", "opened": "desk"}, globals())

@@ -55,6 +55,7 @@ from fairlead.edge.control.traces import Traces
 from fairlead.edge.language import LanguagesApart
 from fairlead.edge.operate_settings import OperateSettings
 from fairlead.edge.route_settings import RoutesSettings, Webhook
+from fairlead.edge.serve_settings import ServeSettings
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.codec import microseconds
 from fairlead.edge.store.rollups import DAY_US
@@ -601,6 +602,7 @@ class _Wiring:
     token: str
     routes: RoutesSettings
     began: Settings
+    served: ServeSettings
     webhook: Webhook | None
 
 
@@ -675,7 +677,7 @@ def _reload(wiring: _Wiring) -> Reloaded:
     except FairleadError as error:
         control.tell(f"{error} What held before goes on holding.")
         return Reloaded(problem=str(error))
-    later = _later(wiring, settings, operate, routes)
+    later = _later(wiring, settings, served, operate, routes)
     wiring.routes = routes
     control.use(settings)
     control.rebase(base)
@@ -686,10 +688,16 @@ def _reload(wiring: _Wiring) -> Reloaded:
     return Reloaded(from_next_start=later)
 
 
-def _later(wiring: _Wiring, settings: Settings, operate: OperateSettings, routes: RoutesSettings) -> tuple[str, ...]:
-    """What has changed and cannot be taken over while the control process runs."""
+_BOUND = ("host", "port", "admin_port", "workers")
+
+
+def _later(
+    wiring: _Wiring, settings: Settings, served: ServeSettings, operate: OperateSettings, routes: RoutesSettings
+) -> tuple[str, ...]:
+    """What has changed and cannot be taken over while the gateway runs."""
     began = wiring.control.operate
     parts = {
+        **{f"[serve] {name}": getattr(served, name) != getattr(wiring.served, name) for name in _BOUND},
         "ledger": settings.ledger != wiring.began.ledger,
         "[serve.webhook]": routes.webhook != wiring.webhook,
         "[serve.capture]": operate.capture != began.capture,
@@ -728,6 +736,7 @@ def main(
             token=token,
             routes=routes,
             began=settings,
+            served=served,
             webhook=routes.webhook,
         )
         try:
