@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from fairlead.core.errors import InputError, LedgerError, PilotPaused, UsageError
-from fairlead.core.evidence import VerdictKind
+from fairlead.core.evidence import PilotEvidence, VerdictKind
 from fairlead.core.nouns import (
     Answer,
     Asker,
@@ -527,6 +527,15 @@ def test_progress_is_told_now_and_then_with_everything_on_it(stage):
     assert last.rate > 1
     assert any(one.forecast is not None for one in told)
     assert all(one.in_flight <= 16 for one in told)
+
+
+def test_a_forecast_of_a_running_pilot_is_worked_out_apart_from_its_evidence(stage, monkeypatch):
+    """On a thread of its own it must not touch evidence that goes on being fed."""
+    monkeypatch.setattr(PilotEvidence, "expects", lambda _self: pytest.fail("the evidence itself was asked"))
+    told = []
+    done = stage(wrong_in(0.1), count=2_000, margin=0.03).run(progress=told.append, concurrency=16)
+    assert done.ended is Ended.DECIDED
+    assert any(one.forecast is not None for one in told)
 
 
 def test_parameters_that_are_not_sent_are_named(stage):

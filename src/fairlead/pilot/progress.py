@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fairlead.core.evidence import Forecast, Judgement, PilotEvidence, VerdictKind
+from fairlead.core.evidence import Forecast, Judgement, VerdictKind
 from fairlead.core.evidence.voice import short
 from fairlead.core.nouns import Money
 from fairlead.pilot.bets import Bets
@@ -136,11 +136,11 @@ class Teller:
         if last or fresh or self._forecasting is not None:
             return
         self._forecast_at, self._forecast_for = at, n
-        self._forecasting = asyncio.get_running_loop().create_task(self._forecast_of(bets.evidence))
+        self._forecasting = asyncio.get_running_loop().create_task(self._forecast_by(bets.evidence.forecaster()))
 
-    async def _forecast_of(self, evidence: PilotEvidence) -> None:
+    async def _forecast_by(self, forecaster: Callable[[], Forecast]) -> None:
         try:
-            self._forecast = await asyncio.to_thread(evidence.expects)
+            self._forecast = await asyncio.to_thread(forecaster)
         finally:
             self._forecasting = None
 

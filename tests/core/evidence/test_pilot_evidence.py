@@ -11,6 +11,7 @@ from fairlead.core.evidence import Claim, Floor, PilotEvidence, VerdictKind, e_b
 from fairlead.core.evidence.stakes import EFFECTS, Game, Step, Terms, growth
 from fairlead.core.evidence.traffic import Traffic
 from fairlead.core.evidence.verdict import CLAIMS
+from fairlead.core.evidence.watch import Watch
 from fairlead.core.evidence.window import Window
 from fairlead.core.grade import grader
 from fairlead.core.nouns import Candidate, Drawing, Estimand, Grade, OnFile, Pair
@@ -155,6 +156,39 @@ def test_a_window_never_forecasts_more_than_what_is_left():
     assert told.p80 is not None
     assert told.median <= told.p80 <= 300
     assert told.p_replace + told.p_worse == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "engine", [Traffic(Terms(margin=0.05)), Window(Terms(margin=0.05), size=900), Watch(0.05, 0.05)]
+)
+def test_a_forecast_is_of_the_moment_it_was_asked_for_and_takes_no_bet_from_pairs_that_come_meanwhile(engine):
+    differences = ternary(5, 200, theta=0.0)
+    for difference in differences[:60]:
+        engine.add(difference)
+    expected, forecaster = engine.expects(), engine.forecaster()
+    for difference in differences[60:]:
+        engine.add(difference)
+    strength, claims = engine.strength, dict(engine.claims)
+    assert forecaster() == expected
+    assert (engine.strength, dict(engine.claims)) == (strength, claims)
+
+
+def test_what_works_a_forecast_out_never_touches_evidence_that_goes_on_elsewhere():
+    """A forecast on another thread once settled bets while pairs were added, and some of them were never bet on."""
+
+    class Guarded(Traffic):
+        away = False
+
+        def __getattribute__(self, name):
+            assert not object.__getattribute__(self, "away"), f"{name} was read by the forecast"
+            return object.__getattribute__(self, name)
+
+    traffic = Guarded(Terms(margin=0.05))
+    for difference in ternary(5, 60, theta=0.0):
+        traffic.add(difference)
+    forecaster = traffic.forecaster()
+    traffic.away = True
+    assert forecaster().p80 is not None
 
 
 def test_every_segments_interval_holds_at_once_and_a_failing_one_blocks():

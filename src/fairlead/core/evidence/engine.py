@@ -6,7 +6,7 @@ pairs again: that is how a killed pilot goes on, and how a plan or a page reads 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fairlead.core.evidence.forecasting import Forecast
@@ -73,6 +73,10 @@ class Live(Protocol):
 
     def expects(self, *, seed: int = 0, paths: int = 400) -> Forecast:
         """More pairs until the margin is decided either way."""
+        ...
+
+    def forecaster(self, *, seed: int = 0, paths: int = 400) -> Callable[[], Forecast]:
+        """What works `expects` out from how things stand now, on any thread."""
         ...
 
 

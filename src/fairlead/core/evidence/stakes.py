@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -395,24 +396,25 @@ class Ordered(ABC):
 
     def expects(self, *, seed: int = 0, paths: int = 400) -> Forecast:
         """More pairs until the margin is decided either way, continuing from here."""
+        return self.forecaster(seed=seed, paths=paths)()
+
+    def forecaster(self, *, seed: int = 0, paths: int = 400) -> Callable[[], Forecast]:
+        """What works `expects` out from how things stand now; it may run on another thread while pairs are taken in."""
         if self.decided:
             good = Claim.NOT_WORSE in self._game.claims
-            return Forecast(median=0, p80=0, p_replace=float(good), p_worse=float(not good))
-        left = None if self.room is None else self._left()
-        return outlook(
-            Standing(
-                counts=self.counts,
-                margin=self.terms.margin,
-                effects=self.terms.margin * EFFECTS,
-                held=(self._game.stakes_of(Claim.NOT_WORSE), self._game.stakes_of(Claim.WORSE)),
-                bars=(self.terms.bar(-self.terms.margin, 1), self.terms.bar(-self.terms.margin, -1)),
-                unexplained=self._unexplained(),
-                left=left,
-                n_min=self._game.n_min,
-            ),
-            seed=seed,
-            paths=paths,
+            found = Forecast(median=0, p80=0, p_replace=float(good), p_worse=float(not good))
+            return lambda: found
+        standing = Standing(
+            counts=Histogram(counts=dict(self._seen)),
+            margin=self.terms.margin,
+            effects=self.terms.margin * EFFECTS,
+            held=(self._game.stakes_of(Claim.NOT_WORSE), self._game.stakes_of(Claim.WORSE)),
+            bars=(self.terms.bar(-self.terms.margin, 1), self.terms.bar(-self.terms.margin, -1)),
+            unexplained=self._unexplained(),
+            left=None if self.room is None else self._left(),
+            n_min=self._game.n_min,
         )
+        return partial(outlook, standing, seed=seed, paths=paths)
 
     def _left(self) -> int | None:
         """Requests whose mean is asked about and not yet known; `None` when the traffic has no end."""

@@ -9,8 +9,9 @@ histogram. The outcome is that of computing everything after every pair.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -113,7 +114,11 @@ class Watch:
 
     def expects(self, *, seed: int = 0, paths: int = 400) -> Forecast:
         """More pairs until the margin is decided either way, continuing from here."""
-        return forecast(self.evidence, seed=seed, paths=paths)
+        return self.forecaster(seed=seed, paths=paths)()
+
+    def forecaster(self, *, seed: int = 0, paths: int = 400) -> Callable[[], Forecast]:
+        """What works `expects` out from how things stand now; it may run on another thread while pairs are taken in."""
+        return partial(forecast, self.evidence, seed=seed, paths=paths)
 
     @property
     def evidence(self) -> Evidence:
