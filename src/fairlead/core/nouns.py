@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from fairlead.core.ids import digest
+from fairlead.core.quick import quick
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
@@ -63,6 +64,7 @@ class PartKind(StrEnum):
     THINKING = "thinking"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One part of a message.
@@ -80,6 +82,7 @@ class Part:
     media_type: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn: `role` is system, developer, user, assistant or tool."""
@@ -93,6 +96,7 @@ class Message:
         return "\n".join(part.text for part in self.parts if part.kind is PartKind.TEXT)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """A tool the model may call; `parameters` is its JSON schema.
@@ -107,6 +111,7 @@ class Tool:
     kind: str = "function"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an application asked, independent of the provider's dialect.
@@ -130,6 +135,7 @@ class Request:
     inputs: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """A call the model made; `arguments` is parsed JSON, or the raw string where it does not parse."""
@@ -152,6 +158,7 @@ class FailureKind(StrEnum):
     NOT_RECORDED = "not recorded"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why there is no usable answer, in words (`detail`, one line, at most 300 characters)."""
@@ -161,6 +168,7 @@ class Failure:
     status: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens of one exchange in disjoint counts: they add up to what was billed. `None` is unknown, not zero.
@@ -196,6 +204,7 @@ class Usage:
         return self.visible + (self.reasoning or 0) + (self.audio_out or 0)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a model answered: text, tool calls, or a failure in their place.
@@ -223,6 +232,7 @@ class Fidelity(StrEnum):
     REDACTED = "redacted"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """A request with the answer, usage and latency it got.
@@ -256,6 +266,7 @@ class Exchange:
     tier: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money:
     """An amount in its own currency (ISO code)."""
@@ -436,6 +447,7 @@ class OnFile:
     segments: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeRow:
     """An exchange without its bodies, as the ledger keeps it: enough to count, cost and draw.
