@@ -57,7 +57,7 @@ class Routes:
         }
         self._untouched = {dialect: Decision(target) for dialect, target in self._incumbents.items()}
         # Where there is no other side, every request of a workload goes the same way.
-        self._settled = {
+        self._settled: dict[tuple[str | None, str], Decision] = {
             (route.workload_id, dialect): Decision(
                 route.incumbent or target,
                 Served.INCUMBENT,
@@ -70,6 +70,8 @@ class Routes:
             if route.candidate is None and not route.only
             for dialect, target in self._incumbents.items()
         }
+        if self._default is None:
+            self._settled.update(((None, dialect), decision) for dialect, decision in self._untouched.items())
 
     def route(self, workload_id: str | None) -> RouteNow | None:
         """The route of a workload, also under a name it had before; the default route where it has none."""
@@ -80,16 +82,19 @@ class Routes:
             found = self._routes.get(self._aliases[workload_id])
         return found or self._default
 
+    def settled(self, workload_id: str | None, dialect: str) -> Decision | None:
+        """Who answers, where that is the same for every request of a workload; the same object every time."""
+        return self._settled.get((workload_id, dialect))
+
     def decide(self, workload_id: str | None, *, dialect: str, conversation: str | None, call_id: str) -> Decision:
         """Who answers. `dialect` is `openai` or `anthropic`, `conversation` as `conversation_of` gives it.
 
         >>> Routes(Snapshot(version=1)).decide("w1", dialect="openai", conversation=None, call_id="a").target.upstream
         'openai'
         """
-        if workload_id is not None:
-            settled = self._settled.get((workload_id, dialect))
-            if settled is not None:
-                return settled
+        settled = self._settled.get((workload_id, dialect))
+        if settled is not None:
+            return settled
         route = self.route(workload_id)
         if route is None:
             return self._untouched[dialect]

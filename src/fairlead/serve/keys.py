@@ -122,7 +122,7 @@ _TWO: Final = Refusal(401, "two_keys", "Two different Fairlead keys came in one 
 class _Allowed:
     """What a key may do, made ready to be asked on every request."""
 
-    __slots__ = ("key", "models", "prefixes", "tag", "workloads")
+    __slots__ = ("is_free", "key", "models", "prefixes", "tag", "workloads")
 
     def __init__(self, key: KeyNow) -> None:
         self.key = key
@@ -130,6 +130,8 @@ class _Allowed:
         self.models = frozenset(name for name in key.models if not name.endswith("*"))
         self.prefixes = tuple(name[:-1] for name in key.models if name.endswith("*"))
         self.workloads = frozenset(key.workloads)
+        limits = (key.budget_day, key.budget_month, key.requests_per_minute, key.tokens_per_minute)
+        self.is_free = not key.models and all(limit is None for limit in limits)
 
 
 class Keys:
@@ -174,6 +176,8 @@ class Keys:
         allowed = self._by_id.get(key.id)
         if allowed is None:
             return UNKNOWN
+        if allowed.is_free:
+            return None
         if model and (allowed.models or allowed.prefixes) and not _may(allowed, model):
             return Refusal(
                 403,

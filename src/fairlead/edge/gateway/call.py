@@ -12,7 +12,7 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -53,6 +53,19 @@ _NOT_FOR_US: Final = frozenset({401, 402, 403, 404, 405, 410})
 _UNWELL: Final = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
+class Way(NamedTuple):
+    """Where a decision leads that leads one way only: one target, at one place, which is asked what came.
+
+    `for_keys` and `for_others` say who may go it: callers with a Fairlead key, and those without.
+    """
+
+    targets: tuple[TargetNow]
+    upstream: Upstream
+    replica: Replica
+    for_keys: bool
+    for_others: bool
+
+
 class Call:
     """The life of one call; it is the `Sink` of the upstream that is asked at the moment."""
 
@@ -72,7 +85,7 @@ class Call:
         self.incoming = incoming
         assert incoming.place is not None
         self._place = incoming.place
-        self.protocol = _protocol_of(incoming)
+        self.protocol = incoming.place.protocol
         self.id = plane.new_id()
         self.deadline = 0.0
         self._last_moment = 0.0
@@ -133,14 +146,17 @@ class Call:
         incoming = self.incoming
         packed = incoming.known.get(b"content-encoding", b"")
         body = incoming.body
-        if packed and len(body) > _LARGE:
+        if not packed:
+            self.body = body
+        elif len(body) > _LARGE:
             asyncio.get_running_loop().run_in_executor(None, self._unpacked, body, packed).add_done_callback(self._read)
             return
-        try:
-            self.body = self._unpacked(body, packed) if packed else body
-        except UnreadableBodyError as error:
-            self.refuse(Problem(status=400, code="unreadable", message=str(error)))
-            return
+        else:
+            try:
+                self.body = self._unpacked(body, packed)
+            except UnreadableBodyError as error:
+                self.refuse(Problem(status=400, code="unreadable", message=str(error)))
+                return
         self._go()
 
     def _unpacked(self, body: bytes, packed: bytes) -> bytes:
@@ -176,9 +192,17 @@ class Call:
         named = self.incoming.known.get(b"x-fairlead-user")
         return _text(named) or (self.view.user[:200] if isinstance(self.view.user, str) else None)
 
-    def decided(self, decision: Decision) -> None:
-        """Ask where the decision says."""
+    def decided(self, decision: Decision, way: Way | None = None) -> None:
+        """Ask where the decision says; `way` where it leads one way only."""
         self._decision = decision
+        if (
+            way is not None
+            and self.view.stream is not True
+            and self.protocol in _AS_IT_CAME
+            and (way.for_others if self.incoming.key is None else way.for_keys)
+        ):
+            self._go_the_way(way)
+            return
         if decision.target is None:
             self.refuse(Problem(status=403, code="not_allowed", message=f"Not sent: {decision.refused}."))
             return
@@ -186,6 +210,17 @@ class Call:
         self._next()
 
     # Ask
+
+    def _go_the_way(self, way: Way) -> None:
+        """Ask the only one who may answer, what came: nothing has to be weighed, held back or changed."""
+        self._targets = way.targets
+        self._index = 1
+        self._target = way.targets[0]
+        self._upstream = upstream = way.upstream
+        self._replica = replica = way.replica
+        place = self._place
+        request = self._request(upstream, replica, self.incoming.body, place.after_base, as_sent=True, is_plain=False)
+        self._send(request, upstream, replica)
 
     def _next(self) -> None:
         """Ask the next target that may be asked and is well; the last one that is left is asked in any case."""
@@ -215,7 +250,7 @@ class Call:
                 continue
             if not anyway and len(upstream.replicas) > 1 and self._others_than(replica, upstream):
                 self._index -= 1  # its other replicas may be asked after this one
-            self._ask(target, upstream, replica, shaped, now)
+            self._ask(target, upstream, replica, shaped)
             return
         self._give_up()
 
@@ -260,19 +295,31 @@ class Call:
                     return True
         return False
 
-    def _ask(self, target: TargetNow, upstream: Upstream, replica: Replica, shaped: Shaped, now: float) -> None:
+    def _ask(self, target: TargetNow, upstream: Upstream, replica: Replica, shaped: Shaped) -> None:
         self._target, self._upstream, self._replica = target, upstream, replica
         self._tried.add(replica.origin.url)
         if self._attempts:
             self._forget_answer()
         self._prepare(shaped)
-        request = self._request(shaped, upstream, replica)
+        crosses = shaped.crossing is not None
+        request = self._request(
+            upstream,
+            replica,
+            shaped.body,
+            shaped.path or self._place.after_base,
+            as_sent=shaped.is_as_sent,
+            is_plain=self.view.is_stream or crosses or self._judges,
+            crosses=crosses,
+        )
+        self._send(request, upstream, replica)
+
+    def _send(self, request: bytes, upstream: Upstream, replica: Replica) -> None:
+        now = self._asked_at = monotonic()
         replica.began(now)
-        self._asked_at = monotonic()
         if self._before_s is None:
-            self._before_s = self._asked_at - self._started
+            self._before_s = now - self._started
         self._sent_at = 0.0
-        self.deadline = self._asked_at + upstream.now.connect_s + 1.0
+        self.deadline = now + upstream.now.connect_s + 1.0
         self._asked = replica.origin.ask(request, self)
 
     def _forget_answer(self) -> None:
@@ -338,15 +385,26 @@ class Call:
             return shaped._replace(body=self.incoming.body)  # packed, as it came
         return shaped
 
-    def _request(self, shaped: Shaped, upstream: Upstream, replica: Replica) -> bytes:
+    def _request(
+        self,
+        upstream: Upstream,
+        replica: Replica,
+        body: bytes,
+        after_base: bytes,
+        *,
+        as_sent: bool,
+        is_plain: bool,
+        crosses: bool = False,
+    ) -> bytes:
         incoming, front = self.incoming, self._front
-        after_base = shaped.path or self._place.after_base
-        is_plain = self.view.is_stream or shaped.crossing is not None or self._judges
-        crosses = shaped.crossing is not None
         # An upstream is another object whenever its key or its address may be another; so is a caller's key.
-        made_of = (upstream, replica, incoming.key, after_base, incoming.query, shaped.is_as_sent, is_plain, crosses)
+        made_of = (upstream, replica, incoming.key, after_base, incoming.query, as_sent, is_plain, crosses)
         last = front.last_head if front is not None else None
-        if last is not None and last.made_of == made_of and last.fields == incoming.fields:
+        if (
+            last is not None
+            and last.made_of == made_of
+            and (last.fields is incoming.fields or last.fields == incoming.fields)
+        ):
             head = last.head
         else:
             head = request_head(
@@ -355,7 +413,7 @@ class Call:
                 origin=replica.origin,
                 authorization=self._plane.authorization(self, upstream),
                 is_known_place=upstream.now.caller_key and not crosses,
-                as_sent=shaped.is_as_sent,
+                as_sent=as_sent,
                 is_plain=is_plain,
                 speaks_anthropic=upstream.now.dialect == "anthropic",
             )
@@ -363,7 +421,7 @@ class Call:
                 front.last_head = LastHead(made_of, incoming.fields, head)
         if self._place.method != b"POST":
             return head + b"\r\n"
-        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(shaped.body), shaped.body)
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
     # Called by the line to the upstream
 
@@ -385,8 +443,9 @@ class Call:
             encoding = encoding.strip().lower()
         length = known.get(b"content-length")
         self._is_stream = kind.startswith(b"text/event-stream")
-        self._encoding = "" if encoding in {b"", b"identity"} else encoding.decode("latin-1")
-        self._unpack_if_needed(encoding)
+        self._encoding = "" if not encoding or encoding == b"identity" else encoding.decode("latin-1")
+        if self._is_stream or encoding:
+            self._unpack_if_needed(encoding)
         crossing = self._crossing
         if crossing is not None and self._is_stream and status == 200:
             self._crossed = crossing.stream()
@@ -403,7 +462,9 @@ class Call:
             is_unpacked=self._unpack is not None,
             version=self.incoming.version,
             keep=self._keeps(),
-            told=self._plane.told(self) + self._notes(),
+            told=self._plane.told(self) + self._notes()
+            if crossing is not None or self._omitted
+            else self._plane.told(self),
         )
         if self._held is not None and not self._collects and not self._is_worth_holding(status):
             self._held = None
@@ -536,7 +597,9 @@ class Call:
         del trailers
         self._asked = None
         status = self._status
-        data = self._rest()
+        data = self._taken()
+        if self._crossed is not None or self._whole is not None:
+            data += self._rest()
         if self._held is not None:
             data = b"".join((*self._held, data))
             if self._is_elsewhere(status) and self._more_may_come():
@@ -554,14 +617,11 @@ class Call:
         self._finish(data)
 
     def _rest(self) -> bytes:
-        """What the last read brought, and what a stream still had to say."""
-        data = self._taken()
+        """What a stream still had to say."""
         if self._crossed is not None:
-            data += self._crossed.close()
-        elif self._whole is not None:
-            rest = self._whole.rest()
-            data += events.without_usage(rest) if self._strip else rest
-        return data
+            return self._crossed.close()
+        rest = b"" if self._whole is None else self._whole.rest()
+        return events.without_usage(rest) if self._strip else rest
 
     def _finish(self, data: bytes) -> None:
         front = self._front
@@ -898,11 +958,6 @@ class Call:
 
 def _text(value: bytes | None) -> str | None:
     return None if not value else value.decode("latin-1")[:200]
-
-
-def _protocol_of(incoming: Incoming) -> Protocol:
-    assert incoming.place is not None
-    return incoming.place.protocol
 
 
 def _seconds(fields: Fields) -> float | None:

@@ -17,6 +17,7 @@ import httptools
 from fairlead.edge.gateway import answers
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.paths import HEALTH, Place, place_of, served
+from fairlead.edge.gateway.same_head import SameHead
 
 if TYPE_CHECKING:
     from fairlead.edge.gateway.call import Call
@@ -34,6 +35,8 @@ _NO_UPGRADE: Final = Problem(
 _DISCARD: Final = 256 * 1024 * 1024
 _LINGER_S: Final = 10.0
 HIGH_WATER: Final = 64 * 1024
+# A caller whose heads differ every time (a trace of its own in each, say) is not asked to repeat itself any more.
+_MOST_HEADS: Final = 8
 
 
 class Incoming:
@@ -69,7 +72,42 @@ class Incoming:
     @property
     def body(self) -> bytes:
         """The body as it was sent."""
-        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+        parts = self.parts
+        if len(parts) != 1:
+            parts = self.parts = [b"".join(parts)]
+        return parts[0]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what was decided on its head would be decided again, as long as the same keys hold."""
+        return (
+            self.keep
+            and self.problem is None
+            and not self.is_pending
+            and self.place is not None
+            and self.method == b"POST"
+        )
+
+    def again(self, body: bytes) -> Incoming:
+        """The same request with another body."""
+        other = Incoming.__new__(Incoming)
+        other.url = self.url
+        other.query = self.query
+        other.method = self.method
+        other.version = self.version
+        other.keep = True
+        other.fields = self.fields
+        other.known = self.known
+        other.parts = [body]
+        other.body_bytes = len(body)
+        other.head_bytes = self.head_bytes
+        other.place = self.place
+        other.anthropic = self.anthropic
+        other.problem = None
+        other.key = self.key
+        other.own_key = self.own_key
+        other.is_pending = False
+        return other
 
 
 class Gated(NamedTuple):
@@ -98,7 +136,7 @@ class Front(asyncio.Protocol):
 
     __slots__ = (
         "_closing", "_discarded", "_head_bytes", "_in_head", "_incoming", "_looping", "_parser", "_plane", "_ready",
-        "_reading", "call", "deadline", "gated", "is_slow", "last_head", "transport",
+        "_reading", "_same", "_unlike", "call", "deadline", "gated", "is_slow", "last_head", "transport",
     )  # fmt: skip
 
     def __init__(self, plane: Plane) -> None:
@@ -118,6 +156,8 @@ class Front(asyncio.Protocol):
         self._reading = True
         self.gated: Gated | None = None
         self.last_head: LastHead | None = None
+        self._same: SameHead | None = None
+        self._unlike = 0
 
     # Called by asyncio
 
@@ -135,6 +175,32 @@ class Front(asyncio.Protocol):
             if self._discarded > _DISCARD:
                 self.transport.abort()
             return
+        is_between = self.call is None and self._incoming is None and not self._ready
+        if is_between and self._same is not None and self._is_alike(data, self._same):
+            self._next()
+            return
+        if not self._is_read(data):
+            return
+        if self._ready and self.call is None:
+            if is_between and len(self._ready) == 1 and self._incoming is None and self._unlike < _MOST_HEADS:
+                self._unlike += 1
+                self._same = self._plane.same_head(data, self._ready[0])
+            self._next()
+        elif self._ready and self._reading:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def _is_alike(self, data: bytes, same: SameHead) -> bool:
+        """Whether this is a request with a head that came before; the parser, between two requests, stays where it is."""
+        body = same.body_of(data)
+        if body is None or not self._plane.lets_in(same):
+            return False
+        self._unlike = 0
+        self._ready.append(same.incoming.again(body))
+        return True
+
+    def _is_read(self, data: bytes) -> bool:
+        """Have the parser read; whether there is anything to go on with."""
         before = self._incoming if self._in_head else None
         try:
             self._parser.feed_data(data)
@@ -144,7 +210,7 @@ class Front(asyncio.Protocol):
             self._ready[-1].keep = False
         except httptools.HttpParserError as error:
             self._refuse(Problem(status=400, code="not_http", message=f"The request is not valid HTTP/1.1: {error}."))
-            return
+            return False
         if self._in_head:
             self._count_head(before, len(data))
         elif (
@@ -154,13 +220,7 @@ class Front(asyncio.Protocol):
             self._incoming.keep = False
             self._plane.refused(self._incoming, self._incoming.problem)
             self.whole_problem(self._incoming, self._incoming.problem)
-        if self._closing:
-            return
-        if self._ready and self.call is None:
-            self._next()
-        elif self._ready and self._reading:
-            self._reading = False
-            self.transport.pause_reading()
+        return not self._closing
 
     def _count_head(self, before: Incoming | None, count: int) -> None:
         if before is None or before is not self._incoming:  # not all of it belongs to this head

@@ -29,6 +29,21 @@ SPARE_S: Final = 2.0
 Fields = list[tuple[bytes, bytes]]
 
 
+class _Low(dict[bytes, bytes]):
+    """Names of fields in lower case, worked out once for each spelling."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        low = name.lower()
+        if len(self) < _MOST_NAMES and len(name) < _LONGEST_NAME:
+            self[name] = low
+        return low
+
+
+_MOST_NAMES: Final = 1024
+_LONGEST_NAME: Final = 64
+_LOW: Final = _Low()
+
+
 class Sink(Protocol):
     """Who a response is for."""
 
@@ -80,7 +95,7 @@ class Origin:
     def ask(self, request: bytes, sink: Sink) -> Asked:
         """Send a request, whole, over a kept line or a new one."""
         asked = Asked(self, request, sink)
-        line = self._kept()
+        line = self._kept() if self._free else None
         if line is not None:
             asked.go(line)
         else:
@@ -129,9 +144,11 @@ class Origin:
             self._free.remove(line)
 
     def _kept(self) -> Line | None:
+        longest = monotonic() - KEPT_S
         while self._free:
             line = self._free.pop()
-            if line.is_open and monotonic() - line.idle_since < KEPT_S:
+            transport = line.transport
+            if line.idle_since > longest and transport is not None and not transport.is_closing():
                 return line
             line.close()
         return None
@@ -394,13 +411,16 @@ class Line(asyncio.Protocol):
             self._fields = []
             return
         self._status = status
-        known = {name.lower(): value for name, value in self._fields}
+        fields = self._fields
+        known: dict[bytes, bytes] = {}
+        for name, value in fields:
+            known[_LOW[name]] = value
         self._eof_ends = (
             b"content-length" not in known and b"chunked" not in known.get(b"transfer-encoding", b"").lower()
         )
         asked = self.asked
         if asked is not None:
-            asked.sink.answered(status, self._fields, known)
+            asked.sink.answered(status, fields, known)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""

@@ -55,11 +55,9 @@ _NOTHING: Final = msgspec.Raw()
 _LEADING: Final = frozenset({"system", "developer"})
 
 
-class _Key(NamedTuple):
-    """What tells a request's frame, and its first user message."""
-
-    frame: tuple[str | bytes, ...]
-    opening: bytes | msgspec.Raw
+_Frame = tuple[str | bytes, ...]
+_Key = tuple[_Frame, bytes | msgspec.Raw]
+"""What tells a request's frame, and its first user message."""
 
 
 class Placing:
@@ -70,10 +68,8 @@ class Placing:
 
         grouper.spare_memory(most_mb=_GROUPER_MB)
         self._grouper = grouper
-        self._frames: Memo[tuple[str | bytes, ...], Place] = Memo(
-            _MEMO_BYTES, lambda key, _: sum(map(len, key)) + _ENTRY
-        )
-        self._openings: Memo[tuple[tuple[str | bytes, ...], bytes], Place] = Memo(
+        self._frames: Memo[_Frame, Place] = Memo(_MEMO_BYTES, lambda key, _: sum(map(len, key)) + _ENTRY)
+        self._openings: Memo[tuple[_Frame, bytes], Place] = Memo(
             _MEMO_BYTES, lambda key, _: sum(map(len, key[0])) + len(key[1]) + _ENTRY
         )
 
@@ -91,9 +87,10 @@ class Placing:
         key = _key(protocol, view)
         if key is None:
             return None, None
-        found = self._frames.get(key.frame)
+        frame, opening = key
+        found = self._frames.young.get(frame) or self._frames.recall(frame)
         if found is None:
-            found = self._openings.get((key.frame, bytes(key.opening)))
+            found = self._openings.get((frame, bytes(opening)))
         return key, found
 
     def read(self, protocol: Protocol, body: bytes, key: _Key | None) -> Place:
@@ -109,29 +106,37 @@ class Placing:
         place = NOWHERE if found is None else Place(found.workload_id, found.prompt_id)
         if key is not None:
             if found is not None and self._grouper.is_told_by_frame(request):
-                self._frames.put(key.frame, place)
+                self._frames.put(key[0], place)
             else:
-                self._openings.put((key.frame, bytes(key.opening)), place)
+                self._openings.put((key[0], bytes(key[1])), place)
         return place
 
 
 def _key(protocol: Protocol, view: View) -> _Key | None:
     """The key of a request; `None` where its tools would have to be gathered from its turns, or it cannot be read."""
     if protocol is Protocol.OPENAI_EMBEDDINGS:
-        return _Key((protocol, view.model_name.encode("utf-8", "replace")), b"")
+        return (protocol, view.model_name.encode("utf-8", "replace")), b""
     if protocol is Protocol.OPENAI_COMPLETIONS:
-        return _Key((protocol, bytes(view.response_format)), bytes(view.prompt))
+        return (protocol, bytes(view.response_format)), bytes(view.prompt)
     raw = view.input if protocol is Protocol.OPENAI_RESPONSES else view.messages
-    author = _author(view)
+    tools = view.tools
+    # An absent field is most of them; asking is quicker than making empty bytes.
+    frame: list[str | bytes] = [
+        protocol,
+        bytes(view.system) if view.system else b"",
+        bytes(view.instructions) if view.instructions else b"",
+        bytes(tools) if tools else b"",
+        bytes(view.response_format) if view.response_format else b"",
+        bytes(view.text) if view.text else b"",
+    ]
     try:
         turns = _turns(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Key((protocol, *author), bytes(raw)) if protocol is Protocol.OPENAI_RESPONSES else None
-    if not author[2] and len(turns) > 1:
+        return (tuple(frame), bytes(raw)) if protocol is Protocol.OPENAI_RESPONSES else None
+    if not tools and len(turns) > 1:
         text = bytes(raw)
         if b'"tool_calls"' in text or b'"tool_use"' in text or b'"function_call"' in text:
             return None
-    frame: list[bytes | str] = [protocol, *author]
     opening = _NOTHING
     for turn in turns:
         if turn.role == "user":
@@ -139,15 +144,4 @@ def _key(protocol: Protocol, view: View) -> _Key | None:
             break
         if turn.role in _LEADING:
             frame.append(bytes(turn.content))
-    return _Key(tuple(frame), opening)
-
-
-def _author(view: View) -> tuple[bytes, ...]:
-    # An absent field is most of them; asking is quicker than making empty bytes.
-    return (
-        bytes(view.system) if view.system else b"",
-        bytes(view.instructions) if view.instructions else b"",
-        bytes(view.tools) if view.tools else b"",
-        bytes(view.response_format) if view.response_format else b"",
-        bytes(view.text) if view.text else b"",
-    )
+    return tuple(frame), opening

@@ -18,17 +18,19 @@ import msgspec
 
 from fairlead.edge.gateway.answers import Problem
 from fairlead.edge.gateway.bodies import opening, tokens_in
-from fairlead.edge.gateway.call import Call
+from fairlead.edge.gateway.call import Call, Way
 from fairlead.edge.gateway.front import Gated
 from fairlead.edge.gateway.heads import labelled
 from fairlead.edge.gateway.health import Health
 from fairlead.edge.gateway.link import Link
 from fairlead.edge.gateway.placing import LONG, Place, Placing
+from fairlead.edge.gateway.same_head import SameHead, same_head
+from fairlead.edge.gateway.shaping import changes_nothing
 from fairlead.edge.gateway.upstreams import Upstream, upstreams_of
 from fairlead.edge.serve_settings import ServeSettings, base_snapshot
 from fairlead.serve import frames
 from fairlead.serve.counts import Counts, board_bytes
-from fairlead.serve.decide import Routes, conversation_of
+from fairlead.serve.decide import Decision, Routes, conversation_of
 from fairlead.serve.ebb import Ebb
 from fairlead.serve.frames import LATENCY_BOUNDS_S, Counters, Protocol
 from fairlead.serve.keys import EXPIRED, UNKNOWN, Keys, Refusal, is_over
@@ -84,6 +86,7 @@ class Plane:
         self._refused: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._is_told = False
+        self._ways: dict[str | None, Way | None] = {}
         self._told: dict[tuple[str, Stage, str | None], bytes] = {}
         self.snapshot = base_snapshot(settings)
         self._apply(self.snapshot)
@@ -137,6 +140,7 @@ class Plane:
             state, self._grouper = self._grouper, None
             loaded = asyncio.get_running_loop().run_in_executor(None, Placing.from_state, state)
             loaded.add_done_callback(self._loaded)
+        self._ways.clear()
 
     def _loaded(self, loaded: asyncio.Future[Placing]) -> None:
         self._loading = False
@@ -185,26 +189,43 @@ class Plane:
             return Problem(status=401, code="no_key", message="A Fairlead key is needed here; send it as your API key.")
         return None
 
+    def same_head(self, data: bytes, incoming: Incoming) -> SameHead | None:
+        """What to tell the head of a request by that came whole and was let in."""
+        return same_head(data, incoming, keys=self._keys, most=self.settings.max_body_bytes)
+
+    def lets_in(self, same: SameHead) -> bool:
+        """Whether a request with a head that was let in before is let in now."""
+        if same.keys is not self._keys:
+            return False
+        key = same.incoming.key
+        return key is None or key.expires_us is None or not is_over(key, time_ns() // 1000)
+
     def begin(self, front: Front, incoming: Incoming) -> None:
         """A request is complete."""
         call = Call(self, front, incoming)
         front.call = call
         self._calls.add(call)
         self._requests += 1
-        self.guarded(call, call.start)
+        try:
+            call.start()
+        except Exception as error:  # noqa: BLE001  # as below, without a call more
+            self._broke(call, error)
 
     def guarded(self, call: Call, step: Callable[[], None]) -> None:
         """Take a step of a call; a bug of ours is shown with its traceback, and the caller gets an answer all the same."""
         try:
             step()
         except Exception as error:  # noqa: BLE001  # see above
-            context = {"message": "A call could not be answered", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-            call.fail(Problem(status=500, code="gateway_error", message="The gateway could not handle this request."))
+            self._broke(call, error)
+
+    def _broke(self, call: Call, error: Exception) -> None:
+        context = {"message": "A call could not be answered", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+        call.fail(Problem(status=500, code="gateway_error", message="The gateway could not handle this request."))
 
     def choose(self, call: Call) -> None:
         """Decide where a call goes."""
-        if self._must_wait(call):
+        if (self._placing is None or not self._is_told) and self._must_wait(call):
             call.deadline = monotonic() + HELLO_S
             self._waiting.append(call)
             return
@@ -257,12 +278,43 @@ class Plane:
             if refusal is not None:
                 call.refuse(problem_of(refusal))
                 return
+        dialect = "anthropic" if call.incoming.anthropic else "openai"
+        settled = self._routes.settled(workload_id, dialect)
+        if settled is not None:
+            call.decided(settled, self._way(workload_id, settled) if dialect == "openai" else None)
+            return
         route = self._routes.route(workload_id)
         conversation = None
         if route is not None and route.stage is Stage.CANARY:
             conversation = conversation_of(conversation=call.conversation, user=call.user, body=opening(call.view))
-        dialect = "anthropic" if call.incoming.anthropic else "openai"
         call.decided(self._routes.decide(workload_id, dialect=dialect, conversation=conversation, call_id=call.id))
+
+    def _way(self, workload_id: str | None, settled: Decision) -> Way | None:
+        """The only way that a settled decision leads, for calls that OpenAI's protocols pass through as they come."""
+        try:
+            return self._ways[workload_id]
+        except KeyError:
+            way = self._ways[workload_id] = self._only_way(settled)
+            return way
+
+    def _only_way(self, settled: Decision) -> Way | None:
+        target, route = settled.target, settled.route
+        upstream = None if target is None else self.upstreams.get(target.upstream)
+        if target is None or upstream is None or settled.fallbacks or (route is not None and route.repair):
+            return None
+        now = upstream.now
+        if self.snapshot.aliases or not changes_nothing(target) or now.dialect != "openai":
+            return None
+        if len(upstream.replicas) != 1 or now.max_in_flight:
+            return None
+        has_key = now.key_env is not None or now.key_file is not None
+        return Way(
+            (target,),
+            upstream,
+            upstream.replicas[0],
+            for_keys=upstream.key is not None or not has_key,
+            for_others=now.caller_key or not has_key or (now.lend_key and upstream.key is not None),
+        )
 
     def again(self, call: Call) -> None:
         """Go on with a call that waited for the first snapshot."""
