@@ -354,6 +354,9 @@ def test_a_page_that_cannot_be_written_costs_neither_the_table_nor_the_page_befo
     assert done.code == 2
     assert "nowhere/page.html cannot be written: No such file or directory. Name another place" in done.complaint
     assert "Per month" in done.out
+    told = run("scan", "--json", "--page", "nowhere/page.html")
+    assert told.code == 2
+    assert (told.record["page"], told.record["exchanges"]) == (None, 210)
     run("scan", "--page", "june.html")
     before = (bare / "june.html").read_bytes()
 

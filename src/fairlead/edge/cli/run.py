@@ -88,10 +88,11 @@ def whole(
         return {"scan": scan_record(done.survey, done), "would_run": pilots}
     plan = planning.make(desk, currency=currency, simulated=simulated)
     name = desk.settings.organisation
-    write(output, render(plan, version=__version__, org=name or NAMELESS))
     if not quiet:
         terminal.say()
         show_plan.plan(plan)
+    write(output, render(plan, version=__version__, org=name or NAMELESS))
+    if not quiet:
         terminal.say()
         terminal.say(f"Report: {output}")
     return {

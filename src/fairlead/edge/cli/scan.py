@@ -100,12 +100,14 @@ def command(
         html = render_first(first_page(desk, survey, done=done, bill=bill)) if page and survey.workloads else ""
     if not as_json:
         tell(survey, done, bill, where=desk.where)
-    if page and html:
-        write(page, html)
+    problem = unwritten(page, html)
     if as_json:
-        options.print_json({**record(survey, done, bill), "page": str(page) if page and html else None})
-    elif html:
+        written = str(page) if html and problem is None else None
+        options.print_json({**record(survey, done, bill), "page": written})
+    elif html and problem is None:
         terminal.say(f"First page: {page}")
+    if problem is not None:
+        raise problem
     if done is not None and done.taken.exchanges == 0:
         raise InputError(nothing_read(paths, done))
 
@@ -132,6 +134,16 @@ def tell(
     show_scan.scan(survey, done, where=where)
     if bill is not None:
         show_bill.bill(bill)
+
+
+def unwritten(page: Path | None, html: str) -> InputError | None:
+    """Write the page, if there is one, and say why that failed: what the scan found is shown all the same."""
+    try:
+        if page is not None and html:
+            write(page, html)
+    except InputError as error:
+        return error
+    return None
 
 
 def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:
