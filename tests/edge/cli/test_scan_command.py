@@ -12,6 +12,8 @@ import pytest
 import zstandard
 
 from edge.cli.conftest import Run, office_log
+from fairlead.edge.store import Ledger
+from fairlead.testing.scripted import exchange
 from journeys.walk import FIRST_DAY, line, write_lines
 
 GOOD = json.dumps(line("a", "gpt-4o", {"messages": [{"role": "user", "content": "Hello"}]}, "Hi", at=FIRST_DAY))
@@ -44,6 +46,14 @@ def test_an_office_has_its_two_workloads(run: Run, office: Path, same_as_snapsho
     assert all(row["spend_per_month"] > 0 for row in record["workloads"])
     assert all(row["models"] == {"gpt-4o": row["calls"]} for row in record["workloads"])
     same_as_snapshot(run("scan").out, "scan")
+
+
+def test_calls_that_belong_to_no_workload_yet_are_told_of(run: Run, office: Path) -> None:
+    with Ledger.open(office / "fairlead.db") as ledger:
+        ledger.append_exchanges([exchange(1)])
+    out = run("scan").out
+    assert "211 exchanges in" in out
+    assert "1 exchange belongs to no workload yet, for too few like it were seen, and is not in the table." in out
 
 
 def test_scanning_again_adds_nothing_and_says_so(run: Run, office: Path) -> None:

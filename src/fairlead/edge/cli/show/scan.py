@@ -122,6 +122,9 @@ def notes(survey: scanning.Survey) -> Iterator[str]:
         said = "; ".join(f"{safe(reason, width=90)} ({calls:,})" for reason, calls in islice(reasons.items(), 4))
         have = "has" if unpriced == 1 else "have"
         yield f"{many(unpriced, 'call')} {have} no known cost and {'is' if unpriced == 1 else 'are'} not in the sums (+): {said}.{scanning.price_advice(reasons)}"
+    apart = survey.exchanges - sum(w.calls for w in survey.workloads)
+    if apart > 0:
+        yield f"{many(apart, 'exchange')} {'belongs' if apart == 1 else 'belong'} to no workload yet, for too few like {'it' if apart == 1 else 'them'} were seen, and {'is' if apart == 1 else 'are'} not in the table."
     tried = sum(w.by_candidate for w in survey.workloads)
     if tried:
         yield f"{tried:,} calls were answered by a candidate through the gateway: they count as calls, and nothing else of them is in the table."
