@@ -6,7 +6,8 @@
 
 Everything is on that is on in earnest: recording into a ledger, secrets redaction, a Fairlead key, and a route, so that each
 request's workload is looked up. Ratios are what matters; the machine decides the rest. `--also NAME=PORT:PID` measures another
-gateway in the same run, one that you started with `http://127.0.0.1:19100/v1` as its upstream (the upstream is started here).
+gateway in the same run, one that you started with `http://127.0.0.1:19100/v1` as its upstream (the upstream is started here);
+`--peers FOLDER` starts those that `peers.py` knows, and measures plain and streamed requests of theirs.
 
     cpu       processor time a request: plain, streamed, masked, and with another prompt and tool in every request
     latency   what is added to a request at 30 a second, beside requests to the upstream itself, taken in turn; and what
@@ -34,7 +35,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,6 +45,10 @@ import fairlead
 from fairlead.edge.store import Ledger
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # also when it is started as a module
+
+from peers import installed, started  # noqa: E402
+
 TICK = os.sysconf("SC_CLK_TCK")
 LIMITS = {"plain": 6.5, "stream": 4.4}
 MOCK, NGINX, OURS = 19100, 19098, 19080
@@ -63,15 +70,13 @@ TOOL: dict[str, Any] = {
 }
 
 
-def body(*, stream: bool, variant: str = "", number: int = 7741) -> bytes:
+def body(*, stream: bool, variant: str = "", number: int = 7741, model: str = "mock") -> bytes:
     """A request of about 1.2 KB with a tool, like a small extraction job."""
     system = "You read delivery notes and file their fields. Leave out what is not there, never guess. " * 5 + variant
     user = f"Note {number}\nHarbour Street Bakery\nReceived: 3 June\nCrates: 12, damaged: 2\nCredit: 38.20\n" * 3
     turns = [{"role": "system", "content": system}, {"role": "user", "content": user}]
     tool = {**TOOL, "function": {**TOOL["function"], "name": f"file_note{variant}"}}
-    return json.dumps(
-        {"model": "mock", "messages": turns, "tools": [tool], "temperature": 0, "stream": stream}
-    ).encode()
+    return json.dumps({"model": model, "messages": turns, "tools": [tool], "temperature": 0, "stream": stream}).encode()
 
 
 @dataclass
@@ -80,6 +85,9 @@ class Target:
     port: int
     pid: int
     fields: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/v1/chat/completions"
+    model: str = "mock"
 
 
 def tree(pid: int) -> list[int]:
@@ -125,6 +133,7 @@ def memory_mib(pid: int) -> list[tuple[float, float]]:
 LUA = """
 local file = io.open(os.getenv("BODY"), "rb"); wrk.body = file:read("*a"); file:close()
 wrk.method = "POST"; wrk.headers["content-type"] = "application/json"
+for name, value in (os.getenv("FIELDS") or ""):gmatch("([^\n:]+): ([^\n]+)") do wrk.headers[name] = value end
 local key = os.getenv("KEY"); if key and key ~= "" then wrk.headers["authorization"] = "Bearer " .. key end
 if os.getenv("VARY") == "1" then
   local count = 0
@@ -145,13 +154,15 @@ def load(
     target: Target, folder: Path, *, stream: bool, seconds: int, connections: int, vary: bool = False
 ) -> dict[str, float]:
     """Load a target as fast as it goes; what one request cost it."""
-    (folder / "body").write_bytes(body(stream=stream, variant="VARIANT" if vary else ""))
+    asked = body(stream=stream, variant="VARIANT" if vary else "", model=target.model)
+    (folder / "body").write_bytes(asked)
     (folder / "post.lua").write_text(LUA)
     before = cpu_s(target.pid)
     out = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(folder / "post.lua"),
-         f"http://127.0.0.1:{target.port}/v1/chat/completions"],
-        env={**os.environ, "BODY": str(folder / "body"), "KEY": target.fields, "VARY": "1" if vary else "0"},
+         f"http://127.0.0.1:{target.port}{target.path}"],
+        env={**os.environ, "BODY": str(folder / "body"), "KEY": target.fields, "VARY": "1" if vary else "0",
+             "FIELDS": "\n".join(f"{name}: {value}" for name, value in target.headers.items())},
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     time.sleep(1.0)  # what was recorded is written
@@ -198,6 +209,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PORT:PID")
+    parser.add_argument(
+        "--peers", type=Path, metavar="FOLDER", help="where other gateways are installed (see peers.py)"
+    )
     parser.add_argument("--only", default=",".join(PARTS), metavar="PART,…")
     parser.add_argument("--beside", default="", metavar="PORT=COMMAND", help="another server, for the cold start")
     given = parser.parse_args()
@@ -220,8 +234,11 @@ def run(folder: Path, given: argparse.Namespace, parts: set[str]) -> None:
             starts(folder, given)
         others = [Target("nginx", NGINX, nginx.pid), *map(_other, given.also)]
         if "cpu" in parts:
-            with Gateway(folder / "keep", redact="keep") as kept, Gateway(folder / "mask", port=OURS + 2) as masked:
-                measure([*others, kept.target], masked.target, folder, given)
+            with (
+                Peers(folder, given.peers) as peers, Gateway(folder / "keep", redact="keep") as kept,
+                Gateway(folder / "mask", port=OURS + 2) as masked,
+            ):  # fmt: skip
+                measure([*others, kept.target], masked.target, folder, given, peers=peers.targets)
                 time.sleep(SETTLED_S)
                 kept.tell_memory("after the load")
         if "latency" in parts:
@@ -242,6 +259,26 @@ def _other(word: str) -> Target:
     name, _, where = word.partition("=")
     port, _, pid = where.partition(":")
     return Target(name, int(port), int(pid))
+
+
+class Peers:
+    """The other gateways that are installed, for as long as the block lasts."""
+
+    def __init__(self, folder: Path, where: Path | None) -> None:
+        self.targets: list[Target] = []
+        self._running = ExitStack()
+        for peer in [] if where is None else installed(where.resolve(), folder, upstream=f"http://127.0.0.1:{MOCK}/v1"):
+            process, port = started(peer, folder, asked=body(stream=False, model=peer.model))
+            self._running.callback(end, process)
+            self.targets.append(
+                Target(peer.name, port, process.pid, headers=peer.headers, path=peer.path, model=peer.model)
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -320,11 +357,13 @@ class Gateway:
         end(self._process)
 
 
-def measure(targets: list[Target], masked: Target, folder: Path, given: argparse.Namespace) -> None:
+def measure(
+    targets: list[Target], masked: Target, folder: Path, given: argparse.Namespace, *, peers: Sequence[Target]
+) -> None:
     def steps(target: Target, *, stream: bool, vary: bool = False) -> dict[str, float]:
         return load(target, folder, stream=stream, vary=vary, seconds=given.seconds, connections=given.connections)
 
-    for target in (*targets, masked):
+    for target in (*targets, masked, *peers):
         for stream in (False, True):
             steps(target, stream=stream)  # warm up
     print(
@@ -334,6 +373,7 @@ def measure(targets: list[Target], masked: Target, folder: Path, given: argparse
             ("stream, masked", True, False, True), ("plain, all new", False, True, False))  # fmt: skip
     for kind, stream, vary, masks in rows:
         chosen = [replace(masked, name="fairlead") if masks and each.name == "fairlead" else each for each in targets]
+        chosen += peers if kind in LIMITS else ()
         taken: dict[str, list[dict[str, float]]] = {target.name: [] for target in chosen}
         for _ in range(given.rounds):
             for target in chosen:
@@ -499,10 +539,12 @@ def tell(kind: str, taken: dict[str, list[dict[str, float]]], limit: float | Non
         ours["cpu_us"] / theirs["cpu_us"] for ours, theirs in zip(taken["fairlead"], taken["nginx"], strict=True)
     )
     shown = "" if limit is None else f"{limit:.1f}"
-    for name in set(taken) - {"nginx", "fairlead"}:
+    for name in sorted(set(taken) - {"nginx", "fairlead"}):
         times = middle(name, "cpu_us") / middle("fairlead", "cpu_us")
+        failed = sum(each["errors"] for each in taken[name])
         print(
-            f"{kind:16}{name} takes {middle(name, 'cpu_us'):.0f} us, {times:.1f} times as much, {middle(name, 'per_s'):.0f} req/s"
+            f"{kind:16}{name} takes {middle(name, 'cpu_us'):.0f} us, {times:.1f} times as much, {middle(name, 'per_s'):.0f} req/s,"
+            f" {failed:.0f} errors"
         )
     print(
         f"{kind:16}{middle('nginx', 'cpu_us'):10.0f}{middle('fairlead', 'cpu_us'):12.0f}{ratio:7.2f}{shown:>9}"
