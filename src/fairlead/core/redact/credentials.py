@@ -75,6 +75,8 @@ _IN_PARTS = re.compile(r"(?i:accountkey|sharedaccesskey|password|pwd)=(?P<it>[^\
 _IN_QUERY = re.compile(r"[?&](?i:sig|key|api_key|apikey|access_token|token|secret)=(?P<it>[A-Za-z0-9%._~+/-]{12,2000})")
 
 _PASSWORD_NAMES = ("passw", "pwd", "passphrase", "passcode", "contrase", "mot de passe", "mật khẩu")
+_IN_PASSWORD_NAMES = ("pass", "pwd", "contrase", "mật khẩu")
+"""Without any of these there is none of those names: four looks instead of seven."""
 _KEY_NAMES = ("secret", "token", "key", "credential")
 _BEFORE_KEY = ("api", "access", "secret", "private", "auth", "account", "encryption", "signing", "master", "client")
 _AFTER_NAME = re.compile(
@@ -103,11 +105,12 @@ def secrets(text: str, lowered: str, words: bytes) -> Iterator[Hit]:
             yield from _placed(_IN_QUERY, text, Kind.TOKEN, needs_mix=True)
     if "-----BEGIN " in text:
         yield from _private_keys(text)
-    if "://" in text and "@" in text:
+    if "@" in text and "://" in text:
         yield from _placed(_IN_URL, text, Kind.PASSWORD)
     if ";" in text and "=" in text and ("key=" in lowered or "pwd=" in lowered or "password=" in lowered):
         yield from _placed(_IN_PARTS, text, Kind.PASSWORD)
-    yield from _named(text, lowered, _PASSWORD_NAMES)
+    if any(part in lowered for part in _IN_PASSWORD_NAMES):
+        yield from _named(text, lowered, _PASSWORD_NAMES)
     if has_long_word:
         yield from _named(text, lowered, _KEY_NAMES)
 

@@ -32,6 +32,12 @@ def redacted(exchange: Exchange, redactor: Redactor) -> Exchange:
     """Return what may be stored of an exchange; `redactor.report` counts what was taken out."""
     found = _dropped(exchange, redactor) if redactor.policy is Policy.DROP else exchange
     found = _nameless(found, redactor) if redactor.policy is Policy.HASH else found
+    report = redactor.report
+    report.exchanges += 1
+    report.dropped += redactor.policy is Policy.DROP
+    if _holds_nothing(found, redactor):
+        report.touched += found is not exchange
+        return found
     each = redactor.pass_over()
     tools = found.request.tools  # of a dropped request, all that is left inside that anybody wrote
     is_bare = redactor.policy is Policy.DROP and (not tools or each.is_clean(tools))
@@ -41,11 +47,8 @@ def redacted(exchange: Exchange, redactor: Redactor) -> Exchange:
         plain = _around(_inside(found, each), each)
     if given := each.given:
         plain = replace(plain, metadata={**plain.metadata, GIVEN: cast("JSON", given)})
-    report = redactor.report
-    report.exchanges += 1
     if each.found:
         report.places.update(each.found)
-    report.dropped += redactor.policy is Policy.DROP
     report.touched += plain is not exchange
     return plain
 
@@ -57,6 +60,11 @@ def is_clean(body: JSON, read: Request | Answer, redactor: Redactor) -> bool:
     """
     if redactor.policy is Policy.DROP:
         return False
+    glance = redactor.glance()
+    glance.value(body)
+    glance.request(read) if isinstance(read, Request) else glance.answer(read)
+    if glance.is_clean():
+        return True
     each = redactor.pass_over()
     if each.value(body) is not body:
         return False
@@ -73,6 +81,19 @@ def expected(value: JSON, exchange: Exchange, redactor: Redactor) -> JSON:
         return value
     placeholders = {hashed: placeholder for placeholder, hashed in given.items() if isinstance(hashed, str)}
     return redactor.like(value, placeholders)
+
+
+def _holds_nothing(exchange: Exchange, redactor: Redactor) -> bool:
+    """Whether one look at everything the exchange says tells that there is nothing to take out."""
+    if redactor.policy is Policy.HASH:
+        return False  # whom it was made for is hashed, whatever it looks like
+    glance = redactor.glance()
+    glance.around(exchange)
+    if redactor.policy is Policy.DROP:
+        glance.tools(exchange.request)  # all that is left inside that anybody wrote
+    else:
+        glance.inside(exchange)
+    return glance.is_clean()
 
 
 def _inside(exchange: Exchange, each: Pass) -> Exchange:

@@ -19,6 +19,8 @@ from fairlead.core.redact.words import announces
 Seen: TypeAlias = "str | bytes | tuple[str, str]"
 
 _NOTHING: tuple[Hit, ...] = ()
+_APART = "\n" * 64
+"""What stands between texts that are looked at together: longer than any look reaches for words (48) or an address (64)."""
 _SHORTEST = 4
 _REMEMBERED_CHARS = 8_000_000
 _REMEMBERED_TEXT = 200_000
@@ -57,6 +59,7 @@ _ROLES = re.compile(
 """Mailboxes of a desk, not of a person: they stand in prompts, which would otherwise be changed for nothing."""
 _PLAIN_WORD = re.compile(r"[a-z_-]*(?:[0-9][a-z_-]*){0,5}")
 """A short word as ids of sessions and users are: too short for a key, too few digits for a number, no capital for the rest."""
+_SHORT = 100
 _LONGEST_PLAIN_WORD = len(LONG_WORD) - 1
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -85,8 +88,7 @@ class Finder:
         known = self._old.get(key)
         if known is None:
             known = tuple(in_order(text, self._hits(text, name)))
-        if len(text) <= _REMEMBERED_TEXT:
-            self._remember(key, known, len(text))
+        self._remember(key, known, len(text))
         return known
 
     def is_known_clean(self, text: str | bytes) -> bool:
@@ -95,12 +97,42 @@ class Finder:
 
     def remember_clean(self, data: bytes) -> None:
         """Remember bytes, such as the JSON of a tool list, as holding nothing."""
-        if len(data) <= _REMEMBERED_TEXT:
-            self._remember(data, _NOTHING, len(data))
+        self._remember(data, _NOTHING, len(data))
 
-    def clean_texts(self) -> Mapping[Seen, tuple[Hit, ...]]:
+    @property
+    def seen(self) -> Mapping[Seen, tuple[Hit, ...]]:
         """What was seen of late, for a look-up without a call; an empty entry is a text that held nothing."""
         return self._new
+
+    def are_clean(self, texts: Iterable[str]) -> bool:
+        """Whether none of the texts, under no name, holds anything; those that were not seen of late are looked at in one go.
+
+        Side by side, with more between them than any look reaches across, they hold at least what each holds by itself.
+        """
+        new: list[str] = []
+        seen, before = self._new, self._old
+        for text in texts:
+            known = seen.get(text)
+            if known is None:
+                known = before.get(text)
+            if known:
+                return False
+            if known is None and not _is_plain_word(text) and not is_binary(text):
+                new.append(text)
+            else:
+                self._remember(text, _NOTHING, len(text))
+        # Ids look like keys, and a look for keys is dear: it need not go over the long texts because of them.
+        for some in ([t for t in new if len(t) <= _SHORT], [t for t in new if len(t) > _SHORT]):
+            if some and self._hold_any(_APART.join(some)):
+                return False
+        for text in new:
+            self._remember(text, _NOTHING, len(text))
+        return True
+
+    def _hold_any(self, together: str) -> bool:
+        if not together.isascii() and len(together.lower()) != len(together):
+            return True  # a letter whose small form is two letters: places in the one are not those in the other
+        return any(True for _ in self._looked(together, ""))
 
     def remember_clean_names(self, names: Iterable[str]) -> None:
         """Remember names of fields that were looked at and hold nothing; not those that are longer than names are."""
@@ -123,19 +155,24 @@ class Finder:
 
     def _remember(self, key: Seen, hits: tuple[Hit, ...], size: int) -> None:
         """Keep the last few million characters seen: what came again since the last turnover stays."""
+        if size > _REMEMBERED_TEXT:
+            return
         self._new[key] = hits
         self._chars += size + 200
         if self._chars > _REMEMBERED_CHARS // 2:
             self._old, self._new, self._chars = self._new, {}, 0
 
     def _hits(self, text: str, name: str) -> Iterator[Hit]:
-        if not name and len(text) <= _LONGEST_PLAIN_WORD and _PLAIN_WORD.fullmatch(text):
+        if not name and _is_plain_word(text):
             return
         if is_binary(text):
             return
         if name and is_secret_name(name) and is_secret(name, text):
             yield Hit(0, len(text), secret_kind(name))
             return
+        yield from self._looked(text, name)
+
+    def _looked(self, text: str, name: str) -> Iterator[Hit]:
         data = text.encode("latin-1", "replace")
         yield from secrets(text, text.lower(), data.translate(_WORDS))
         if not self._personal:
@@ -158,6 +195,10 @@ class Finder:
             yield from lettered(text, data.translate(_TOKENS), around, self._checks)
         if has_digits:
             yield from numbers(text, data.translate(_RUNS), around, self._checks)
+
+
+def _is_plain_word(text: str) -> bool:
+    return len(text) < _SHORTEST or (len(text) <= _LONGEST_PLAIN_WORD and _PLAIN_WORD.fullmatch(text) is not None)
 
 
 def is_binary(text: str) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from fairlead.core.redact.kinds import Checks, Hit, Kind
 from fairlead.core.redact.words import words_of
@@ -20,6 +22,7 @@ REACH = 48
 _PLACEHOLDER = re.compile(r"(?:<?[a-z]{3,9} )?[a-z]{2,8} \w{1,12}>|<[a-z ]{3,14}$")
 _ATTEMPTS = 16
 _LONGEST = 26
+_FEWEST, _MOST = 6, 19
 _PHONE_LOOKS = 200
 
 _RUN = re.compile(rb"0(?:[ ]{0,2}0){5,40}")
@@ -138,7 +141,7 @@ def numbers(text: str, mapped: bytes, around: Surroundings, checks: Checks) -> I
         if not _stands_alone(text, start, end):
             continue
         looks -= 1
-        yield from _Run(text, start, end, around.words(start), checks, may_look=looks > 0).hits()
+        yield from _Run(text, start, end, around, checks, may_look=looks > 0).hits()
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -162,13 +165,19 @@ class _Run:
     """Digits with single separators between them: one number, or several in a row."""
 
     def __init__(
-        self, text: str, start: int, end: int, words: frozenset[str], checks: Checks, *, may_look: bool
+        self, text: str, start: int, end: int, around: Surroundings, checks: Checks, *, may_look: bool
     ) -> None:
         self._text, self._start, self._end = text, start, end
-        self._words, self._checks, self._may_look = words, checks, may_look
+        self._around, self._checks, self._may_look = around, checks, may_look
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        """The words in front, looked at only when they decide: most runs are dates and times."""
+        return self._around.words(self._start)
 
     def hits(self) -> Iterator[Hit]:
         groups = [m.span() for m in _GROUPS.finditer(self._text, self._start, self._end)]
+        digits = list(accumulate((end - start for start, end in groups), initial=0))
         attempts = 0
         first = 0
         while first < len(groups) and attempts < _ATTEMPTS:
@@ -177,7 +186,8 @@ class _Run:
                     continue
                 attempts += 1
                 start = self._start if first == 0 else groups[first][0]
-                kind = self._kind(start, groups[last - 1][1])
+                is_long = _FEWEST <= digits[last] - digits[first] <= _MOST
+                kind = self._kind(start, groups[last - 1][1]) if is_long else None
                 if kind is not None:
                     yield Hit(start, groups[last - 1][1], kind)
                     first = last
@@ -190,7 +200,7 @@ class _Run:
     def _kind(self, start: int, end: int) -> Kind | None:
         raw = self._text[start:end]
         digits = "".join(_GROUPS.findall(raw))
-        if not 6 <= len(digits) <= 19 or _is_monotone(digits):
+        if _is_monotone(digits):
             return None
         by_table = next((f.kind for f in _BY_LAYOUT.get(layout_of(raw), ()) if self._fits(f, digits)), None)
         if by_table is not None and not ("phone" in self._words and by_table is Kind.BANK_ACCOUNT):

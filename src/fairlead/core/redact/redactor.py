@@ -20,19 +20,16 @@ import msgspec
 
 from fairlead.core.nouns import JSON
 from fairlead.core.redact.find import Finder, in_order
+from fairlead.core.redact.glance import DEEPEST, NUMBERS, SAME_EVERY_CALL, SHORTEST_NUMBER, Glance
 from fairlead.core.redact.kinds import SECRETS, Checks, Hit, Kind, Policy
 
 Instead: TypeAlias = Callable[[Kind, str], str]
 
-_DEEPEST = 200
 _ROUNDS = 4
 _ENCODER = msgspec.json.Encoder()
-_SAME_EVERY_CALL = frozenset({"tools", "functions"})
 _TOO_DEEP = "<not kept: nested too deeply>"
 _HASH_LETTERS = "abcdefghijklmnop"
 _LETTER_OF_DIGIT = str.maketrans("0123456789abcdef", _HASH_LETTERS)
-_NUMBERS = (int, float)
-_SHORTEST_NUMBER = 1_000_000
 _SHORTEST_MET, _LONGEST_MET, _MOST_MET = 7, 120, 100
 
 
@@ -84,7 +81,13 @@ class Redactor:
 
     def value(self, value: JSON) -> JSON:
         """A JSON value without what must not be stored, on its own."""
-        return self.pass_over().value(value)
+        glance = self.glance()
+        glance.value(value)
+        return value if glance.is_clean() else self.pass_over().value(value)
+
+    def glance(self) -> Glance:
+        """A look at what belongs together that only tells whether there is anything to take out."""
+        return Glance(self._finder)
 
     def pass_over(self, met: Mapping[str, Kind] | None = None) -> Pass:
         """A pass over texts that belong together: equal values get equal placeholders within it.
@@ -164,7 +167,7 @@ class Pass:
             return self.text(value, name=name)
         if isinstance(value, dict | list):
             return value if id(value) in self._clean else self._container(value, name, depth)
-        if name and isinstance(value, int) and value >= _SHORTEST_NUMBER:
+        if name and isinstance(value, int) and value >= SHORTEST_NUMBER:
             written = str(value)
             plain = self.text(written, name=name)
             return value if plain is written else plain
@@ -199,7 +202,7 @@ class Pass:
         return self._redactor.hashed(_compact(kind, value), kind.value)
 
     def _container(self, value: dict[str, JSON] | list[JSON], name: str, depth: int) -> JSON:
-        if depth >= _DEEPEST:
+        if depth >= DEEPEST:
             return _TOO_DEEP
         plain = self._mapping(value, depth) if isinstance(value, dict) else self._list(value, name, depth)
         if plain is value:
@@ -209,7 +212,7 @@ class Pass:
     def _mapping(self, value: dict[str, JSON], depth: int) -> JSON:
         """Hundreds of members a call go through here, nearly all of them short texts that were seen before."""
         finder, changed, renamed = self._finder, None, False
-        names, seen, same = finder.clean_names, finder.clean_texts(), self._again is None
+        names, seen, same = finder.clean_names, finder.seen, self._again is None
         for name, member in value.items():
             told = names.get(name)
             if told is None:
@@ -223,7 +226,7 @@ class Pass:
                 or kind is bool
                 or kind is float
                 or (not told and kind is int)
-                or (name in _SAME_EVERY_CALL and kind is list and self.is_clean(member))
+                or (name in SAME_EVERY_CALL and kind is list and self.is_clean(member))
             ):
                 continue
             plain = self.value(member, told, depth + 1)
@@ -238,7 +241,7 @@ class Pass:
         return value if changed is None else changed
 
     def _list(self, value: list[JSON], name: str, depth: int) -> JSON:
-        if value and type(value[0]) in _NUMBERS and all(type(member) in _NUMBERS for member in value):
+        if value and type(value[0]) in NUMBERS and all(type(member) in NUMBERS for member in value):
             return value  # a vector
         changed: list[JSON] | None = None
         for place, member in enumerate(value):
