@@ -93,7 +93,8 @@ class Message:
     @property
     def text(self) -> str:
         """The text parts, joined by newlines."""
-        return "\n".join(part.text for part in self.parts if part.kind is PartKind.TEXT)
+        text = PartKind.TEXT
+        return "\n".join([part.text for part in self.parts if part.kind is text])
 
 
 @quick

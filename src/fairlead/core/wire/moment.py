@@ -59,6 +59,8 @@ def _from_text(text: str) -> datetime | None:
     text = text.removesuffix(" UTC")
     try:
         at = datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
+        if at.tzinfo is UTC:
+            return at
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         pass

@@ -36,12 +36,14 @@ UNNAMED_MODEL = "unnamed"
 """Stands where a body names no model (Azure keeps it in the address); no price is ever known for it."""
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_LEADING = frozenset({"system", "developer"})
 _PLAIN_ROLES = ("system", "user", "assistant", "developer")
 _STRUCTURAL = frozenset(
     {"model", "messages", "tools", "functions", "tool_choice", "function_call", "response_format", "stream", "input"}
 )
 _DATA_TYPE = re.compile(r"data:([^;,]+)")
 _MEDIA = frozenset({PartKind.IMAGE, PartKind.DOCUMENT, PartKind.AUDIO})
+_TEXT, _TOOL_CALL, _TOOL_RESULT = PartKind.TEXT, PartKind.TOOL_CALL, PartKind.TOOL_RESULT
 
 
 # Requests
@@ -50,7 +52,7 @@ _MEDIA = frozenset({PartKind.IMAGE, PartKind.DOCUMENT, PartKind.AUDIO})
 def request(body: JSON) -> Request:
     """Return the request that a chat completions body makes."""
     body = fields.mapping(body, "request")
-    turns = [message(raw, f"request.messages[{i}]") for i, raw in enumerate(_messages(body))]
+    turns = [_usual(raw) or message(raw, f"request.messages[{i}]") for i, raw in enumerate(_messages(body))]
     system, rest = without_system(turns)
     schema, json_mode = _response_format(body.get("response_format"))
     return Request(
@@ -79,21 +81,18 @@ def parameters_of(body: Mapping[str, JSON], structural: Iterable[str]) -> dict[s
 
 def without_system(turns: list[Message]) -> tuple[str, tuple[Message, ...]]:
     """Split off the leading system and developer messages that are text, and return their text and the rest."""
-    leading = 0
-    while leading < len(turns) and turns[leading].role in {"system", "developer"}:
-        if any(part.kind is not PartKind.TEXT for part in turns[leading].parts):
+    leading: list[str] = []
+    for turn in turns:
+        if turn.role not in _LEADING or not all(part.kind is _TEXT for part in turn.parts):
             break
-        leading += 1
-    return "\n\n".join(turn.text for turn in turns[:leading]), tuple(turns[leading:])
+        leading.append(turn.text)
+    return "\n\n".join(leading), tuple(turns[len(leading) :])
 
 
 def message(raw: JSON, where: str) -> Message:
     """Return one chat message; `where` names it in errors."""
     raw = fields.mapping(raw, where)
-    role, said = raw.get("role"), raw.get("content")
-    if len(raw) == 2 and type(said) is str and said and role in _PLAIN_ROLES:  # nearly every turn of every log
-        return Message(role=str(role), parts=(Part(kind=PartKind.TEXT, text=said),))
-    role = fields.text(role, f"{where}.role")
+    role = fields.text(raw.get("role"), f"{where}.role")
     if role not in ROLES:
         raise fields.unexpected(f"{where}.role", role, ROLES)
     if role in {"tool", "function"}:
@@ -104,6 +103,64 @@ def message(raw: JSON, where: str) -> Message:
     if name and parts and parts[0].kind is PartKind.TEXT:
         parts[0] = Part(kind=PartKind.TEXT, text=parts[0].text, name=name)
     return Message(role=role, parts=tuple(parts))
+
+
+def _usual(raw: JSON) -> Message | None:
+    """One chat message of a form that nearly every turn of every log has, or `None`; `message` reads it as this does.
+
+    Text, or texts, of somebody who speaks; calls of tools by an assistant who says nothing besides; what a tool gave back as text.
+    """
+    if type(raw) is not dict:
+        return None
+    role, said = raw.get("role"), raw.get("content")
+    if type(role) is not str:
+        return None
+    parts: tuple[Part, ...] = ()
+    if len(raw) == 2 and role in _PLAIN_ROLES:
+        parts = (Part(kind=_TEXT, text=said),) if type(said) is str and said else _usual_texts(said)
+    elif len(raw) == 3 and role == "tool":
+        parts = _usual_result(said, raw.get("tool_call_id"))
+    elif len(raw) == 3 and role == "assistant" and said is None and "content" in raw:
+        parts = _usual_calls(raw.get("tool_calls"))
+    return Message(role=role, parts=parts) if parts else None
+
+
+def _usual_texts(said: JSON) -> tuple[Part, ...]:
+    """The parts of a content that is texts and nothing else; none where it is something else."""
+    if type(said) is not list:
+        return ()
+    parts: list[Part] = []
+    for part in said:
+        if type(part) is not dict or len(part) != 2 or part.get("type") != "text":
+            return ()
+        text = part.get("text")
+        if type(text) is not str:
+            return ()
+        parts.append(Part(kind=_TEXT, text=text))
+    return tuple(parts)
+
+
+def _usual_result(said: JSON, call_id: JSON) -> tuple[Part, ...]:
+    if type(said) is str and said and type(call_id) is str and call_id.strip():
+        return (Part(kind=_TOOL_RESULT, text=said, call_id=call_id),)
+    return ()
+
+
+def _usual_calls(calls: JSON) -> tuple[Part, ...]:
+    found = [_usual_call(call) for call in fields.list_or_empty(calls)]
+    parts = tuple(part for part in found if part is not None)
+    return parts if len(parts) == len(found) else ()
+
+
+def _usual_call(raw: JSON) -> Part | None:
+    """A call of a function with its name, arguments as text and an id; `None` for any other."""
+    function = raw.get("function") if type(raw) is dict and "custom" not in raw else None
+    if type(raw) is not dict or type(function) is not dict:
+        return None
+    name, arguments, call_id = function.get("name"), function.get("arguments"), raw.get("id")
+    if type(name) is not str or type(arguments) is not str or type(call_id) is not str or not call_id.strip():
+        return None
+    return Part(kind=_TOOL_CALL, call_id=call_id, name=name, arguments=structure_or_text(arguments))
 
 
 def content_parts(content: JSON, where: str) -> list[Part]:
@@ -216,6 +273,8 @@ def _call_parts(raw: Mapping[str, JSON], where: str) -> list[Part]:
 def tool_calls(raw: Mapping[str, JSON], where: str) -> tuple[ToolCall, ...]:
     """Return the tool calls of an assistant message, the older single `function_call` included."""
     listed = raw.get("tool_calls")
+    if listed is None and "function_call" not in raw:
+        return ()
     calls = [] if listed is None else fields.sequence(listed, f"{where}.tool_calls")
     found = [_tool_call(call, f"{where}.tool_calls[{i}]") for i, call in enumerate(calls)]
     if not found and isinstance(raw.get("function_call"), dict):
@@ -301,12 +360,20 @@ def answer(body: JSON) -> tuple[Answer, Usage]:
     if not choices:
         return Answer(model=model, failure=Failure(kind=FailureKind.EMPTY, detail="no choices")), used
     choice = fields.mapping(choices[0], "response.choices[0]")
-    said = fields.mapping(choice.get("message"), "response.choices[0].message")
+    said = fields.mapping(choice.get("message"), _SAID)
     finish = fields.text_or_none(choice.get("finish_reason"))
-    where = "response.choices[0].message"
-    content = content_parts(said.get("content"), f"{where}.content") or _refusal(said)
-    told = "".join(part.text for part in content if part.kind is PartKind.TEXT)
-    return answered(told, tool_calls(said, where), model=model, finish=finish), used
+    return answered(_told(said), tool_calls(said, _SAID), model=model, finish=finish), used
+
+
+_SAID = "response.choices[0].message"
+
+
+def _told(said: Mapping[str, JSON]) -> str:
+    content = said.get("content")
+    if isinstance(content, str) and content:
+        return content
+    parts = content_parts(content, f"{_SAID}.content") or _refusal(said)
+    return "".join(part.text for part in parts if part.kind is _TEXT)
 
 
 def answered(text: str, calls: tuple[ToolCall, ...], *, model: str | None, finish: str | None) -> Answer:
@@ -325,6 +392,9 @@ def usage(raw: JSON) -> Usage:
     """
     if not isinstance(raw, dict):
         return Usage()
+    usual = _usual_usage(raw)
+    if usual is not None:
+        return usual
     fresh, cached, written = _input_counts(raw)
     visible, reasoning = _output_counts(raw)
     if fresh is None and visible is None:
@@ -344,6 +414,29 @@ def usage(raw: JSON) -> Usage:
     )
 
 
+def _usual_usage(raw: Mapping[str, JSON]) -> Usage | None:
+    """Counts as OpenAI writes them where nothing is counted apart but what was read from a cache; `None` for any other.
+
+    What this gives is what is put together for the others too, in a fifth of the time.
+    """
+    given, made = raw.get("prompt_tokens"), raw.get("completion_tokens")
+    heard, said = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
+    if not (_USUAL_COUNTS.issuperset(raw) and type(given) is type(made) is int and type(heard) is type(said) is dict):
+        return None
+    if heard.get("audio_tokens") or said.get("audio_tokens") or not _COUNTED_APART.isdisjoint(heard):
+        return None
+    cached, thought = heard.get("cached_tokens"), said.get("reasoning_tokens")
+    if type(cached) is not int or type(thought) is not int or thought:
+        return None
+    if not (0 <= cached <= given <= fields.MAX_COUNT and 0 <= made <= fields.MAX_COUNT):
+        return None
+    return Usage(fresh=given - cached, cache_read=cached, visible=made, reasoning=0)
+
+
+_USUAL_COUNTS = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
+_COUNTED_APART = frozenset({"cache_write_tokens", "cache_creation_tokens", "image_tokens"})
 _INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 _OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 

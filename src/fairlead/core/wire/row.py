@@ -27,6 +27,7 @@ from fairlead.core.nouns import (
     Request,
     Usage,
 )
+from fairlead.core.quick import quick
 from fairlead.core.wire import anthropic, fields, openai
 from fairlead.core.wire.decode import decode_text
 from fairlead.core.wire.failure import one_line
@@ -59,6 +60,7 @@ class Skipped:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRow:
     """The exchange a row holds and what was noted on the way."""
@@ -192,6 +194,7 @@ def _looks_anthropic(asked: Mapping[str, JSON]) -> bool:
 
 
 _FLAGS = frozenset(flag.value for flag in Fidelity)
+_MEDIA_DROPPED = (Fidelity.MEDIA_DROPPED,)
 _MEDIA = frozenset({PartKind.IMAGE, PartKind.DOCUMENT, PartKind.AUDIO})
 TIERS = frozenset({"batch", "flex", "priority"})
 _CONVERSATION_KEYS = ("conversation_id", "session_id", "thread_id")
@@ -298,7 +301,10 @@ class _Reading:
     def _who(self, name: str, metadata: Mapping[str, JSON], keys: Sequence[str]) -> str | None:
         if name in self._row:
             return fields.label(self._row[name])
-        return next((found for key in keys if (found := fields.label(metadata.get(key)))), None)
+        for key in keys:
+            if key in metadata and (found := fields.label(metadata[key])):
+                return found
+        return None
 
     def _user_of(self, body: JSON, request: Request) -> str | None:
         if "user" in self._row or not isinstance(body, dict):
@@ -328,7 +334,7 @@ def _lost_in(request: Request) -> tuple[Fidelity, ...]:
     for turn in request.messages:
         for part in turn.parts:
             if not part.text and part.kind in _MEDIA:
-                return (Fidelity.MEDIA_DROPPED,)
+                return _MEDIA_DROPPED
     return ()
 
 

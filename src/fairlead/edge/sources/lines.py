@@ -14,6 +14,8 @@ from typing import BinaryIO, Protocol, cast
 
 import zstandard
 
+from fairlead.core.quick import quick
+
 LINE_LIMIT = 32 * 1024 * 1024
 CHUNK = 1024 * 1024
 _ZSTD_SLICE = 2048  # one compressed byte can stand for 32 KiB: a slice stands for 64 MiB at the very most
@@ -47,6 +49,7 @@ class Chunks(Protocol):
         ...
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line and its number, from 1; `data` is `None` when it is longer than the limit, of `length` bytes."""
@@ -108,8 +111,11 @@ def lines(chunks: Iterator[bytes], *, limit: int = LINE_LIMIT) -> Iterator[Line]
         *whole, tail = chunk.split(b"\n")
         for piece in whole:
             number += 1
-            rest.add(piece)
-            yield rest.taken(number)
+            if rest.length or len(piece) > limit:
+                rest.add(piece)
+                yield rest.taken(number)
+            else:
+                yield Line(number, piece, len(piece))
         rest.add(tail)
     if rest.length:
         yield rest.taken(number + 1)

@@ -15,6 +15,7 @@ from itertools import chain
 
 from fairlead.core.errors import UnreadableLine
 from fairlead.core.nouns import JSON
+from fairlead.core.quick import quick
 from fairlead.core.wire.decode import decode
 from fairlead.edge.sources.cells import cells_up_to
 from fairlead.edge.sources.cursor import Cursor, Malformed
@@ -24,6 +25,7 @@ HEAD = 256 * 1024
 _SMALL_FIELD = 1024 * 1024
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One record: its line, its value, and the bytes by which the row is known again."""

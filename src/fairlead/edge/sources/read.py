@@ -179,15 +179,14 @@ class Reading(Iterator[Exchange | Skipped]):
                     yield self._one(found, Piece(0, None, b""), i, source)
 
     def _one(self, found: Logged | NotLogged, piece: Piece, index: int, where: str) -> Exchange | Skipped:
-        source, _, line = where.rpartition(":") if piece.line else (where, "", "")
-        number = int(line) if line else None
         if isinstance(found, NotLogged):
-            return Skipped(source=source, line=number, reason=found.reason)
+            return _skipped(where, piece, found.reason)
         try:
             read_row = exchange(found.row, row_hash=_identity(found, piece, index), source=where, now=self._now)
         except UnreadableLine as error:
-            return Skipped(source=source, line=number, reason=error.reason)
-        self._notes.update(read_row.notes)
+            return _skipped(where, piece, error.reason)
+        if read_row.notes:
+            self._notes.update(read_row.notes)
         return self._with_own_id(read_row.exchange)
 
     def _with_own_id(self, found: Exchange) -> Exchange:
@@ -199,6 +198,10 @@ class Reading(Iterator[Exchange | Skipped]):
             return found
         self._notes[Note.REPEATED_ID] += 1
         return replace(found, id=f"{found.id}~{found.row_hash[:12]}")
+
+
+def _skipped(where: str, piece: Piece, reason: str) -> Skipped:
+    return Skipped(source=where.rpartition(":")[0] if piece.line else where, line=piece.line or None, reason=reason)
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from fairlead.core.nouns import JSON, Dialect, Endpoint, Failure, FailureKind, Fidelity, Request, Usage
+from fairlead.core.quick import quick
 from fairlead.core.wire import fields
 from fairlead.core.wire.records import request_to_json, usage_to_json
 from fairlead.core.wire.row import SCHEMA
@@ -19,6 +20,7 @@ from fairlead.core.wire.row import SCHEMA
 Row: TypeAlias = Mapping[str, JSON]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
     """A canonical row, and the part of the export it came from: the same part read again is the same row.
@@ -87,6 +89,7 @@ class Source:
     tables: tuple[frozenset[str], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
     """What a record tells around its bodies; what is `None` is unknown."""

@@ -1,14 +1,15 @@
 """Which ids a run has met, in 16 bytes each, however many there are.
 
 An id that comes again with other content must not replace the first, and a row that comes again is counted: the
-reader asks here.
+reader asks here. What is remembered ends with the run, so Python's own hash (64 bits, salted) is good enough.
 """
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from enum import Enum
+
+_ALL_BITS = (1 << 64) - 1
 
 
 class Met(Enum):
@@ -58,5 +59,4 @@ class SeenIds:
 
 
 def _hash(text: str) -> int:
-    found = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(found, "big") or 1
+    return hash(text) & _ALL_BITS or 1
