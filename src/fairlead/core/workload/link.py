@@ -151,17 +151,30 @@ def _words(lines: Sequence[str] | set[str]) -> int:
     return sum(map(literal_words, lines))
 
 
+class _Told:
+    """A line with its words and the verb it opens with, found once however many lines it is held against."""
+
+    __slots__ = ("line", "verb", "words")
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+        self.words = frozenset(line.split(" "))
+        self.verb = verb(line)
+
+    def likeness(self, other: _Told) -> float:
+        return likeness(self.words, other.words)
+
+
 def _reworded(only_a: Sequence[str], only_b: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of lines that say nearly the same of the same thing to do: another verb is another task."""
-    left = list(only_b[:32])
+    left = [_Told(line) for line in only_b[:32]]
     pairs: list[tuple[str, str]] = []
-    for line in only_a[:32]:
-        words = line.split(" ")
-        close = [other for other in left if verb(other) == verb(line)]
-        best = max(close, key=lambda other: likeness(words, other.split(" ")), default=None)
-        if best is not None and likeness(words, best.split(" ")) >= _REWORDED:
+    for told in map(_Told, only_a[:32]):
+        close = [other for other in left if other.verb == told.verb]
+        best = max(close, key=told.likeness, default=None)
+        if best is not None and told.likeness(best) >= _REWORDED:
             left.remove(best)
-            pairs.append((line, best))
+            pairs.append((told.line, best.line))
     return pairs
 
 
