@@ -85,13 +85,14 @@ def literal_words(segment: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """One word as it is kept: its masked `text`, what it is were it a name, and whether a sentence ends with it.
+    """One word as it is kept: its masked `text`, how it is `shown` inside a sentence, and whether a sentence ends with it.
 
-    `capital` marks what may be a name, `small` what may follow a name that opens a sentence.
+    `capital` marks what may be a name, which is shown as one; `small` what may follow a name that opens a sentence.
     """
 
     text: str
-    as_name: str
+    shown: str
+    is_german: bool
     capital: bool
     small: bool
     closes: bool
@@ -109,9 +110,13 @@ def _word(raw: str) -> _Word:
     closes = (after or raw)[-1:] in _STOPS and not short
     breaks = bool(after.strip("'’&-*_")) and not short
     if core == SLOT or _HAS_DIGIT.search(core) is not None or _ADDRESS.search(raw) is not None:
-        return _Word(named, named, capital=False, small=False, closes=closes, breaks=breaks)
+        return _Word(named, named, is_german=False, capital=False, small=False, closes=closes, breaks=breaks)
     capital = core[:1].isupper() and core not in _COMMON_CAPITALS
-    return _Word(_spaced(raw.lower()), named, capital=capital, small=not capital, closes=closes, breaks=breaks)
+    text = _spaced(raw.lower())
+    return _Word(
+        text, named if capital else text, is_german=text in _GERMAN, capital=capital, small=not capital, closes=closes,
+        breaks=breaks,
+    )  # fmt: skip
 
 
 def _spaced(text: str) -> str:
@@ -124,7 +129,7 @@ def _masked(words: list[_Word]) -> str:
     A capital inside a sentence is a name's. At a sentence's start one capital is grammar, but two in a row before a
     small word are a name.
     """
-    parts = [word.as_name if word.capital else word.text for word in words]
+    parts = [word.shown for word in words]
     if words[0].capital and not _opens_with_name(words):
         parts[0] = words[0].text
     joined = " ".join(parts)
@@ -146,13 +151,12 @@ def _names_nobody(text: str, words: list[_Word]) -> bool:
     """Whether the capitals of a line are no names: headings in title case, shouting, German nouns."""
     if len(words) <= 8 and words[-1].capital and all(word.capital or word.text in _SMALL for word in words):
         return len(words) > 1
-    return text.isupper() or sum([word.text in _GERMAN for word in words]) * 8 > len(words)
+    return text.isupper() or sum([word.is_german for word in words]) * 8 > len(words)
 
 
 def _pieces(sentence: str) -> list[str]:
     """A sentence in pieces of at most forty words, a few at most: prompts without full stops are one long sentence."""
-    tokens = sentence.split(" ", _MAX_TOKENS)
-    if len(tokens) <= _MAX_TOKENS:
+    if sentence.count(" ") < _MAX_TOKENS:
         return [sentence[:_MAX_SEGMENT]]
     tokens = sentence.split(" ", _MAX_TOKENS * _MAX_PIECES)[: _MAX_TOKENS * _MAX_PIECES]
     starts = range(0, len(tokens), _MAX_TOKENS)
@@ -166,7 +170,8 @@ def key_of(line: str) -> tuple[str, str] | None:
     ('customer name', 'Anna Smith')
     >>> key_of("Task: summarise the ticket")
     """
-    found = _KEY.match(line)
+    # Most lines hold none of the marks, and the pattern tries every beginning before it gives up.
+    found = _KEY.match(line) if ":" in line or "=" in line or "：" in line else None
     if found is None:
         return None
     key, value = found[1].strip().lower(), found[2]
@@ -193,7 +198,7 @@ class Sentences:
         line = _LISTED.sub("", line[:_MAX_LINE])
         if '":' in line and (pair := _JSON_PAIR.match(line)) is not None:
             line = f"{pair[1].replace('_', ' ')}: {pair[2]}"
-        key = key_of(line) if ":" in line or "=" in line or "：" in line else None
+        key = key_of(line)
         if key is None:
             return tuple(self.of_text(line))
         name, value = key

@@ -8,7 +8,7 @@ Left out on purpose: the model (it is what gets swapped; embeddings excepted), s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
@@ -24,12 +24,22 @@ _MEDIA: Final = {PartKind.IMAGE: "image", PartKind.DOCUMENT: "document", PartKin
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The part of a shape that a program's author wrote: everything but the user's message."""
+    """The part of a shape that a program's author wrote: everything but the user's message.
+
+    Frames are looked up again and again, and hold up to a few hundred texts: their hash is worked out once.
+    """
 
     family: str
     lines: tuple[str, ...]
     tools: tuple[str, ...]
     format: tuple[str, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.family, self.lines, self.tools, self.format)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 def family_of(request: Request) -> str:
