@@ -35,8 +35,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -133,7 +133,7 @@ def memory_mib(pid: int) -> list[tuple[float, float]]:
 LUA = """
 local file = io.open(os.getenv("BODY"), "rb"); wrk.body = file:read("*a"); file:close()
 wrk.method = "POST"; wrk.headers["content-type"] = "application/json"
-for name, value in (os.getenv("FIELDS") or ""):gmatch("([^\n:]+): ([^\n]+)") do wrk.headers[name] = value end
+for name, value in (os.getenv("FIELDS") or ""):gmatch("([^\\n:]+): ([^\\n]+)") do wrk.headers[name] = value end
 local key = os.getenv("KEY"); if key and key ~= "" then wrk.headers["authorization"] = "Bearer " .. key end
 if os.getenv("VARY") == "1" then
   local count = 0
@@ -144,7 +144,7 @@ if os.getenv("VARY") == "1" then
 end
 done = function(summary, latency, requests)
   local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %f %f\\n", summary.requests, summary.duration,
+  io.write(string.format("RESULT %.0f %.0f %.0f %f %f\\n", summary.requests, summary.duration,
     errors.status + errors.connect + errors.read + errors.timeout, latency:percentile(50), latency:percentile(99)))
 end
 """
@@ -235,10 +235,10 @@ def run(folder: Path, given: argparse.Namespace, parts: set[str]) -> None:
         others = [Target("nginx", NGINX, nginx.pid), *map(_other, given.also)]
         if "cpu" in parts:
             with (
-                Peers(folder, given.peers) as peers, Gateway(folder / "keep", redact="keep") as kept,
+                running(folder, given.peers) as peers, Gateway(folder / "keep", redact="keep") as kept,
                 Gateway(folder / "mask", port=OURS + 2) as masked,
             ):  # fmt: skip
-                measure([*others, kept.target], masked.target, folder, given, peers=peers.targets)
+                measure([*others, kept.target], masked.target, folder, given, peers=peers)
                 time.sleep(SETTLED_S)
                 kept.tell_memory("after the load")
         if "latency" in parts:
@@ -261,24 +261,16 @@ def _other(word: str) -> Target:
     return Target(name, int(port), int(pid))
 
 
-class Peers:
+@contextmanager
+def running(folder: Path, where: Path | None) -> Iterator[list[Target]]:
     """The other gateways that are installed, for as long as the block lasts."""
-
-    def __init__(self, folder: Path, where: Path | None) -> None:
-        self.targets: list[Target] = []
-        self._running = ExitStack()
+    with ExitStack() as stack:
+        found = []
         for peer in [] if where is None else installed(where.resolve(), folder, upstream=f"http://127.0.0.1:{MOCK}/v1"):
             process, port = started(peer, folder, asked=body(stream=False, model=peer.model))
-            self._running.callback(end, process)
-            self.targets.append(
-                Target(peer.name, port, process.pid, headers=peer.headers, path=peer.path, model=peer.model)
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._running.close()
+            stack.callback(end, process)
+            found.append(Target(peer.name, port, process.pid, headers=peer.headers, path=peer.path, model=peer.model))
+        yield found
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 KEY = "sk-of-the-benchmark-0123456789"
 LITELLM = """
@@ -69,7 +70,7 @@ def installed(peers: Path, folder: Path, *, upstream: str) -> list[Peer]:
     portkey = peers / "portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
     (folder / "litellm.yaml").write_text(LITELLM.format(upstream=upstream, key=KEY))
     (folder / "tensorzero.toml").write_text(TENSORZERO.format(upstream=upstream))
-    (folder / "tensorzero.py").write_text(SERVE_TENSORZERO)
+    (folder / "serve_tensorzero.py").write_text(SERVE_TENSORZERO)
     told = folder / "tensorzero.url"
     known = {
         litellm: Peer(
@@ -79,7 +80,7 @@ def installed(peers: Path, folder: Path, *, upstream: str) -> list[Peer]:
         ),
         tensorzero: Peer(
             name="TensorZero", port=0,
-            command=[str(tensorzero), str(folder / "tensorzero.py"), str(folder / "tensorzero.toml"), str(told)],
+            command=[str(tensorzero), str(folder / "serve_tensorzero.py"), str(folder / "tensorzero.toml"), str(told)],
             environ={"OPENAI_API_KEY": "sk-mock"}, path="/openai/v1/chat/completions",
             model="tensorzero::model_name::mock", told=told,
         ),
@@ -111,7 +112,7 @@ def started(peer: Peer, folder: Path, *, asked: bytes) -> tuple[subprocess.Popen
 def _port_in(told: Path | None) -> int:
     if told is None or not told.exists():
         return 0
-    return int(told.read_text().rstrip("/").rpartition(":")[2] or 0)
+    return urlsplit(told.read_text().strip()).port or 0
 
 
 def _answers(peer: Peer, port: int, asked: bytes) -> bool:
