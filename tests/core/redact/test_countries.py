@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+from unittest.mock import patch
+
 import pytest
 
-from fairlead.core.redact import Redactor
+from fairlead.core.redact import Finder, Redactor, numbers
+from fairlead.edge.recognisers import Recognisers
 from made_up_numbers import (
     aadhaar,
     bsn,
@@ -106,3 +110,14 @@ def test_a_wrong_check_digit_is_no_number_of_a_person(mask: Redactor) -> None:
 def test_digits_of_other_scripts_and_odd_hyphens_hide_nothing(mask: Redactor) -> None:
     assert mask.text("SSN 536\u201190\u20114399") == "SSN <national id 1>"
     assert mask.text("फोन +९१ ९८७६५ ४३२१०") == "फोन <phone 1>"
+
+
+@pytest.mark.parametrize("date", ["2026-11-23", "1999-01-31", "2026-11-23 10", "2026-11-23 7"])
+@pytest.mark.parametrize(
+    "words", ["", "phone ", "passport ", "national id ", "tax id ", "sort code ", "account ", "card "]
+)
+def test_a_date_is_no_number_whatever_announces_it(date: str, words: str) -> None:
+    text = f"{words}{date}"
+    for with_dates in (numbers._ISO_DATE, re.compile("never")):  # the same with and without knowing dates at once
+        with patch.object(numbers, "_ISO_DATE", with_dates):
+            assert not Finder(Recognisers()).find(text)

@@ -87,6 +87,7 @@ _BY_LAYOUT: dict[str, tuple[Format, ...]] = {
 _DATE = re.compile(
     r"(?:19|20)\d\d[-/. ]?(?:0[1-9]|1[0-2])[-/. ]?(?:0[1-9]|[12]\d|3[01])|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d"
 )
+_ISO_DATE = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?: \d\d?)?")
 _GROUPS = re.compile(r"\d+")
 _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
 _NATIONAL = re.compile(r"\(?0\d{1,4}\)?[ .\-/]|(?:1[ .-])?(?:\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}([ .-])\d{3}\1\d{4})$")
@@ -176,6 +177,8 @@ class _Run:
         return self._around.words(self._start)
 
     def hits(self) -> Iterator[Hit]:
+        if _ISO_DATE.fullmatch(self._text, self._start, self._end):
+            return  # nothing is written as these groups are, and no part of them is long enough for a phone
         groups = [m.span() for m in _GROUPS.finditer(self._text, self._start, self._end)]
         digits = list(accumulate((end - start for start, end in groups), initial=0))
         attempts = 0
