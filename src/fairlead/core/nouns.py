@@ -408,13 +408,13 @@ class Betting:
     """The engine of a pilot with its settings, declared before the first pair.
 
     `scores_on_file` says that the incumbent's scores, known for every request before the candidate answers any, are used
-    to guess differences. `share` of alpha guards "not worse" at minus the margin; `narrower`, `wider` and `behind` are the
+    to guess differences. `share` of alpha guards "not worse" below minus the margin; `narrower`, `wider` and `behind` are the
     widths of the priors over effects.
     """
 
     engine: Engine = Engine.ADAPTIVE
     scores_on_file: bool = False
-    share: float = 0.8
+    share: float = 0.95
     narrower: float = 0.5
     wider: float = 0.7
     behind: float = 1.3

@@ -275,7 +275,7 @@ class _Segment:
 
     def _state(self, low: float, high: float) -> Floor:
         evidence, floor = self._evidence, self._evidence.terms.margin
-        if evidence.n >= SEGMENT_N_MIN and high < -floor:
+        if evidence.n >= SEGMENT_N_MIN and (high < -floor or evidence.proves(Claim.WORSE, alpha=self._alpha)):
             return Floor.FAILS
         if Claim.NOT_WORSE in evidence.claims or (evidence.room == 0 and low > -floor):
             return Floor.HOLDS

@@ -4,9 +4,11 @@ A gambler who expects an effect e and has seen a variance s2 stakes e / (s2 + e^
 growth-optimal. He splits his capital over twelve effects around the margin, weighted in advance, and the variance comes
 from past pairs only. So the game stays fair at the boundary of the hypothesis, whatever the pairs are.
 
-The error rate is spread unevenly, which costs nothing: at a true mean of minus the margin or less "closed leads" cannot
-be false, so most of alpha may guard "not worse by more than the margin" there (`Terms.share_of`). One confidence
-sequence with these weights carries all claims; at the true mean both sides together still spend exactly alpha.
+The error rate is spread unevenly, which costs nothing: at a true mean below minus the margin the candidate *is* worse by
+more than it, so nothing that speaks for the incumbent can be false there, and nearly all of alpha may guard "not worse by
+more than the margin" (`Terms.share_of`). From minus the margin on that claim is true, and alpha is for the other ones.
+One confidence sequence with these weights carries all claims; at the true mean both sides together still spend exactly
+alpha.
 
 The bets depend on the order of the pairs, so this evidence is the list of its `Step`s: histograms and merged shards belong
 to `Watch`. Replaying the steps gives the capital against any hypothesis.
@@ -49,14 +51,14 @@ EFFECTS.flags.writeable = False
 class Terms:
     """What is declared before the first pair.
 
-    `share` of `alpha` guards "not worse by more than the margin" at minus the margin; 0.5 treats both sides alike.
+    `share` of `alpha` guards "not worse by more than the margin", below minus the margin; 0.5 treats both sides alike.
     `narrower` and `wider` are the prior's standard deviations of ln(effect / margin) below and above one margin, `behind`
     that above one margin for the claims that the open model is behind. `design/engines.md` says how they were chosen.
     """
 
     margin: float
     alpha: float = 0.05
-    share: float = 0.8
+    share: float = 0.95
     narrower: float = 0.5
     wider: float = 0.7
     behind: float = 1.3
@@ -67,18 +69,22 @@ class Terms:
         if min(self.narrower, self.wider, self.behind) <= 0:
             raise UsageError("The prior's standard deviations must be above 0, such as 0.5, 0.7 and 1.3.")
         if not 0.5 <= self.share < 1:
-            raise UsageError(f"share = {self.share:g} cannot be used; set it between 0.5 and 1, such as 0.8.")
+            raise UsageError(f"share = {self.share:g} cannot be used; set it between 0.5 and 1, such as 0.95.")
 
     @classmethod
-    def of_window(cls, *, margin: float, alpha: float = 0.05, share: float = 0.8) -> Terms:
+    def of_window(cls, *, margin: float, alpha: float = 0.05, share: float = 0.95) -> Terms:
         """Terms for exactly this window, which ends before effects far below the margin matter: a narrower prior."""
         return cls(margin=margin, alpha=alpha, share=share, narrower=0.4, wider=0.6)
 
     def share_of(self, theta: float, sign: Sign) -> float:
-        """The share of alpha that may be spent on excluding a true mean of `theta` from the side of `sign`."""
-        slope = (theta / self.margin) * (0.5 - self.share)
-        above = min(max(0.5 + slope, 1 - self.share), self.share)
-        return above if sign > 0 else 1 - above
+        """The share of alpha that may be spent on excluding all means up to `theta` (`sign` +1), or all from it on (-1).
+
+        At any true mean the two sides share alpha: below minus the margin as `share` says, from minus the margin on evenly.
+        Means up to minus the margin are excluded when those below it are; means from it on when it and those above are.
+        """
+        if sign > 0:
+            return self.share if theta <= -self.margin else 0.5
+        return 1 - self.share if theta < -self.margin else 0.5
 
     def bar(self, theta: float, sign: Sign) -> float:
         """Natural logarithm of the capital that excludes `theta` from the side of `sign`."""
@@ -383,6 +389,11 @@ class Ordered(ABC):
     def log_e(self, theta: float, sign: Sign) -> float:
         """Natural logarithm of the e-value against "the mean is at most theta" (`sign` +1) or "at least theta" (-1)."""
         return self._game.log_e(theta, sign)
+
+    def proves(self, claim: Claim, *, alpha: float) -> bool:
+        """Whether the capital held now proves a claim at another error rate."""
+        null = CLAIMS[claim]
+        return self._game.held(claim) >= replace(self.terms, alpha=alpha).bar(null.theta(self.terms.margin), null.sign)
 
     def judgement(self) -> Judgement:
         """The verdict now; none when the looks so far leave no mean over."""

@@ -56,6 +56,9 @@ CLAIMS: Mapping[Claim, Null] = {
 }
 
 
+_OPPOSITES = frozenset({Claim.NOT_WORSE, Claim.WORSE})
+
+
 class Floor(StrEnum):
     """Whether a segment keeps its floor."""
 
@@ -142,7 +145,7 @@ def judgement(
         log_e_replace=log_e_replace,
         log_e_worse=log_e_worse,
     )
-    return disputed(judged) if low > high else judged
+    return disputed(judged) if low > high or claims >= _OPPOSITES else judged
 
 
 def disputed(judged: Judgement) -> Judgement:
