@@ -124,7 +124,7 @@ def _proof(evidence: PilotEvidence, judged: Judgement) -> Iterator[str]:
         bar = _bar(design, claim)
         proven = evidence.claims.get(claim)
         when = f"proven at pair {proven:,}" if proven is not None else "not proven"
-        yield f"“{str(claim).capitalize()}”: a capital of {bar:.0f} is needed, {_capital(log_e)} is held now; {when}."
+        yield f"“{str(claim).capitalize()}”: a capital of {bar:.3g} is needed, {_capital(log_e)} is held now; {when}."
     for claim in (Claim.BETTER, Claim.BEHIND, Claim.NOT_MUCH_BETTER):
         if claim in evidence.claims:
             yield f"“{str(claim).capitalize()}”: proven at pair {evidence.claims[claim]:,}."

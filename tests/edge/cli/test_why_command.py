@@ -17,7 +17,7 @@ def test_a_verdict_says_why_with_every_gate(run: Run, office: Path, server: Serv
     assert "worse than the incumbent by 10 points or more?" in why["question"]
     assert f"{told['n']} pairs: the candidate was better on" in why["counts"]
     assert "the interval is above it" in why["interval"]
-    assert "a capital of 25 is needed" in why["proof"][1]
+    assert "a capital of 21.1 is needed" in why["proof"][1]
     assert [gate["name"] for gate in why["gates"]] == [
         "enough pairs",
         "one mean",
