@@ -13,8 +13,10 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
-from itertools import groupby
+from itertools import compress, groupby
 from pathlib import Path
+from types import NoneType
+from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -78,27 +80,42 @@ def _explained(where: str, *, wait_s: float) -> Generator[None]:
         raise
 
 
-def _nothing_at(row: Values) -> tuple[int, ...]:
-    """The places of a row where there is nothing."""
-    return tuple([place for place, value in enumerate(row) if value is None]) if None in row else ()
+_Kinds: TypeAlias = tuple[type, ...]
 
 
-@lru_cache(maxsize=1024)
-def _saying_null(sql: str, nothing: tuple[int, ...]) -> str:
-    """The statement with NULL in these places.
+def _kinds(row: Values) -> _Kinds:
+    """Of which types the values of a row are."""
+    return tuple(map(type, row))
+
+
+class _Binding(NamedTuple):
+    """How rows whose values are of the same types are bound: by which statement, and by what of them.
 
     `sqlite3` looks for an adapter for every `None` and every `bytes` it is given, at up to 2 us each: more than the rest of
     the row takes. What is written into the statement, and a `bytearray`, is bound at once.
     """
-    parts = sql.split("?")
-    if not nothing:
-        return sql
-    marks = ["NULL" if place in nothing else "?" for place in range(len(parts) - 1)]
-    return "".join(part + mark for part, mark in zip(parts, [*marks, ""], strict=True))
+
+    sql: str
+    there: tuple[bool, ...]
+    packed: tuple[int, ...]
+
+    def bound(self, row: Values) -> Values:
+        """What is bound of a row."""
+        values = [*compress(row, self.there)]
+        for place in self.packed:
+            values[place] = bytearray(values[place])
+        return values
 
 
-def _bound(row: Values) -> Values:
-    return [bytearray(value) if type(value) is bytes else value for value in row if value is not None]
+@lru_cache(maxsize=1024)
+def _binding(sql: str, kinds: _Kinds) -> _Binding:
+    there = tuple(kind is not NoneType for kind in kinds)
+    packed = tuple(place for place, kind in enumerate(compress(kinds, there)) if kind is bytes)
+    if all(there):
+        return _Binding(sql, there, packed)
+    marks = ["?" if is_there else "NULL" for is_there in there]
+    said = "".join(part + mark for part, mark in zip(sql.split("?"), [*marks, ""], strict=True))
+    return _Binding(said, there, packed)
 
 
 class SqliteTransaction:
@@ -118,8 +135,9 @@ class SqliteTransaction:
     def change_each(self, sql: str, rows: Sequence[Values]) -> int:
         """Run a statement once per row of values; how many rows it touched in all."""
         touched = 0
-        for nothing, run in groupby(rows, key=_nothing_at):
-            touched += self._connection.executemany(_saying_null(sql, nothing), map(_bound, run)).rowcount
+        for kinds, run in groupby(rows, key=_kinds):
+            binding = _binding(sql, kinds)
+            touched += self._connection.executemany(binding.sql, map(binding.bound, run)).rowcount
         return touched
 
 
