@@ -101,7 +101,7 @@ def _counts(judged: Judgement) -> str:
 
 
 def _interval(design: PilotDesign, judged: Judgement) -> str:
-    side = "above" if judged.low > -design.margin else "below" if judged.high < -design.margin else "on both sides of"
+    side = "above" if judged.low >= -design.margin else "below" if judged.high <= -design.margin else "on both sides of"
     return (
         f"The true difference is between {signed(judged.low)} and {signed(judged.high)} points ({100 * (1 - design.alpha):g} %, at every "
         f"look). The margin lies at {signed(-design.margin)}: the interval is {side} it."
