@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from fairlead.core.money import CostSummary, Spend
 from fairlead.core.nouns import ExchangeRow, Fidelity, Money
+from fairlead.core.quick import quick
 from fairlead.core.span import LogSpan
 from fairlead.scan.counting import Distinct, Quantiles, quantile
 
@@ -23,6 +24,7 @@ _LOST = frozenset({Fidelity.PROMPT_ABSENT, Fidelity.MEDIA_DROPPED, Fidelity.TOOL
 _FEWEST_DAYS = 4
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What one exchange cost, or why that is not known; `assumed_date` when it was priced at another day than its own."""
@@ -125,7 +127,7 @@ class ShapeTally:
         self._reasons: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
         self._tiers: Counter[str] = Counter()
-        self._fidelity: Counter[str] = Counter()
+        self._fidelity: Counter[tuple[Fidelity, ...]] = Counter()
         self._hours: Counter[int] = Counter()
         self._days: Counter[int] = Counter()
 
@@ -134,7 +136,7 @@ class ShapeTally:
         self._calls += 1
         self._requests.add(row.request_key)
         if row.fidelity:
-            self._fidelity.update(flag.value for flag in row.fidelity)
+            self._fidelity[row.fidelity] += 1
             self._replayable += _LOST.isdisjoint(row.fidelity)
         else:
             self._replayable += 1
@@ -187,6 +189,9 @@ class ShapeTally:
         """What was counted."""
         log = self._log
         peak = max(self._hours.items(), key=lambda hour: (hour[1], -hour[0]), default=None)
+        fidelity: Counter[str] = Counter()
+        for flags, calls in self._fidelity.items():
+            fidelity.update({flag.value: calls for flag in flags})
         steps = Quantiles()
         for count in self._talks.counts():
             steps.add(count)
@@ -218,7 +223,7 @@ class ShapeTally:
             prefix_reuse=1 - len(self._bursts) / self._dated if self._dated else None,
             growth=growth(each_day),
             replayable=self._replayable,
-            fidelity=dict(self._fidelity.most_common()),
+            fidelity=dict(fidelity.most_common()),
             tiers=dict(self._tiers.most_common()),
         )
 

@@ -231,6 +231,13 @@ class Counted:
     tallies: dict[str, scan.ShapeTally] = field(default_factory=dict[str, scan.ShapeTally])
     models: dict[str, Paid] = field(default_factory=dict[str, Paid])
 
+    def paid(self, model: str) -> Paid:
+        """Where what a model cost is added up; from a great many models on, that of all the others."""
+        found = self.models.get(model)
+        if found is None:
+            found = self.models.setdefault(model if len(self.models) < MOST_MODELS else OTHERS, Paid())
+        return found
+
 
 def counted_in(desk: Desk, log: LogSpan | None) -> Counted:
     """Count every exchange, row by row: memory does not grow with the ledger."""
@@ -238,7 +245,7 @@ def counted_in(desk: Desk, log: LogSpan | None) -> Counted:
     for row in desk.ledger.each_row():
         counted.exchanges += 1
         cost = cost_of(desk, row)
-        paid = counted.models.setdefault(row.model if len(counted.models) < MOST_MODELS else OTHERS, Paid())
+        paid = counted.paid(row.model)
         paid.calls += 1
         paid.spend.add(cost.money)
         if row.workload_id is not None:

@@ -13,11 +13,13 @@ from typing import Protocol
 
 from fairlead.core.money import cost
 from fairlead.core.nouns import Money, TokenPrice, Usage
+from fairlead.core.quick import quick
 
 NO_USAGE = "usage not recorded"
 """The reason why a call has no cost that no price would help."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
     """What an exchange cost, or why that is not known; `assumed_date` when it was priced at another day than its own."""

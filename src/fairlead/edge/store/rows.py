@@ -8,6 +8,7 @@ The order of the columns stands here once, for writing and for reading.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 from fairlead.core.nouns import (
@@ -187,6 +188,7 @@ def exchange_from(columns: Row, *, unpacked: Unpacked) -> Exchange:
     )
 
 
+@lru_cache(maxsize=1_024)
 def flags_from(column: str | None) -> tuple[Fidelity, ...]:
     """The fidelity flags in their column."""
     return tuple(map(Fidelity, column.split(_SEPARATOR))) if column else ()
