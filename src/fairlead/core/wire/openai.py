@@ -421,9 +421,11 @@ def _usual_usage(raw: Mapping[str, JSON]) -> Usage | None:
     """
     given, made = raw.get("prompt_tokens"), raw.get("completion_tokens")
     heard, said = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
-    if not (_USUAL_COUNTS.issuperset(raw) and type(given) is type(made) is int and type(heard) is type(said) is dict):
+    if type(given) is not int or type(made) is not int or type(heard) is not dict or type(said) is not dict:
         return None
-    if heard.get("audio_tokens") or said.get("audio_tokens") or not _COUNTED_APART.isdisjoint(heard):
+    if not _USUAL_COUNTS.issuperset(raw) or not _COUNTED_APART.isdisjoint(heard):
+        return None
+    if heard.get("audio_tokens") or said.get("audio_tokens"):
         return None
     cached, thought = heard.get("cached_tokens"), said.get("reasoning_tokens")
     if type(cached) is not int or type(thought) is not int or thought:
