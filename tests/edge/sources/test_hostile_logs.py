@@ -253,6 +253,11 @@ def test_a_changed_log_is_read_or_told_and_never_crashes(tmp_path, name, data):
             assert "\n" not in item.reason
 
 
+def test_an_answer_of_a_session_that_says_nothing_is_told_and_not_lost(tmp_path):
+    reading, found = read_all(tmp_path, json.dumps(LOGS["claude code"] | {"message": {}}).encode())
+    assert len(found) == reading.exchanges + reading.skipped == 1
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_logs_of_many_formats_in_one_file_do_not_disturb_each_other(tmp_path, data):

@@ -66,7 +66,7 @@ class _Thread:
         self._first: JSON = None
         self._new: list[JSON] = []
         self._step = 0
-        self._message: dict[str, JSON] = {}
+        self._message: dict[str, JSON] | None = None
         self._blocks: list[JSON] = []
         self._row: Row = {}
 
@@ -76,26 +76,26 @@ class _Thread:
         self._new.append(message)
 
     def answered(self, message: dict[str, JSON], row: Row) -> Iterator[Found]:
-        if self._message and message.get("id") != self._message.get("id"):
+        if self._message is not None and message.get("id") != self._message.get("id"):
             yield from self.finished()
-        if not self._message:
+        if self._message is None:
             self._row = row
         self._message = message
         content = message.get("content")
         self._blocks.extend(content if isinstance(content, list) else [{"type": "text", "text": content}])
 
     def finished(self) -> Iterator[Found]:
-        if self._message:
-            yield self._logged()
+        if self._message is not None:
+            yield self._logged(self._message)
             self._new = [{"role": "assistant", "content": self._blocks}]
-        self._message, self._blocks = {}, []
+        self._message, self._blocks = None, []
 
-    def _logged(self) -> Logged:
+    def _logged(self, message: dict[str, JSON]) -> Logged:
         self._step += 1
-        model = fields.text_or_none(self._message.get("model"))
-        response: JSON = {**self._message, "type": "message", "content": list[JSON](self._blocks)}
+        model = fields.text_or_none(message.get("model"))
+        response: JSON = {**message, "type": "message", "content": list[JSON](self._blocks)}
         around = Around(
-            id=self._message.get("id"),
+            id=message.get("id"),
             started_at=self._row.get("timestamp"),
             provider="anthropic",
             conversation=f"{self._session}/helpers" if self._is_side else self._session,
@@ -105,7 +105,7 @@ class _Thread:
         )
         asked = _anthropic_turns([self._first, *self._new] if self._first not in self._new else self._new)
         request: dict[str, JSON] = {"model": model or "unnamed", "messages": asked}
-        of: JSON = {"session": self._session, "message": self._message.get("id"), "blocks": list[JSON](self._blocks)}
+        of: JSON = {"session": self._session, "message": message.get("id"), "blocks": list[JSON](self._blocks)}
         return logged(request, response, around, dialect=Dialect.ANTHROPIC_MESSAGES, model=model, of=of)
 
 
