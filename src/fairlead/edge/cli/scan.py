@@ -100,14 +100,7 @@ def command(
         html = render_first(first_page(desk, survey, done=done, bill=bill)) if page and survey.workloads else ""
     if not as_json:
         tell(survey, done, bill, where=desk.where)
-    problem = unwritten(page, html)
-    if as_json:
-        written = str(page) if html and problem is None else None
-        options.print_json({**record(survey, done, bill), "page": written})
-    elif html and problem is None:
-        terminal.say(f"First page: {page}")
-    if problem is not None:
-        raise problem
+    conclude(record(survey, done, bill) if as_json else None, page, html)
     if done is not None and done.taken.exchanges == 0:
         raise InputError(nothing_read(paths, done))
 
@@ -136,14 +129,21 @@ def tell(
         show_bill.bill(bill)
 
 
-def unwritten(page: Path | None, html: str) -> InputError | None:
-    """Write the page, if there is one, and say why that failed: what the scan found is shown all the same."""
+def conclude(found: dict[str, Any] | None, page: Path | None, html: str) -> None:
+    """Write the page, if there is one, and print the record or where the page is; a page that fails costs no record."""
+    problem: InputError | None = None
     try:
         if page is not None and html:
             write(page, html)
     except InputError as error:
-        return error
-    return None
+        problem = error
+    written = str(page) if html and problem is None else None
+    if found is not None:
+        options.print_json({**found, "page": written})
+    elif written:
+        terminal.say(f"First page: {written}")
+    if problem is not None:
+        raise problem
 
 
 def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:
