@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 LanguageOf: TypeAlias = Callable[[str], str | None]
@@ -97,14 +98,16 @@ def language(text: str, language_of: LanguageOf | None = None) -> str | None:
     'th'
     """
     sample = text[:_LOOKED_AT]
-    words = _WORD.findall(sample)
+    small = sample.lower()
+    words: list[str] = _WORD.findall(small if sample.isascii() else sample)
     if not words:
         return None
-    if not sample.isascii() and (script := _script(sample)) is not None:
-        return _refined(script, sample, language_of)
-    if _VIETNAMESE.search(sample.lower()) and len(_VIETNAMESE.findall(sample.lower())) * 25 > len(sample):
-        return "vi"
-    english = sum(word in _ENGLISH for word in map(str.lower, words))
+    if not sample.isascii():
+        if (script := _script(sample)) is not None:
+            return _refined(script, sample, language_of)
+        if len(_VIETNAMESE.findall(small)) * 25 > len(sample):
+            return "vi"
+    english = sum(map(_ENGLISH.__contains__, words if sample.isascii() else map(str.lower, words)))
     if english * 6 >= len(words):
         return "en"
     return language_of(sample) if language_of is not None and len(words) >= 3 else None
@@ -117,15 +120,20 @@ def _refined(script: str, sample: str, language_of: LanguageOf | None) -> str:
     return script
 
 
+@lru_cache(maxsize=4_096)
+def _script_of(character: str) -> str | None:
+    return next((name for low, high, name in _SCRIPTS if low <= ord(character) <= high), None)
+
+
 def _script(sample: str) -> str | None:
     """The commonest script outside Latin, when it makes up a fair part of the letters."""
     found: Counter[str] = Counter()
     letters = 0
-    for character in sample:
+    for character, times in Counter(sample).items():
         if character.isalpha():
-            letters += 1
-            if character > "\u036f":
-                found.update(name for low, high, name in _SCRIPTS if low <= ord(character) <= high)
+            letters += times
+            if character > "\u036f" and (name := _script_of(character)) is not None:
+                found[name] += times
     if not found:
         return None
     if found["ja"] and found["han"]:

@@ -20,8 +20,37 @@ _USER: Final = 500
 _ANSWER: Final = 4_000
 
 
-def _words(*stems: str) -> re.Pattern[str]:
-    return re.compile(r"\b(?:" + "|".join(stems) + ")", re.IGNORECASE)
+class _Either:
+    """A pattern that reads large and small letters alike; its own letters are small.
+
+    Plain ASCII is put into small letters once: then a branch that begins with another letter is passed by its first one, which
+    takes a third of the time. In other texts a letter may turn into two, so those are read as they are. Each hit holds one of
+    the words that it `needs`, which are looked for first.
+    """
+
+    def __init__(self, pattern: str, flags: int = 0, *, needs: tuple[str, ...] = ()) -> None:
+        self._needs = needs
+        self._small = re.compile(pattern, flags)
+        self._as_is = re.compile(pattern, flags | re.IGNORECASE)
+
+    def is_in(self, text: str) -> bool:
+        """Whether the pattern is found anywhere."""
+        if not text.isascii():
+            return self._as_is.search(text) is not None
+        small = text.lower()
+        if self._needs and not any(word in small for word in self._needs):
+            return False
+        return self._small.search(small) is not None
+
+    def hits(self, text: str) -> list[str]:
+        """Everything that it finds, in small letters."""
+        if text.isascii():
+            return self._small.findall(text.lower())
+        return [hit.lower() for hit in self._as_is.findall(text)]
+
+
+def _words(*stems: str) -> _Either:
+    return _Either(r"\b(?:" + "|".join(stems) + ")")
 
 
 TRANSLATES: Final = _words(
@@ -85,24 +114,23 @@ _CODE_LINE: Final = re.compile(
     re.MULTILINE,
 )
 _JSON_MARKS: Final = re.compile(r"^\s*(?:```(?:json)?\s*)?[\[{][\s\S]*[\]}]\s*(?:```)?\s*$")
-_CITES: Final = re.compile(
-    r"\[\d{1,2}\]|\baccording to (?:the |clause|section|passage)|\bclause \d|\bsource:", re.IGNORECASE
-)
-_WORKS_OUT: Final = re.compile(
-    r"\d\s*[=≈]\s*[$€£]?-?\d|\\boxed|\\frac|\btherefore\b|\bthus\b|\bit follows\b|\bso the answer\b|\bthe answer is\b|\bfinal answer\b|\bprobability:", re.IGNORECASE
+_CITES: Final = _Either(r"\[\d{1,2}\]|\baccording to (?:the |clause|section|passage)|\bclause \d|\bsource:")
+_WORKS_OUT: Final = _Either(
+    r"\d\s*[=≈]\s*[$€£]?-?\d|\\boxed|\\frac|\btherefore\b|\bthus\b|\bit follows\b|\bso the answer\b|\bthe answer is\b|\bfinal answer\b|\bprobability:"
 )  # fmt: skip
-_DECLINES: Final = re.compile(
-    r"\b(?:i(?:'m| am) sorry,? (?:but )?i|i can(?:no|')t (?:help|assist|provide|support|condone|fulfill|comply)|i cannot|i'm unable|i am unable|as an ai|not appropriate to|i won't|never acceptable|against the law)\b", re.IGNORECASE
+_DECLINES: Final = _Either(
+    r"\b(?:i(?:'m| am) sorry,? (?:but )?i|i can(?:no|')t (?:help|assist|provide|support|condone|fulfill|comply)|i cannot|i'm unable|i am unable|as an ai|not appropriate to|i won't|never acceptable|against the law)\b"
 )  # fmt: skip
-_ASKS_SUM: Final = re.compile(
+_ASKS_SUM: Final = _Either(
     r"\bhow (?:many|much|far|long|old|fast|tall|big)\b|\bwhat (?:is|was|are) (?:the|his|her|their|its) [\w ]{0,40}(?:total|average|speed|cost|price|percent\w*|number|age|sum|force|area|volume|ratio|profit)\b",
-    re.IGNORECASE,
+    needs=("how ", "what "),
 )
 _NUMBERS: Final = re.compile(r"\d+(?:\.\d+)?")
 _REACT: Final = re.compile(r"^\s*(?:Thought|Action|Action Input|Observation)\s*:", re.MULTILINE)
-_DATA_TAGS: Final = re.compile(
+_DATA_TAGS: Final = _Either(
     r"<(?:documents?|context|passages?|excerpts?|sources?|search_results|knowledge)\b|^[\W_]*(?:context|documents|passages|excerpts|sources|retrieved passages|context information is below)\W*$",
-    re.IGNORECASE | re.MULTILINE,
+    re.MULTILINE,
+    needs=("document", "context", "passage", "excerpt", "source", "search_results", "knowledge"),
 )
 _TRAJECTORY: Final = re.compile(r"""["']role["']\s*:\s*["']tool["']|["']type["']\s*:\s*["']tool_(?:result|use)["']""")
 _CALLED: Final = re.compile(
@@ -110,7 +138,7 @@ _CALLED: Final = re.compile(
 )
 _QUESTION_MARK: Final = re.compile(r"[?？؟]")
 
-WORDS: Final[Mapping[str, re.Pattern[str]]] = {
+WORDS: Final[Mapping[str, _Either]] = {
     "translates": TRANSLATES, "retrieves": RETRIEVES, "codes": CODES, "reasons": REASONS, "guards": GUARDS, "shapes": SHAPES, "writes": WRITES, "acts": ACTS,
 }  # fmt: skip
 _MOST_WORDS: Final = 3
@@ -179,21 +207,21 @@ def _wording(instruction: str) -> dict[str, float]:
 @lru_cache(maxsize=8_192)
 def _hits(line: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """The telling words of a line, by signal; lines of prompts come again in every call."""
-    found = ((name, frozenset(hit.lower() for hit in pattern.findall(line))) for name, pattern in WORDS.items())
+    found = ((name, frozenset(words.hits(line))) for name, words in WORDS.items())
     return tuple((name, words) for name, words in found if words)
 
 
 def _content(request: Request, user: str, instruction: str) -> dict[str, float]:
     text = _ends(user, 2 * _USER, _USER)
-    given = _DATA_TAGS.search(instruction) is not None or _DATA_TAGS.search(text) is not None
+    given = _DATA_TAGS.is_in(instruction) or _DATA_TAGS.is_in(text)
     whole = f"{request.system[:_SYSTEM]}\n{text}" if not request.system else text
     return {
-        "sensitive": float(not request.system and SENSITIVE.search(text) is not None),
+        "sensitive": float(not request.system and SENSITIVE.is_in(text)),
         "data tags": float(given),
         # Figures in a document that was handed over are looked up, not worked out.
-        "sum": float(not given and len(_NUMBERS.findall(text)) >= 2 and _ASKS_SUM.search(text) is not None),
+        "sum": float(not given and _ASKS_SUM.is_in(text) and len(_NUMBERS.findall(text)) >= 2),
         "code asked": _code_in(whole),
-        "react": float(len(_REACT.findall(instruction)) >= 3),
+        "react": float(instruction.count(":") >= 3 and len(_REACT.findall(instruction)) >= 3),
         "question": float(_QUESTION_MARK.search(text[-300:]) is not None),
     }
 
@@ -235,7 +263,7 @@ def _answered(answer: Answer) -> dict[str, float]:
         "short answer": float(0 < count <= 4 and not is_json and not code),
         "long answer": float(count >= 60 and not is_json and not code),
         "code answer": code,
-        "cites": float(_CITES.search(text) is not None),
-        "works out": float(_WORKS_OUT.search(text) is not None),
-        "declines": float(_DECLINES.search(text[:600]) is not None),
+        "cites": float(_CITES.is_in(text)),
+        "works out": float(_WORKS_OUT.is_in(text)),
+        "declines": float(_DECLINES.is_in(text[:600])),
     }
