@@ -47,6 +47,8 @@ class Served(StrEnum):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One try at one upstream: its answer's status (`None` when there was none) and what went wrong, in a word or two.
 
+    `side` says whose answer was asked for; the upstream does not, for one server may have both sides' models.
+
     An answer that was paid for and not given (it broke its schema, say) has its `model` and the tokens that it told.
     """
 
@@ -57,6 +59,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     model: str = ""
     input: int | None = None
     output: int | None = None
+    side: Served = Served.INCUMBENT
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True, tag=1):

@@ -473,7 +473,10 @@ def test_answers_that_got_worse_take_a_route_back_at_once_and_an_operator_is_tol
 def test_calls_that_the_candidate_fails_take_it_back_though_every_caller_was_answered(ledger):
     office = Office(ledger)
     office.begin(Event.REPLACE_OK)
-    attempts = (Attempt(upstream="local", status=503, problem="503"), Attempt(upstream="openai", status=200))
+    attempts = (
+        Attempt(upstream="local", status=503, problem="503", side=Served.CANDIDATE),
+        Attempt(upstream="openai", status=200),
+    )
 
     async def main():
         await office.step.look()
@@ -494,10 +497,32 @@ def test_calls_that_the_candidate_fails_take_it_back_though_every_caller_was_ans
     assert office.askers.asked == []  # the incumbent had answered the caller already
 
 
+def test_an_incumbent_that_answers_from_the_candidates_own_server_is_no_failure_of_the_candidate(ledger):
+    office = Office(ledger)
+    office.begin(Event.REPLACE_OK)
+    attempts = (Attempt(upstream="local", status=200),)
+
+    async def main():
+        await office.step.look()
+        for start in range(0, 100, 20):
+            numbers = range(start, start + 20)
+            await office.feed(
+                [moved(each, served=Served.INCUMBENT, upstream="local", attempts=attempts) for each in numbers]
+            )
+        await office.step.aclose()
+
+    run(main())
+    assert office.stage is Stage.CANARY
+    assert office.askers.asked == []
+
+
 def test_a_candidate_that_was_fallen_back_from_scores_nothing_in_its_pair(ledger):
     office = Office(ledger)
     office.begin(Event.REPLACE_OK)
-    attempts = (Attempt(upstream="local", problem="timeout"), Attempt(upstream="openai", status=200))
+    attempts = (
+        Attempt(upstream="local", problem="timeout", side=Served.CANDIDATE),
+        Attempt(upstream="openai", status=200),
+    )
 
     async def main():
         await office.step.look()

@@ -277,8 +277,32 @@ def test_a_candidate_that_is_set_up_wrongly_costs_the_caller_nothing() -> None:
             call = await world.heard.next()
             assert (call.served, call.stage, call.upstream) == (Served.INCUMBENT, "moved", "main")
             assert [attempt.status for attempt in call.attempts] == [404, 200]
+            assert [attempt.side for attempt in call.attempts] == [Served.CANDIDATE, Served.INCUMBENT]
             assert world.upstreams["open"].asked[0].json["model"] == "q"
             assert world.main.asked[0].json["model"] == "m"
+
+    run(main())
+
+
+def test_a_candidate_on_the_incumbents_own_server_is_fallen_back_from_too() -> None:
+    async def main() -> None:
+        async def script(talk: Talk) -> None:
+            if talk.asked.json["model"] == "q":
+                talk.whole(503, b'{"error":{"message":"no room for this model"}}')
+            else:
+                talk.whole()
+
+        route = RouteNow(workload_id="", stage=Stage.MOVED, candidate=TargetNow(upstream="main", model="q"))
+        async with World(scripts={"main": script}, route=route) as world:
+            got = await world.ask()
+            assert got.json == {"ok": 1}
+            call = await world.heard.next()
+            assert (call.served, call.upstream) == (Served.INCUMBENT, "main")
+            assert [(each.side, each.status) for each in call.attempts] == [
+                (Served.CANDIDATE, 503),
+                (Served.INCUMBENT, 200),
+            ]
+            assert [each.json["model"] for each in world.main.asked] == ["q", "m"]
 
     run(main())
 

@@ -86,7 +86,7 @@ def of_call(
         units = (unit(route.salt, route.stage.value, conversation or day),)
     return Question(
         asked=Asked(dialect=asked.dialect, body=asked.body, request=asked.request),
-        logged=_answered(call) if call.served is side else _fallen(call, route),
+        logged=_answered(call) if call.served is side else _fallen(call),
         names=(call.call_id, key),
         units=units,
         known=_answered(call) if call.served is not side and call.upstream == incumbent else None,
@@ -103,9 +103,9 @@ def of_exchange(exchange: Exchange) -> Question:
     )
 
 
-def was_asked(call: Call, route: Route) -> bool:
+def was_asked(call: Call) -> bool:
     """Whether the candidate was asked, whoever answered in the end."""
-    return call.served is Served.CANDIDATE or any(attempt.upstream == route.upstream for attempt in call.attempts)
+    return call.served is Served.CANDIDATE or any(attempt.side is Served.CANDIDATE for attempt in call.attempts)
 
 
 def shown(call: Call, *, slow_s: float) -> Differences:
@@ -121,9 +121,9 @@ def _answered(call: Call) -> Reply:
     return Reply(answer=heard.answer, usage=heard.usage, latency_s=call.latency_s, attempts=0)
 
 
-def _fallen(call: Call, route: Route) -> Reply:
+def _fallen(call: Call) -> Reply:
     """What a candidate said that another answered for: nothing."""
-    attempt = next((each for each in call.attempts if each.upstream == route.upstream), None)
+    attempt = next((each for each in call.attempts if each.side is Served.CANDIDATE), None)
     status, problem = (None, "") if attempt is None else (attempt.status, attempt.problem[:300])
     kind = FailureKind.TIMEOUT if "time" in problem and status is None else FailureKind.SERVER_ERROR
     return Reply(answer=Answer(failure=Failure(kind=kind, detail=problem, status=status)), usage=Usage())

@@ -63,7 +63,7 @@ class Running:
             shadowed = [call for call in calls if call.pair_wanted and call.served is Served.INCUMBENT]
             await self.pairs.offer(self._questions(shadowed))
             return
-        asked = [call for call in calls if questions.was_asked(call, self.route)]
+        asked = [call for call in calls if questions.was_asked(call)]
         for call in asked:
             self.evidence.saw(questions.shown(call, slow_s=self.evidence.terms.slow_s))
         await self.pairs.offer(self._questions([call for call in asked if call.pair_wanted]))

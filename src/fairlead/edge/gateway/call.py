@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -41,6 +42,7 @@ MOST_ATTEMPTS: Final = 4
 _DONE: Final = Ended.DONE
 _UPSTREAM_ERROR: Final = Ended.UPSTREAM_ERROR
 _INCUMBENT: Final = Served.INCUMBENT
+_NO_URLS: Final[frozenset[str]] = frozenset()
 _COUNT: Final = Protocol.ANTHROPIC_COUNT
 _STAGES: Final = {stage: stage.value for stage in Stage}
 _AS_IT_CAME: Final = frozenset({Protocol.OPENAI_CHAT, Protocol.OPENAI_COMPLETIONS, Protocol.OPENAI_EMBEDDINGS})
@@ -99,7 +101,7 @@ class Call:
         self._targets: tuple[TargetNow, ...] = ()
         self._index = 0
         self._skipped: list[TargetNow] = []
-        self._tried: set[str] = set()
+        self._tried: set[tuple[str, str | None]] = set()
         self._attempts: list[Attempt] = []
         self._target: TargetNow | None = None
         self._upstream: Upstream | None = None
@@ -237,9 +239,10 @@ class Call:
             upstream = self._plane.upstreams.get(target.upstream)
             if upstream is None or not self._plane.may_ask(self, upstream):
                 continue
-            replica = upstream.choose(now, tried=self._tried, anyway=anyway)
+            tried = self._tried_for(target)
+            replica = upstream.choose(now, tried=tried, anyway=anyway)
             if replica is None:
-                if not anyway and not (self._tried and all(r.origin.url in self._tried for r in upstream.replicas)):
+                if not anyway and not (tried and all(r.origin.url in tried for r in upstream.replicas)):
                     skipped.append(target)
                 continue
             if self.protocol is _COUNT and upstream.now.dialect != "anthropic":
@@ -248,14 +251,18 @@ class Call:
             shaped = self._shaped(target, upstream)
             if shaped is None:
                 continue
-            if not anyway and len(upstream.replicas) > 1 and self._others_than(replica, upstream):
+            if not anyway and len(upstream.replicas) > 1 and self._others_than(replica, upstream, tried):
                 self._index -= 1  # its other replicas may be asked after this one
             self._ask(target, upstream, replica, shaped)
             return
         self._give_up()
 
-    def _others_than(self, replica: Replica, upstream: Upstream) -> bool:
-        return any(other is not replica and other.origin.url not in self._tried for other in upstream.replicas)
+    def _tried_for(self, target: TargetNow) -> AbstractSet[str]:
+        """Where this target's model was asked already; one server may have both sides' models."""
+        return {url for url, model in self._tried if model == target.model} if self._tried else _NO_URLS
+
+    def _others_than(self, replica: Replica, upstream: Upstream, tried: AbstractSet[str]) -> bool:
+        return any(other is not replica and other.origin.url not in tried for other in upstream.replicas)
 
     def _count_ourselves(self, target: TargetNow) -> None:
         """Answer how many tokens a request takes, where the upstream has no such question."""
@@ -290,14 +297,14 @@ class Call:
         for target in (*self._targets[self._index :], *self._skipped):
             upstream = self._plane.upstreams.get(target.upstream)
             if upstream is not None and self._plane.may_ask(self, upstream):
-                left = [r for r in upstream.replicas if r.origin.url not in self._tried]
-                if left:
+                tried = self._tried_for(target)
+                if any(r.origin.url not in tried for r in upstream.replicas):
                     return True
         return False
 
     def _ask(self, target: TargetNow, upstream: Upstream, replica: Replica, shaped: Shaped) -> None:
         self._target, self._upstream, self._replica = target, upstream, replica
-        self._tried.add(replica.origin.url)
+        self._tried.add((replica.origin.url, target.model))
         if self._attempts:
             self._forget_answer()
         self._prepare(shaped)
@@ -876,10 +883,18 @@ class Call:
         replica.ended()
         self._replica = None
         latency_s = monotonic() - self._asked_at
-        attempt = Attempt(upstream=replica.upstream, status=status, problem=problem, latency_s=latency_s)
+        attempt = Attempt(
+            upstream=replica.upstream, status=status, problem=problem, latency_s=latency_s, side=self._side_asked()
+        )
         if paid and not self._has_begun:
             attempt = self._with_tokens(attempt)
         self._attempts.append(attempt)
+
+    def _side_asked(self) -> Served:
+        """Whose answer is waited for; a target's upstream does not tell, for both sides may share one."""
+        route = None if self._decision is None else self._decision.route
+        is_candidate = route is not None and route.candidate is not None and self._target is route.candidate
+        return Served.CANDIDATE if is_candidate else _INCUMBENT
 
     def _with_tokens(self, attempt: Attempt) -> Attempt:
         """An attempt whose answer nobody gets, with what it took."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
@@ -109,7 +110,7 @@ class Upstream:
         self.key = key
         self.replicas = list(replicas)
 
-    def choose(self, now: float, *, tried: set[str], anyway: bool) -> Replica | None:
+    def choose(self, now: float, *, tried: AbstractSet[str], anyway: bool) -> Replica | None:
         """The replica with the least on its way among those that may be asked; with `anyway` one is asked in any case."""
         best: Replica | None = None
         most = self.now.max_in_flight
