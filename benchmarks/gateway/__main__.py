@@ -9,7 +9,10 @@ request's workload is looked up. Ratios are what matters; the machine decides th
 gateway in the same run, one that you started with `http://127.0.0.1:19100/v1` as its upstream (the upstream is started here);
 `--peers FOLDER` starts those that `peers.py` knows, and measures plain and streamed requests of theirs.
 
-    cpu       processor time a request: plain, streamed, masked, and with another prompt and tool in every request
+    cpu       processor time a request: plain, streamed, masked, and with another prompt and tool in every request. A stream's
+              32 chunks are written back to back, one write each (the limit is of these: a proxy may find several at once);
+              "stream, apart" is one whose chunks come one at a time, so that each is read and passed on by itself. Callers
+              ask for token counts; of "stream, counted" they do not, so the gateway does, and takes them out of each chunk
     latency   what is added to a request at 30 a second, beside requests to the upstream itself, taken in turn; and what
               nginx adds, for that is what this machine can tell apart
     scaling   requests for each second of the busiest data plane, of two beside one; and of nginx's workers, counted likewise:
@@ -48,9 +51,11 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # also when it is started as a module
 
 from peers import installed, started  # noqa: E402
+from upstream import APART  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 LIMITS = {"plain": 6.5, "stream": 4.4}
+COMPARED = (*LIMITS, "stream, apart")
 MOCK, NGINX, OURS = 19100, 19098, 19080
 SCALING = 128
 """Connections that are dealt out among processes: of many, each gets about as many."""
@@ -70,13 +75,27 @@ TOOL: dict[str, Any] = {
 }
 
 
-def body(*, stream: bool, variant: str = "", number: int = 7741, model: str = "mock") -> bytes:
-    """A request of about 1.2 KB with a tool, like a small extraction job."""
+def body(
+    *,
+    stream: bool,
+    apart: bool = False,
+    asks: bool = True,
+    variant: str = "",
+    number: int = 7741,
+    model: str = "mock",
+) -> bytes:
+    """A request of about 1.2 KB with a tool, like a small extraction job.
+
+    `apart` has the chunks of a stream come one by one; `asks` whether its caller asks for token counts.
+    """
     system = "You read delivery notes and file their fields. Leave out what is not there, never guess. " * 5 + variant
     user = f"Note {number}\nHarbour Street Bakery\nReceived: 3 June\nCrates: 12, damaged: 2\nCredit: 38.20\n" * 3
+    user += APART.decode() if apart else ""
     turns = [{"role": "system", "content": system}, {"role": "user", "content": user}]
     tool = {**TOOL, "function": {**TOOL["function"], "name": f"file_note{variant}"}}
-    return json.dumps({"model": model, "messages": turns, "tools": [tool], "temperature": 0, "stream": stream}).encode()
+    more = {"stream_options": {"include_usage": True}} if stream and asks else {}
+    asked = {"model": model, "messages": turns, "tools": [tool], "temperature": 0, "stream": stream, **more}
+    return json.dumps(asked).encode()
 
 
 @dataclass
@@ -151,10 +170,18 @@ end
 
 
 def load(
-    target: Target, folder: Path, *, stream: bool, seconds: int, connections: int, vary: bool = False
+    target: Target,
+    folder: Path,
+    *,
+    stream: bool,
+    seconds: int,
+    connections: int,
+    vary: bool = False,
+    apart: bool = False,
+    asks: bool = True,
 ) -> dict[str, float]:
     """Load a target as fast as it goes; what one request cost it."""
-    asked = body(stream=stream, variant="VARIANT" if vary else "", model=target.model)
+    asked = body(stream=stream, apart=apart, asks=asks, variant="VARIANT" if vary else "", model=target.model)
     (folder / "body").write_bytes(asked)
     (folder / "post.lua").write_text(LUA)
     before = cpu_s(target.pid)
@@ -226,7 +253,7 @@ def main() -> None:
 def run(folder: Path, given: argparse.Namespace, parts: set[str]) -> None:
     folder.chmod(0o755)
     (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, mock=MOCK, port=NGINX))
-    mock = subprocess.Popen([sys.executable, str(HERE / "mock.py"), str(MOCK)])
+    mock = subprocess.Popen([sys.executable, str(HERE / "upstream.py"), str(MOCK)])
     nginx = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(folder / "nginx.conf")])
     try:
         until_answers(NGINX)
@@ -352,8 +379,8 @@ class Gateway:
 def measure(
     targets: list[Target], masked: Target, folder: Path, given: argparse.Namespace, *, peers: Sequence[Target]
 ) -> None:
-    def steps(target: Target, *, stream: bool, vary: bool = False) -> dict[str, float]:
-        return load(target, folder, stream=stream, vary=vary, seconds=given.seconds, connections=given.connections)
+    def steps(target: Target, **asked: bool) -> dict[str, float]:
+        return load(target, folder, **asked, seconds=given.seconds, connections=given.connections)
 
     for target in (*targets, masked, *peers):
         for stream in (False, True):
@@ -361,15 +388,22 @@ def measure(
     print(
         f"\n{'':16}{'nginx us':>10}{'fairlead us':>12}{'ratio':>7}{'at most':>9}{'req/s':>9}{'p50 ms':>8}{'p99 ms':>8}{'errors':>7}"
     )
-    rows = (("plain", False, False, False), ("stream", True, False, False), ("plain, masked", False, False, True),
-            ("stream, masked", True, False, True), ("plain, all new", False, True, False))  # fmt: skip
-    for kind, stream, vary, masks in rows:
-        chosen = [replace(masked, name="fairlead") if masks and each.name == "fairlead" else each for each in targets]
-        chosen += peers if kind in LIMITS else ()
+    rows = (
+        ("plain", {"stream": False}), ("stream", {"stream": True}), ("stream, apart", {"stream": True, "apart": True}),
+        ("stream, counted", {"stream": True, "asks": False}),
+        ("plain, masked", {"stream": False}), ("stream, masked", {"stream": True}),
+        ("plain, all new", {"stream": False, "vary": True}),
+    )  # fmt: skip
+    for kind, asked in rows:
+        chosen = [
+            replace(masked, name="fairlead") if "masked" in kind and each.name == "fairlead" else each
+            for each in targets
+        ]
+        chosen += peers if kind in COMPARED else ()
         taken: dict[str, list[dict[str, float]]] = {target.name: [] for target in chosen}
         for _ in range(given.rounds):
             for target in chosen:
-                taken[target.name].append(steps(target, stream=stream, vary=vary))
+                taken[target.name].append(steps(target, **asked))
         tell(kind, taken, LIMITS.get(kind))
 
 

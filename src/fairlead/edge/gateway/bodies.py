@@ -119,11 +119,14 @@ def with_usage(body: bytes, view: View) -> bytes:
 
 
 def asks_for_usage(view: View) -> bool:
-    """Whether a stream's usage was asked for by the caller."""
+    """Whether a stream's usage was asked for by the caller; options that cannot be read are the upstream's to judge."""
     options = bytes(view.stream_options)
     if not options:
         return False
-    value: JSON = msgspec.json.decode(options)
+    try:
+        value: JSON = msgspec.json.decode(options)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
     return isinstance(value, dict) and value.get("include_usage") is True
 
 

@@ -24,7 +24,7 @@ from fairlead.edge.gateway.bodies import UnreadableBodyError, View
 from fairlead.edge.gateway.front import LastHead
 from fairlead.edge.gateway.heads import passed_on, request_head, response_head, said_anew
 from fairlead.edge.gateway.placing import NOWHERE, Place
-from fairlead.edge.gateway.shaping import Shaped, changes_nothing, estimated_count, shape
+from fairlead.edge.gateway.shaping import Shaped, changes_nothing, estimated_count, shape, wants_usage
 from fairlead.edge.gateway.upstreams import Replica, Upstream
 from fairlead.serve import frames
 from fairlead.serve.frames import Attempt, Ended, Protocol, Served
@@ -75,7 +75,7 @@ class Call:
         "_after_s", "_asked", "_asked_at", "_attempts", "_before_s", "_collects", "_crossed", "_crossing",
         "_decision", "_encoding", "_fields", "_first_byte_s", "_front", "_has_begun", "_head", "_heard_at", "_held",
         "_held_bytes", "_index", "_injected", "_is_chunked", "_is_done", "_is_stream", "_judges",
-        "_kept", "_kept_bytes", "_last", "_last_moment", "_last_problem", "_may_keep", "_omitted", "_parts", "_place",
+        "_kept", "_kept_bytes", "_last", "_last_moment", "_last_problem", "_may_keep", "_omitted", "_place",
         "_plane", "_replica", "_sent_at", "_skipped", "_started", "_started_us", "_status", "_strip", "_target",
         "_targets", "_tried", "_unpack", "_upstream", "_whole", "_why_not", "body", "deadline", "id",
         "incoming", "place", "protocol", "view",
@@ -116,7 +116,6 @@ class Call:
         self._fields: Fields = []
         self._heard_at = 0.0
         self._first_byte_s: float | None = None
-        self._parts: list[bytes] = []
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._encoding = ""
@@ -199,7 +198,6 @@ class Call:
         self._decision = decision
         if (
             way is not None
-            and self.view.stream is not True
             and self.protocol in _AS_IT_CAME
             and (way.for_others if self.incoming.key is None else way.for_keys)
         ):
@@ -214,15 +212,26 @@ class Call:
     # Ask
 
     def _go_the_way(self, way: Way) -> None:
-        """Ask the only one who may answer, what came: nothing has to be weighed, held back or changed."""
+        """Ask the only one who may answer, what came (but for usage): nothing has to be weighed, held back or changed."""
         self._targets = way.targets
         self._index = 1
         self._target = way.targets[0]
         self._upstream = upstream = way.upstream
         self._replica = replica = way.replica
-        place = self._place
-        request = self._request(upstream, replica, self.incoming.body, place.after_base, as_sent=True, is_plain=False)
+        is_stream = self.view.stream is True
+        body = self.incoming.body
+        if is_stream and self._injects() and wants_usage(self.protocol, self.view):
+            self._injected = True
+            body = bodies.with_usage(self.body, self.view)
+        request = self._request(
+            upstream, replica, body, self._place.after_base, as_sent=not self._injected, is_plain=is_stream
+        )
         self._send(request, upstream, replica)
+
+    def _injects(self) -> bool:
+        """Whether usage may be asked for on our own account."""
+        route = self._decision.route if self._decision is not None else None
+        return route is None or route.inject_usage
 
     def _next(self) -> None:
         """Ask the next target that may be asked and is well; the last one that is left is asked in any case."""
@@ -332,7 +341,6 @@ class Call:
     def _forget_answer(self) -> None:
         self._status = 0
         self._fields = []
-        self._parts = []
         self._kept = []
         self._kept_bytes = 0
         self._held_bytes = 0
@@ -368,7 +376,6 @@ class Call:
             and changes_nothing(target)
         ):
             return Shaped(self.incoming.body)
-        route = self._decision.route if self._decision is not None else None
         try:
             shaped = shape(
                 self.protocol,
@@ -377,7 +384,7 @@ class Call:
                 target=target,
                 upstream=upstream.now,
                 model=target.model or self._plane.model_alias(self.view.model_name),
-                inject=route is None or route.inject_usage,
+                inject=self._injects(),
                 call_id=self.id,
                 now=self._started_us // 1_000_000,
             )
@@ -502,28 +509,21 @@ class Call:
         return status in _TRY_ELSEWHERE or (is_ours and status in _NOT_FOR_US)
 
     def part(self, body: bytes) -> None:
-        """A piece of the body."""
-        self._parts.append(body)
-
-    def flush(self) -> None:
-        """Everything of one read is there: keep it, and pass it on in one piece."""
+        """What one read brought: keep it, and pass it on in one piece."""
         if self.deadline and self._upstream is not None:
             self.deadline = monotonic() + self._upstream.now.idle_s
             if self._last_moment:
                 self.deadline = min(self.deadline, self._last_moment)
-        data = self._taken()
+        data = self._taken(body)
         if self._held is not None:
             self._hold(data)
         elif self._front is not None:
             self._write(data)
 
-    def _taken(self) -> bytes:
-        """The parts that came, kept for the record, as they are for the caller."""
-        parts = self._parts
-        if not parts:
+    def _taken(self, data: bytes) -> bytes:
+        """What came, kept for the record, as it is for the caller."""
+        if not data:
             return b""
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
         if self._unpack is not None:
             data = self._unpack.decompress(data)
         if self._kept_bytes < self._plane.settings.kept_bytes:
@@ -599,12 +599,12 @@ class Call:
         self._first_byte_s = self._heard_at - self._started
         self._after_s = now - self._heard_at
 
-    def completed(self, trailers: Fields) -> None:
+    def completed(self, rest: bytes, trailers: Fields) -> None:
         """The answer is complete."""
         del trailers
         self._asked = None
         status = self._status
-        data = self._taken()
+        data = self._taken(rest)
         if self._crossed is not None or self._whole is not None:
             data += self._rest()
         if self._held is not None:

@@ -63,26 +63,59 @@ _NULL_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,
 _decode = msgspec.json.Decoder().decode
 
 
+class _Told(msgspec.Struct):
+    """What decides about a chunk; the rest of it is read over, which is most of what to read it would cost."""
+
+    usage: msgspec.Raw = msgspec.Raw()
+    choices: msgspec.Raw = msgspec.Raw()
+
+
+_decode_told = msgspec.json.Decoder(_Told).decode
+
+
 def without_usage(data: bytes) -> bytes:
     """Whole events without what `include_usage` adds: `"usage": null` in each chunk, and one more chunk with no choices."""
     if b'"usage"' not in data:
         return data
-    return b"".join(kept for event in events_in(data) if (kept := _without_usage(event)))
+    if b"\r" in data:
+        return b"".join([_without_usage(event) if b'"usage"' in event else event for event in events_in(data)])
+    kept: list[bytes] = []
+    done = 0
+    while (at := data.find(b'"usage"', done)) >= 0:  # as above, and only the events that it stands in
+        before, end = data.rfind(b"\n\n", done, at), data.find(b"\n\n", at)
+        start, end = done if before < 0 else before + 2, len(data) if end < 0 else end + 2
+        kept += (data[done:start], _without_usage(data[start:end]))
+        done = end
+    kept.append(data[done:])
+    return b"".join(kept)
 
 
 def _without_usage(event: bytes) -> bytes:
-    if b'"usage"' not in event:
+    told = _told(event)
+    if told is None or not told.usage:
         return event
-    chunk = value_of(event)
-    if not isinstance(chunk, dict) or "usage" not in chunk:
-        return event
-    if chunk["usage"] is None:
+    if bytes(told.usage) != b"null":
+        return b"" if told.choices and _decode(told.choices) == [] else event
+    # What matches is a member of an object, or leaves one that cannot be read; that it was the right one is seen here.
+    edited = event.replace(b',"usage":null', b"", 1)
+    if len(edited) == len(event):
         edited = _NULL_USAGE.sub(b"", event, count=1)
-        expected = {name: value for name, value in chunk.items() if name != "usage"}
-        if value_of(edited) == expected:
-            return edited
-        return b"data: %b\n\n" % msgspec.json.encode(expected)
-    return b"" if chunk.get("choices") == [] else event
+    again = _told(edited)
+    if again is not None and not again.usage:
+        return edited
+    chunk = value_of(event)
+    if not isinstance(chunk, dict):
+        return event
+    del chunk["usage"]
+    return b"data: %b%b" % (msgspec.json.encode(chunk), event[len(event.rstrip(b"\r\n")) :])
+
+
+def _told(event: bytes) -> _Told | None:
+    is_one_line = event.startswith(b"data:") and event.find(b"\n", 0, -2) < 0
+    try:
+        return _decode_told(event[5:] if is_one_line else data_of(event))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def value_of(event: bytes) -> JSON:

@@ -90,12 +90,9 @@ class _Check:
     def part(self, body: bytes) -> None:
         """The body says nothing."""
 
-    def flush(self) -> None:
-        """Nor does a read."""
-
-    def completed(self, trailers: Fields) -> None:
+    def completed(self, rest: bytes, trailers: Fields) -> None:
         """The answer is complete."""
-        del trailers
+        del rest, trailers
         self._told(is_healthy=200 <= self._status < 300, problem=f"health {self._status}")
 
     def broken(self, problem: str, reason: str) -> None:

@@ -54,13 +54,10 @@ class Sink(Protocol):
         """The head of the response is there; `known` has the last of each field by its name in lower case."""
 
     def part(self, body: bytes) -> None:
-        """A piece of the body; several may come before `flush`."""
+        """What one read brought of the body, more of which will come; it may be nothing."""
 
-    def flush(self) -> None:
-        """Everything of one read has been told."""
-
-    def completed(self, trailers: Fields) -> None:
-        """The response is complete."""
+    def completed(self, rest: bytes, trailers: Fields) -> None:
+        """The response is complete; `rest` is what the last read brought of its body."""
 
     def broken(self, problem: str, reason: str) -> None:
         """There will be no (more of the) response: `problem` in a word or two, `reason` in words."""
@@ -261,8 +258,8 @@ class Line(asyncio.Protocol):
     """One connection to an upstream. Its `on_…` methods are called by the parser."""
 
     __slots__ = (
-        "_done", "_eof_ends", "_error", "_fields", "_head_bytes", "_heard", "_keeps", "_origin", "_parser", "_paused",
-        "_status", "_trailers", "_used", "asked", "idle_since", "transport",
+        "_done", "_eof_ends", "_error", "_fields", "_head_bytes", "_heard", "_keeps", "_origin", "_parser", "_parts", "_paused",
+        "_status", "_trailers", "_used", "asked", "idle_since", "on_body", "transport",
     )  # fmt: skip
 
     def __init__(self, origin: Origin) -> None:
@@ -271,6 +268,8 @@ class Line(asyncio.Protocol):
         self.asked: Asked | None = None
         self.idle_since = 0.0
         self._used = False
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append  # a read may bring many pieces: the parser puts them here by itself
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
@@ -345,10 +344,13 @@ class Line(asyncio.Protocol):
             if self._head_bytes > MAX_HEAD:
                 self._fail("garbage", f"the head of its answer is longer than {MAX_HEAD // 1024} KiB")
                 return
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
         if self._done:
-            self._finish(asked)
+            self._finish(asked, body)
         elif self._status:
-            asked.sink.flush()
+            asked.sink.part(body)
 
     def eof_received(self) -> bool:
         """The other side will send no more."""
@@ -365,13 +367,13 @@ class Line(asyncio.Protocol):
             asked.stale()
         elif self._eof_ends and self._status and exc is None:
             asked.is_over = True
-            asked.sink.completed([])
+            asked.sink.completed(b"", [])
         else:
             why = reason_of(exc) if exc is not None else "it closed the connection"
             when = "before it answered" if not self._status else "in the middle of its answer"
             asked.failed("no answer" if not self._heard else "cut", f"{why} {when}")
 
-    def _finish(self, asked: Asked) -> None:
+    def _finish(self, asked: Asked, rest: bytes) -> None:
         self.asked = None
         self._used = True
         trailers = self._trailers
@@ -383,7 +385,7 @@ class Line(asyncio.Protocol):
             self.close()
         asked.is_over = True
         asked.line = None
-        asked.sink.completed(trailers)
+        asked.sink.completed(rest, trailers)
 
     def _fail(self, problem: str, reason: str) -> None:
         asked, self.asked = self.asked, None
@@ -421,12 +423,6 @@ class Line(asyncio.Protocol):
         asked = self.asked
         if asked is not None:
             asked.sink.answered(status, fields, known)
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        asked = self.asked
-        if asked is not None:
-            asked.sink.part(body)
 
     def on_message_complete(self) -> None:
         """The answer is complete."""

@@ -68,19 +68,24 @@ def shape(
 
     `model` is the name to ask for, `None` for the caller's own.
     """
-    wants_usage = inject and view.is_stream and protocol in INJECTED and not bodies.asks_for_usage(view)
+    injects = inject and view.is_stream and wants_usage(protocol, view)
     if speaks_otherwise(protocol, upstream):
         return _crossed(protocol, body, view, target=target, upstream=upstream, model=model, call_id=call_id, now=now)
     if target.candidate_id is not None or _has_settings(target):
-        return _settled(protocol, body, target=target, wants_usage=wants_usage)
+        return _settled(protocol, body, target=target, injects=injects)
     is_as_sent = True
     if protocol is Protocol.ANTHROPIC_MESSAGES and _OWN_MARK in body:
         body, is_as_sent = _without_own_thinking(body)
     if model is not None and model != view.model:
         body, is_as_sent = bodies.with_model(body, view, model), False
-    if wants_usage:
+    if injects:
         return Shaped(bodies.with_usage(body, view), is_as_sent=False, injected=True)
     return Shaped(body, is_as_sent)
+
+
+def wants_usage(protocol: Protocol, view: View) -> bool:
+    """Whether a stream tells its token counts only when it is asked for them, and the caller did not."""
+    return protocol in INJECTED and not bodies.asks_for_usage(view)
 
 
 def changes_nothing(target: TargetNow) -> bool:
@@ -94,13 +99,13 @@ def _has_settings(target: TargetNow) -> bool:
     )
 
 
-def _settled(protocol: Protocol, body: bytes, *, target: TargetNow, wants_usage: bool) -> Shaped:
+def _settled(protocol: Protocol, body: bytes, *, target: TargetNow, injects: bool) -> Shaped:
     from fairlead.core.wire.candidate import live_body  # noqa: PLC0415  # see the module
 
     asked, omitted = _live(live_body(_decoded(body), target, protocol=protocol.value))
-    if wants_usage:
+    if injects:
         asked["stream_options"] = {"include_usage": True}
-    return Shaped(msgspec.json.encode(asked), is_as_sent=False, injected=wants_usage, omitted=omitted)
+    return Shaped(msgspec.json.encode(asked), is_as_sent=False, injected=injects, omitted=omitted)
 
 
 def _live(made: CandidateBody) -> tuple[dict[str, JSON], tuple[str, ...]]:
