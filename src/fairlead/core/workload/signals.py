@@ -8,7 +8,7 @@ is not what they ask for. Texts are cut before they are read, so that an exchang
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -49,16 +49,58 @@ class _Either:
         return [hit.lower() for hit in self._as_is.findall(text)]
 
 
-def _words(*stems: str) -> _Either:
-    return _Either(r"\b(?:" + "|".join(stems) + ")")
+class Words(_Either):
+    """Words and phrases that tell something, found wherever a line has them.
+
+    Most lines hold none, and to look for forty phrases takes long: a line in which no word begins as any of them does is passed
+    over. What a phrase begins with is read from its pattern; one that begins as half of all lines do is known by a word further
+    on, named in `_KNOWN_BY`.
+    """
+
+    def __init__(self, *phrases: str) -> None:
+        super().__init__(r"\b(?:" + "|".join(phrases) + ")")
+        self.phrases = phrases
+        self.begins: tuple[str, ...] = tuple(sorted({begin for phrase in phrases for begin in _begins(phrase)}))
 
 
-TRANSLATES: Final = _words(
+_KNOWN_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    r"(?:from|into|in|to) (?:english|french|german|spanish|thai|vietnamese|arabic|hindi|swahili|japanese|chinese|korean)\b":
+        ("english ", "french ", "german ", "spanish ", "thai ", "vietnamese ", "arabic ", "hindi ", "swahili ", "japanese ", "chinese ", "korean "),
+    r"(?:pieces of |the |this |given |provided |following |retrieved )context\b": ("context ",),
+    r"(?:from|using|based on|in|per|against) the (?:\w+ ){0,3}(?:documents?|passages?|excerpts?|articles?|sources|context|wording|manual|handbook|policy)":
+        ("document", "passage", "excerpt", "article", "sources", "context", "wording", "manual", "handbook", "policy"),
+    r"use (?:the|your|these) tools?": ("tool",), r"with (?:the |your )?tools\b": ("tools ",), r"on the web": ("web",),
+    r"re-?rank\w*": ("rerank", "re "), r"e-?mails?\b": ("email", "e "), r"c\+\+": ("c+",), r"c#": ("c#",), r"\d+ words": ("words",),
+}  # fmt: skip
+_LITERAL: Final = re.compile(r"[a-z0-9]+")
+_BEGUN: Final = re.compile(r"\w+[+#]?")
+
+
+def _begins(phrase: str) -> list[str]:
+    """How a word must begin for a phrase to be there; with a space behind it, it must be the whole word."""
+    if phrase in _KNOWN_BY:
+        return [*_KNOWN_BY[phrase]]
+    if phrase.startswith("(?:"):
+        inner, _, rest = phrase[3:].partition(")")
+        return [begin for each in inner.split("|") for begin in _begins(each + rest)]
+    if "|" in phrase.partition("(")[0]:
+        first, _, rest = phrase.partition("|")
+        return [*_begins(first), *_begins(rest)]
+    found = _LITERAL.match(phrase)
+    assert found is not None, phrase
+    literal, rest = found[0], phrase[found.end() :]
+    if rest.startswith(("?", "*", "{")):
+        return [literal[:-1]]
+    is_whole = rest.startswith((" ", r"\b", "-", "[- ]", "'")) and rest[1:2] not in ("?", "*")
+    return [f"{literal} " if is_whole else literal]
+
+
+TRANSLATES: Final = Words(
     r"translat\w*", r"locali[sz]\w*", r"l10n\b", r"subtitl\w*", r"interpreter\b", r"bilingual", r"multilingual",
     r"(?:from|into|in|to) (?:english|french|german|spanish|thai|vietnamese|arabic|hindi|swahili|japanese|chinese|korean)\b",
     r"native speaker", r"target language", r"source language", r"mother tongue",
 )  # fmt: skip
-RETRIEVES: Final = _words(
+RETRIEVES: Final = Words(
     r"(?:retriev|search|reference|source|context|help|knowledge)\w* (?:document|passage|article|excerpt|result|snippet|chunk|quer|index)\w*",
     r"(?:pieces of |the |this |given |provided |following |retrieved )context\b", r"retrieved \w+", r"question[- ]answering", r"(?:don't|do not) know the answer", r"context (?:information|below|above|provided)",
     r"knowledge (?:base|assistant)", r"(?:from|using|based on|in|per|against) the (?:\w+ ){0,3}(?:documents?|passages?|excerpts?|articles?|sources|context|wording|manual|handbook|policy)",
@@ -66,24 +108,24 @@ RETRIEVES: Final = _words(
     r"re-?rank\w*", r"search (?:quer|term|engine)\w*", r"(?:documentation|product|vector|document) index\w*", r"(?:only|solely|exclusively|not prior knowledge)[^.]{0,40}(?:context|documents?|passages?|excerpts?|knowledge)",
     r"not (?:in|contained in|found in|there in) the (?:context|documents?|passages?|text)", r"faq\b", r"semantic\w*", r"passages?\b", r"excerpts?\b",
 )  # fmt: skip
-CODES: Final = _words(
+CODES: Final = Words(
     r"code\b", r"coding\b", r"codebase", r"functions?\b", r"python\b", r"(?:java|type)script\b", r"java\b", r"rust\b", r"golang\b", r"c\+\+", r"c#",
     r"sql\b", r"postgres\w*", r"bash\b", r"shell script", r"bugs?\b", r"refactor\w*", r"unit tests?\b", r"pytest", r"compil\w+", r"regex\w*",
     r"regular expression", r"algorithm\w*", r"pull requests?\b", r"commits?\b", r"diffs?\b", r"repositor\w+", r"developer\w*", r"program(?:s|mer|ming)?\b",
     r"software", r"api\b", r"debug\w*", r"stack ?trace", r"implement\w*", r"html\b", r"css\b", r"react\b", r"kubernetes", r"class(?:es)? (?:with|that|named)",
 )  # fmt: skip
-REASONS: Final = _words(
+REASONS: Final = Words(
     r"step[- ]by[- ]step", r"think\w* (?:carefully|through|before|hard|step|aloud)", r"reason(?:s|ing|ed)?\b", r"solv\w+", r"prov(?:e|ing) (?:that|the|by)", r"proofs?\b", r"deriv\w+",
     r"deduc\w+", r"calculat\w+", r"comput(?:e|ation)\b", r"probabilit\w+", r"logic\w*", r"puzzles?\b", r"riddles?\b", r"equations?\b", r"math\w*", r"theorems?\b", r"algebra\w*", r"geometr\w+",
     r"word problems?", r"multiple[- ]choice", r"final (?:answer|number|result)", r"show (?:your|every|all|the) (?:work|step)\w*", r"physics\b", r"chemistry\b",
     r"infer(?:ence)?\b", r"hypothes\w+", r"arguments? for and against", r"base rates?", r"correct (?:option|choice|letter)", r"estimat\w+", r"exam\b", r"clues?\b",
 )  # fmt: skip
-GUARDS: Final = _words(
+GUARDS: Final = Words(
     r"moderat(?:e|es|or|ors|ion|ing)\b", r"harmful", r"hate\b", r"hateful", r"harass\w*", r"self[- ]harm", r"suicid\w*", r"violen(?:ce|t)", r"unsafe\b", r"toxic\w*", r"abus(?:e|es|ive)\b",
     r"nsfw", r"jailbreak\w*", r"refus(?:e|al)\w*", r"safety\b", r"dangerous", r"threat\w*", r"scams?\b", r"trust (?:&|and) safety", r"sexual\w*", r"policy violations?", r"violat\w+",
     r"prompt injection", r"guard ?rails?", r"extremis\w+", r"illegal", r"disallowed", r"child safety", r"misinformation", r"escalate\b",
 )  # fmt: skip
-SENSITIVE: Final = _words(
+SENSITIVE: Final = Words(
     r"kill\w*", r"murder\w*", r"manslaughter", r"assassinat\w*", r"genocid\w*", r"massacre\w*", r"slaughter\w*", r"exterminat\w*", r"behead\w*", r"lynch\w*",
     r"shoot(?:ing|er|s)?\b", r"stab(?:bed|bing|s)?\b", r"strangl\w*", r"suffocat\w*", r"drown\w*", r"poison\w*", r"tortur\w*", r"mutilat\w*", r"castrat\w*", r"maim\w*", r"hang (?:him|her|them|myself|a person)",
     r"bombs?\b", r"bombing", r"explosives?\b", r"explod\w*", r"detonat\w*", r"blow(?:ing)? up", r"weapons?\b", r"guns?\b", r"rifles?\b", r"pistols?\b", r"ammunition", r"grenades?\b", r"nuclear weapon", r"nerve agent", r"anthrax", r"ricin", r"cyanide",
@@ -94,17 +136,17 @@ SENSITIVE: Final = _words(
     r"rap(?:e|ed|ist)\b", r"porn\w*", r"sexual\w*", r"pedophil\w+|paedophil\w+", r"child abuse", r"incest\w*", r"suicid\w*", r"self-harm\w*", r"kill (?:myself|yourself)", r"anorexi\w+", r"die\b", r"death penalty", r"execut(?:e|ed|ion) (?:a |the )?(?:person|prisoner)\w*",
     r"(?:home |private |personal )address\b", r"social security number", r"medical records?", r"private information", r"spy(?:ing)? on", r"conspirac\w+", r"defam\w+", r"libel\w*",
 )  # fmt: skip
-SHAPES: Final = _words(
+SHAPES: Final = Words(
     r"extract\w*", r"classif\w+", r"categori[sz]e\w*", r"label\w*", r"pars(?:e|es|ing)\b", r"json\b", r"fields?\b", r"schema\b", r"tag(?:s|ged|ging)?\b", r"rout(?:e|es|ing)\b", r"intents?\b",
     r"one of:?", r"exactly one", r"name only", r"one word", r"yaml\b", r"csv\b", r"entit(?:y|ies)\b", r"normali[sz]e\w*", r"fill in", r"rate the", r"score the", r"sentiment\w*", r"codes?\b(?! (?:at|in|review|block))", r"keys? \w+",
     r"comma[- ]separated", r"queue\b", r"exactly one \w+ call", r"structured", r"detect\b", r"choose (?:one|from)", r"output only", r"triage\w*", r"which (?:intent|categor|label|class|queue)\w*",
 )  # fmt: skip
-WRITES: Final = _words(
+WRITES: Final = Words(
     r"writ(?:e|es|er|ing|ten)\b", r"draft\w*", r"summar\w+", r"rewrit\w+", r"polish\w*", r"tone\b", r"e-?mails?\b", r"letters?\b", r"blogs?\b", r"posts?\b", r"stor(?:y|ies)\b", r"storytell\w+", r"articles?\b", r"newsletters?\b",
     r"essays?\b", r"headlines?\b", r"titles?\b", r"descriptions?\b", r"paragraphs?\b", r"cop(?:y|ywriter)\b", r"edit(?:or|ing)?\b", r"minutes\b", r"outlines?\b", r"adverts?\b", r"poems?\b", r"press release", r"house style",
     r"wording\b", r"sentences?\b", r"bullet points?", r"words at most|\d+ words", r"recommend\w*", r"explain\b", r"chat\w*", r"companion", r"condens\w+", r"shorten\w*", r"paraphras\w+", r"proofread\w*", r"report\b", r"friendly\b", r"creative\w*", r"assistant\b",
 )  # fmt: skip
-ACTS: Final = _words(
+ACTS: Final = Words(
     r"agents?\b", r"autonomous\w*", r"use (?:the|your|these) tools?", r"using tools?", r"with (?:the |your )?tools\b", r"until (?:it|they|the)", r"work through", r"on the web", r"browse\w*", r"plan,? ", r"investigat\w+", r"run the tests",
 )  # fmt: skip
 
@@ -138,7 +180,7 @@ _CALLED: Final = re.compile(
 )
 _QUESTION_MARK: Final = re.compile(r"[?？؟]")
 
-WORDS: Final[Mapping[str, _Either]] = {
+WORDS: Final[Mapping[str, Words]] = {
     "translates": TRANSLATES, "retrieves": RETRIEVES, "codes": CODES, "reasons": REASONS, "guards": GUARDS, "shapes": SHAPES, "writes": WRITES, "acts": ACTS,
 }  # fmt: skip
 _MOST_WORDS: Final = 3
@@ -172,7 +214,7 @@ def _ends(text: str, head: int, tail: int) -> str:
 def instruction_of(request: Request, user: str) -> str:
     """The text that says what to do: the system prompt, and the user's message where that says little."""
     system = _ends(request.system, _SYSTEM, _SYSTEM // 3)
-    if len(system.split()) >= 12:
+    if len(system.split(None, 11)) >= 12:
         return system
     return f"{system}\n{_ends(user, _USER, _USER // 2)}"
 
@@ -207,8 +249,17 @@ def _wording(instruction: str) -> dict[str, float]:
 @lru_cache(maxsize=8_192)
 def _hits(line: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """The telling words of a line, by signal; lines of prompts come again in every call."""
-    found = ((name, frozenset(words.hits(line))) for name, words in WORDS.items())
+    begun: Collection[str] = WORDS
+    if line.isascii():
+        begun = set[str]().union(*map(_begun_by, _BEGUN.findall(line.lower())))
+    found = ((name, frozenset(words.hits(line))) for name, words in WORDS.items() if name in begun)
     return tuple((name, words) for name, words in found if words)
+
+
+@lru_cache(maxsize=16_384)
+def _begun_by(word: str) -> frozenset[str]:
+    """The signals of which some phrase may begin with, or is known by, this word."""
+    return frozenset(name for name, words in WORDS.items() if f"{word} ".startswith(words.begins))
 
 
 def _content(request: Request, user: str, instruction: str) -> dict[str, float]:
