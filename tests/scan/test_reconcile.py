@@ -149,6 +149,34 @@ def test_a_log_with_more_than_the_bill_says_so():
     assert (found.explained, found.unexplained) == (300, -150)
 
 
+def test_what_the_log_holds_too_much_of_is_not_set_off_against_what_it_lacks():
+    found = held([line(tokens=100), line(T.OUTPUT, 100)], [call(fresh=150, visible=90)])
+    assert (found.billed, found.explained, found.unexplained) == (
+        100 * PRICES[T.INPUT] + 100 * PRICES[T.OUTPUT],
+        100 * PRICES[T.INPUT] + 90 * PRICES[T.OUTPUT],
+        10 * PRICES[T.OUTPUT],
+    )
+    assert any("not set off" in note for note in found.notes)
+
+
+def test_tokens_without_a_known_price_are_not_counted_as_free():
+    used = LogUse(bills := [Bill(source="bill.csv", lines=(line(tokens=100), line(T.AUDIO_IN, 10)))])
+    used.add(call(fresh=100, audio_in=10), "anthropic", {T.INPUT: 100 * PRICES[T.INPUT]})
+    found = reconcile(bills, used, value=lambda each: None if each.type is T.AUDIO_IN else 300)
+    logged = {row.type: row.logged for row in found.rows}
+    assert logged == {T.INPUT: 100 * PRICES[T.INPUT], T.AUDIO_IN: None}
+
+
+def test_calls_without_a_date_are_told_of():
+    used = LogUse(bills := [Bill(source="bill.csv", lines=(line(tokens=100),))])
+    undated = replace(call(fresh=100, visible=0), started_at=None)
+    assert not used.wants(undated, "anthropic")
+    used.note(undated, "anthropic")
+    used.note(undated, "someone else")
+    notes = reconcile(bills, used, value=lambda _: Decimal(300)).notes
+    assert notes == ("1 calls in the log carry no date, so they are not held against the bill.",)
+
+
 def test_a_provider_or_model_that_is_not_in_the_log_is_named():
     assert reason([line(tokens=5)], []) == "the log holds no call to anthropic in these days"
     other = replace(call(fresh=5, visible=0), model="claude-opus-4-1")

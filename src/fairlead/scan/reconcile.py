@@ -51,7 +51,11 @@ class BillRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """A bill held against the log. `priced` says that its amounts are its tokens at list prices; `notes` are for people."""
+    """A bill held against the log. `priced` says that its amounts are its tokens at list prices; `notes` are for people.
+
+    `unexplained` is what was billed beyond the log; what the log holds beyond the bill elsewhere is never set off against it. It is
+    below zero only where no row was billed beyond the log.
+    """
 
     sources: tuple[str, ...]
     first: date
@@ -111,6 +115,11 @@ class LogUse:
             self._spans[line.provider] = min(first, line.day), max(last, line.day)
         self.models: defaultdict[Model, _Used] = defaultdict(_Used)
         self.days: defaultdict[str, set[date]] = defaultdict(set)
+        self.undated = 0
+
+    def note(self, row: ExchangeRow, provider: str | None) -> None:
+        """Count an exchange that a bill may cover, which cannot be told for it carries no date."""
+        self.undated += row.started_at is None and provider in self._spans
 
     def wants(self, row: ExchangeRow, provider: str | None) -> bool:
         """Whether a bill covers this exchange."""
@@ -120,7 +129,7 @@ class LogUse:
         return first <= row.started_at.date() <= last
 
     def add(self, row: ExchangeRow, provider: str, amounts: Mapping[TokenType, Decimal] | None) -> None:
-        """Count an exchange that a bill covers; `amounts` is what its tokens cost, `None` when no price is known."""
+        """Count an exchange that a bill covers; `amounts` is what its tokens cost by kind, without those of no known price."""
         assert row.started_at is not None
         day = row.started_at.date()
         used = self.models[provider, family(row.model)]
@@ -130,7 +139,7 @@ class LogUse:
         used.thought += row.usage.reasoning or 0
         self.days[provider].add(day)
         for kind, count in tokens_by_type(row.usage).items():
-            used.sums[kind, day].add(count, None if amounts is None else amounts.get(kind, _ZERO))
+            used.sums[kind, day].add(count, None if amounts is None else amounts.get(kind))
 
 
 def reconcile(bills: Sequence[Bill], used: LogUse, *, value: Value) -> Reconciliation:
@@ -157,9 +166,9 @@ def reconcile(bills: Sequence[Bill], used: LogUse, *, value: Value) -> Reconcili
         priced=not costed,
         billed=_sum_of(row.billed for row in known),
         explained=_sum_of(row.explained for row in known),
-        unexplained=_sum_of(row.unexplained for row in known),
+        unexplained=_sum_of(_one_way(row.unexplained for row in known)),
         rows=tuple(rows),
-        notes=tuple(_notes(bills, rows)),
+        notes=tuple(_notes(bills, rows, used)),
     )
 
 
@@ -168,7 +177,19 @@ def _sum_of(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return sum(known, _ZERO) if known else None
 
 
-def _notes(bills: Sequence[Bill], rows: Sequence[BillRow]) -> Iterator[str]:
+def _one_way(gaps: Iterable[Decimal | None]) -> list[Decimal]:
+    """What was billed beyond the log, row by row; where nothing was, what the log holds beyond the bill."""
+    known = [gap for gap in gaps if gap is not None]
+    return [max(gap, _ZERO) for gap in known] if any(gap > 0 for gap in known) else known
+
+
+def _notes(bills: Sequence[Bill], rows: Sequence[BillRow], used: LogUse) -> Iterator[str]:
+    over = [gap for row in rows if (gap := row.unexplained) is not None and gap <= -_CENT]
+    if over and any((row.unexplained or _ZERO) > 0 for row in rows):
+        more = -sum(over, _ZERO)
+        yield f"In {len(over)} rows the log holds {more:,.2f} more than was billed; that is not set off against what is unexplained."
+    if used.undated:
+        yield f"{used.undated:,} calls in the log carry no date, so they are not held against the bill."
     for bill in bills:
         if bill.unknown_columns:
             yield f"Columns of {bill.source} that were not read: {', '.join(bill.unknown_columns[:12])}."

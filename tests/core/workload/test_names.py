@@ -29,6 +29,10 @@ def named(prompt: str, **more: object) -> str:
         ("# Role\nTravel desk agent\n# Rules\nAsk first.", "Travel desk agent"),
         ("You turn questions into SQL and JSON.", "Turn questions into SQL and JSON"),
         ("You are the helpful assistant of Orbit Ltd and you follow its style.", "Helpful assistant"),
+        ("<role>Lead qualification</role>\nBe brief.", "Lead qualification"),
+        ("Before you answer, check whether Ann may know it.", "Before you answer, check"),
+        ("You are the workspace assistant used by Ann.", "Workspace assistant"),
+        ("Is the following statement supported by the passage?", "Is the statement supported by the passage"),
         ("Never lie to anyone. You write obituaries for a newspaper.", "Write obituaries for a newspaper"),
     ],
 )

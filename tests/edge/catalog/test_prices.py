@@ -9,6 +9,7 @@ from genai_prices import calc_price
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead.core.billing import TokenType
 from fairlead.core.errors import InputError
 from fairlead.core.money import MILLION, cost
 from fairlead.core.nouns import TokenPrice, Usage
@@ -239,3 +240,15 @@ def test_a_process_that_runs_for_weeks_prices_each_call_at_its_own_day(monkeypat
     monkeypatch.setattr("fairlead.edge.catalog.prices.datetime", Later)
     assert not prices.cost_of("gpt-4o", "openai", SMALL, Later.now(UTC)).assumed_date
     assert prices.cost_of("gpt-4o", "openai", SMALL, Later.now(UTC) + timedelta(days=2)).assumed_date
+
+
+def test_audio_that_the_list_would_bill_as_text_is_left_out_of_a_calls_parts():
+    heard = Usage(fresh=100, visible=10, audio_in=50)
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    prices = Prices(today=TODAY)
+    assert prices.cost_of("gpt-4o-audio-preview", "openai", heard, at).money is None
+    told = prices.parts_of("gpt-4o-audio-preview", "openai", heard, at)
+    assert told is not None
+    assert set(told[1]) == {TokenType.INPUT, TokenType.OUTPUT}
+    assert prices.rate_of("gpt-4o-audio-preview", "openai", TokenType.AUDIO_IN, at) is None
+    assert prices.rate_of("gpt-4o-audio-preview", "openai", TokenType.INPUT, at) is not None

@@ -54,12 +54,14 @@ _ACRONYMS: Final = {
 # Words that lead nowhere at the end of a name.
 _LEADING_NOWHERE: Final = (
     "a an the of to for in on at by with and or from into that which who is are be as using based your you it its this "
-    "these those their his her our my if when then than about per via not no only any all so below most exactly"
+    "these those their his her our my if when then than about per via not no only any all so below most exactly whether used"
 )
 _TAIL: Final = frozenset(_LEADING_NOWHERE.split())
-_STOPS: Final = r"[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b|\band (?:you|your)\b"
+_STOPS: Final = r"<\s?/|[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b|\band (?:you|your)\b"
 _BREAK: Final = re.compile(rf"\s*(?:<x>|{_STOPS})")
 _STOP: Final = re.compile(rf"\s*(?:{_STOPS})")
+# A job that is put as a question keeps its article: "is the statement true".
+_QUESTION: Final = re.compile(r"^(?:is|are|was|were|does|do|did|can|could|should|has|have|will|would)\b(?! not\b)")
 # What a template's author leaves open by hand is a slot too.
 _HOLE: Final = re.compile(r"…|_{2,}|(?:\. ?){2,}\.")
 _KEPT: Final = frozenset("-'’&/+,.()#%…")
@@ -93,7 +95,8 @@ def phrase(line: str) -> str:
 
 def _cut(text: str) -> str:
     """The first words of a text up to a slot or a stop, without words that lead nowhere at the end."""
-    text = re.sub(r" ([,'’]) ?", r"\1 ", re.sub(r"^(?:<x>[\s,'’s]*)+", "", _FOLLOWING.sub("", text)))
+    bare = _FOLLOWING.sub("the " if _QUESTION.match(text) else "", text)
+    text = re.sub(r" ([,'’]) ?", r"\1 ", re.sub(r"^(?:<x>[\s,'’s]*)+", "", bare))
     text = _HOLE.sub(SLOT, text.replace(" - ", "-"))
     words = _led(_BREAK.split(text, maxsplit=1)[0].split())
     if len(words) < 2 and SLOT in text:

@@ -26,6 +26,7 @@ def reconciled(desk: Desk, paths: Sequence[str | Path]) -> scan.Reconciliation:
     known: dict[str, Rates] = {}
     for row in desk.ledger.each_row():
         provider = desk.prices.provider_of(row.model, row.provider)
+        used.note(row, provider)
         if provider is not None and used.wants(row, provider):
             used.add(row, provider, _amounts(desk, row, currency, known))
     return scan.reconcile(bills, used, value=lambda line: _listed(desk, line))

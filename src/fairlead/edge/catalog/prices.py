@@ -18,7 +18,7 @@ from fairlead.core.billing import TokenType, tokens_by_type
 from fairlead.core.money import MILLION
 from fairlead.core.nouns import TokenPrice, Usage
 from fairlead.edge.catalog.overlay import Overlay, OverlayRow, bundled, from_prices
-from fairlead.edge.catalog.rates import Found, Priced, PriceList, Seller, cost_of_usage, no_tier
+from fairlead.edge.catalog.rates import Found, Priced, PriceList, Seller, cost_of_usage, is_unheard, no_tier
 
 _SOLD_BY_ONE: Sequence[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(ft:)?gpt-(?!oss)|chatgpt-|o\d|text-embedding-(3|ada)|text-davinci|davinci|codex-"), "openai"),
@@ -76,13 +76,18 @@ class Prices:
     def parts_of(
         self, model: str, provider: str | None, usage: Usage, at: datetime | None, *, tier: str | None = None
     ) -> tuple[str, dict[TokenType, Decimal]] | None:
-        """What each kind of token of an exchange cost, with the currency; `None` when no price is known."""
+        """What each kind of token of an exchange cost, with the currency; `None` when no price is known.
+
+        Kinds without a known price are left out, audio too where the list has no price for it but that of text.
+        """
         found = self._find(model, provider, self._moment(at)[0], tier)
         if found.reason:
             return None
         rates, currency = _rates_for(found, usage.input or 0)
         return currency, {
-            kind: count * rate for kind, count in tokens_by_type(usage).items() if (rate := rates(kind)) is not None
+            kind: count * rate
+            for kind, count in tokens_by_type(usage).items()
+            if (rate := rates(kind)) is not None and not is_unheard(found, kind)
         }
 
     def rate_of(
@@ -93,6 +98,8 @@ class Prices:
         if found.reason:
             return None
         rates, currency = _rates_for(found, 0)
+        if is_unheard(found, kind):
+            return None
         return rates(kind) if currency == "USD" else None
 
     def price_of(self, model: str, provider: str | None, at: datetime | None) -> TokenPrice | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from fairlead.core.billing import TokenType
 from fairlead.core.money import cost
 from fairlead.core.nouns import Money, TokenPrice, Usage
 from fairlead.core.quick import quick
@@ -131,3 +132,13 @@ def _as_text(usage: Usage, rates: Rates) -> bool:
     """Whether audio tokens would be billed as text for want of a price of their own."""
     heard = bool(usage.audio_in) and rates.audio_in == rates.fresh
     return heard or (bool(usage.audio_out) and rates.audio_out == rates.visible)
+
+
+def is_unheard(found: Found, kind: TokenType) -> bool:
+    """Whether tokens of this kind are audio that would be billed as text for want of a price of their own."""
+    if not found.no_audio or not found.tiers:
+        return False
+    rates = found.tiers[0]
+    return (kind is TokenType.AUDIO_IN and rates.audio_in == rates.fresh) or (
+        kind is TokenType.AUDIO_OUT and rates.audio_out == rates.visible
+    )
