@@ -71,6 +71,11 @@ def test_a_ledger_that_cannot_be_used_is_missing(folder: Path) -> None:
     assert found("ledger").state == "missing"
 
 
+def test_a_folder_where_no_ledger_can_be_made_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.os, "access", lambda *_: False)
+    assert (found("ledger").state, found("ledger").remedy) == ("missing", "Name another place with --ledger.")
+
+
 def test_little_disk_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "LITTLE_DISK", 10**18)
     assert found("disk").state == "missing"

@@ -81,7 +81,7 @@ def test_a_dearer_candidate_gives_a_negative_saving():
     [
         (LogSpan(start=START, end=START + timedelta(hours=23)), "spans 23 hours; a month is not extrapolated"),
         (LogSpan(start=START, end=START + timedelta(minutes=40)), "spans 40 minutes"),
-        (LogSpan(start=START, end=START), "spans 0 minutes"),
+        (LogSpan(start=START, end=START), "spans less than a minute"),
         (None, "no dates"),
     ],
 )

@@ -129,7 +129,8 @@ def test_growth_compares_the_halves_of_the_log() -> None:
     assert growth([10, 10, 15, 15]) == pytest.approx(0.5)
     assert growth([10, 10, 99, 5, 5]) == pytest.approx(-0.5), "the middle day belongs to neither half"
     assert growth([1, 2]) is None
-    assert growth([0, 0, 1, 1]) is None
+    assert growth([0, 0, 30, 30]) is None
+    assert growth([2, 2, 8, 8]) is None, "so few calls are chance"
 
 
 def test_what_cannot_be_asked_again_is_counted() -> None:

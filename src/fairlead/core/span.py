@@ -21,3 +21,13 @@ class LogSpan:
     def days(self) -> float:
         """Days between the two, as a fraction."""
         return (self.end - self.start).total_seconds() / 86_400
+
+    @property
+    def length(self) -> str:
+        """How long that is, for people: `29.9 days`, `3 hours`, `1 minute`."""
+        if self.days >= 1:
+            return f"{self.days:,.1f} days"
+        minutes = round(self.days * 1440)
+        if minutes >= 90:
+            return f"{self.days * 24:.0f} hours"
+        return "less than a minute" if not minutes else f"{minutes} minute{'' if minutes == 1 else 's'}"

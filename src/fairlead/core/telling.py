@@ -201,8 +201,15 @@ def signed(share: float) -> str:
 
 
 def count(number: float) -> str:
-    """Calls a day: whole from ten on."""
+    """Calls a day: whole from ten on, and never nothing where there is something."""
+    if 0 < number < 0.05:
+        return "under 0.1"
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
+
+
+def many(number: int, what: str) -> str:
+    """So many of something: `1 line`, `2,000 lines`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def span_words(span: LogSpan | None) -> str:
@@ -210,6 +217,8 @@ def span_words(span: LogSpan | None) -> str:
     if span is None:
         return "log without dates"
     start, end = span.start, span.end
+    last = f"{end.day} {end:%b %Y}"
+    if start.date() == end.date():
+        return f"{last}, {span.length}"
     first = f"{start.day} {start:%b}" if start.year == end.year else f"{start.day} {start:%b %Y}"
-    length = f"{span.days:.1f} days" if span.days >= 1 else f"{span.days * 24:.1f} hours"
-    return f"{first} to {end.day} {end:%b %Y}, {length}"
+    return f"{first} to {last}, {span.length}"

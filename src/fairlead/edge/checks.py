@@ -73,6 +73,14 @@ def ledger_check(where: str) -> Check:
     from fairlead.edge.store import Ledger  # noqa: PLC0415 - the other checks must work when this one cannot
 
     if "://" not in where and not Path(where).exists():
+        folder = Path(where).absolute().parent
+        if not os.access(folder, os.W_OK):
+            return Check(
+                name="ledger",
+                state="missing",
+                finding=f"{where} is not there yet, and {folder} cannot be written.",
+                remedy="Name another place with --ledger.",
+            )
         return Check(
             name="ledger", state="note", finding=f"{where} is not there yet.", remedy="`fairlead scan` makes it."
         )

@@ -79,14 +79,8 @@ def span_problem(span: LogSpan | None) -> str:
     if span is None:
         return "the log carries no dates, so nothing can be said about a month"
     if span.days < LEAST_SPAN_DAYS:
-        return f"the log spans {hours(span)}; a month is not extrapolated from less than one day"
+        return f"the log spans {span.length}; a month is not extrapolated from less than one day"
     return ""
-
-
-def hours(span: LogSpan) -> str:
-    """The span in words, for spans of up to a few days."""
-    count = span.days * 24
-    return f"{count:.0f} hours" if count >= 1.5 else f"{count * 60:.0f} minutes"
 
 
 def daily_calls(times: Iterable[datetime], span: LogSpan) -> tuple[int, ...]:

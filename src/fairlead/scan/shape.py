@@ -22,6 +22,7 @@ __all__ = ["Cost", "Shape", "ShapeTally", "Spread", "quantile", "shape", "span"]
 _CACHE_LIVES_S = 300
 _LOST = frozenset({Fidelity.PROMPT_ABSENT, Fidelity.MEDIA_DROPPED, Fidelity.TOOLS_MISSING, Fidelity.TRUNCATED})
 _FEWEST_DAYS = 4
+_FEWEST_CALLS = 50
 
 
 @quick
@@ -229,9 +230,9 @@ class ShapeTally:
 
 
 def growth(daily: Sequence[int]) -> float | None:
-    """How many more calls a day the second half has than the first, as a share; `None` of too few days or none before."""
+    """How many more calls a day the second half has than the first, as a share; `None` of too few days or calls, or none before."""
     half = len(daily) // 2
-    if len(daily) < _FEWEST_DAYS:
+    if len(daily) < _FEWEST_DAYS or sum(daily) < _FEWEST_CALLS:
         return None
     before, after = sum(daily[:half]), sum(daily[-half:])
     return after / before - 1 if before else None

@@ -203,7 +203,8 @@ def refusal(route: Route, event: Event, by: By) -> str | None:
     if route.hold and by in STOPPED_BY_HOLD:
         return f"the route is on hold ({route.why or 'by hand'}); only a person moves it"
     if event not in ANYWHERE and (route.stage, event) not in NEXT:
-        return f"nothing follows from '{event}' at the stage {route.stage}"
+        already = "its incumbent answers all of it already (stage stay)"
+        return already if route.stage is Stage.STAY else f"nothing follows from '{event}' at the stage {route.stage}"
     if event is Event.RELEASED and not route.hold:
         return "the route is not on hold"
     if NEXT.get((route.stage, event), route.stage) is not Stage.STAY and event not in ANYWHERE and not route.candidate:

@@ -11,7 +11,7 @@ import pytest
 
 from edge.cli.conftest import Run
 from fairlead import __version__
-from fairlead.edge.cli.main import COMMANDS, cli
+from fairlead.edge.cli.main import COMMANDS, cli, main
 from journeys.walk import COMMAND, environment, fairlead
 
 
@@ -154,6 +154,34 @@ def test_output_that_nobody_reads_to_the_end_is_no_error(office: Path) -> None:
     )  # fmt: skip
     assert ran.stdout.count(b"\n") == 1
     assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device"), "The disk is full; make room"),
+        (OSError(30, "Read-only file system", "fairlead-demo"), "at fairlead-demo: the file system is read-only"),
+        (PermissionError(13, "Permission denied", "logs"), "no right to use what stands at logs"),
+    ],
+    ids=["full", "read-only", "rights"],
+)
+def test_a_disk_that_cannot_be_written_is_one_line(
+    run: Run, bare: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, told: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    assert told in run("demo", "--folder", "new").complaint
+
+
+def test_another_error_of_the_system_is_a_bug_and_stays_one(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(Path, "mkdir", broken)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main(["demo", "--folder", "new"])
 
 
 def test_the_module_runs_as_the_command_does(bare: Path) -> None:

@@ -150,6 +150,7 @@ def test_a_guards_step_is_told_with_the_evidence_it_rests_on(run: Run, office: P
         (["start", "mail", "--candidate", "nobody"], "has no candidate 'nobody'; it has: qwen"),
         (["start", "mail", "--pilot", "p1"], "has no pilot 'p1'; it has: none"),
         (["release", "mail"], "the route is not on hold"),
+        (["back", "mail"], "its incumbent answers all of it already"),
         (["local-only", "mail", "moon"], "There is no upstream 'moon'; there are: anthropic, gpu, openai"),
         (["apply"], "The ledger holds no plan yet; run fairlead plan first"),
         (["show", "nothing"], "No workload is called 'nothing'"),

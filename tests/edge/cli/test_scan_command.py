@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,34 @@ def test_calls_that_belong_to_no_workload_yet_are_told_of(run: Run, office: Path
     out = run("scan").out
     assert "211 exchanges in" in out
     assert "1 exchange belongs to no workload yet, for too few like it were seen, and is not in the table." in out
+
+
+def test_a_sum_that_leaves_calls_out_is_marked_as_the_amounts_are(run: Run, bare: Path) -> None:
+    asked = {"messages": [{"role": "system", "content": "Sort the mail."}, {"role": "user", "content": "Hello"}]}
+    models = ("gpt-4o", "nobody-knows")
+    rows = [line(f"r{n}", models[n % 2], asked, "A", at=FIRST_DAY + timedelta(hours=n)) for n in range(40)]
+    write_lines(bare / "log.jsonl", rows)
+    out = run("scan", "log.jsonl").out
+    (total,) = [row for row in out.splitlines() if row.startswith("all ")]
+    assert total.rstrip().endswith("+")
+    assert "20 calls have no known cost and are not in the sums (+)" in out
+
+
+def test_a_log_of_one_day_names_that_day_once(run: Run, bare: Path) -> None:
+    write_lines(bare / "log.jsonl", [json.loads(GOOD)])
+    assert f"{FIRST_DAY.day} {FIRST_DAY:%B %Y}, less than a minute." in " ".join(run("scan", "log.jsonl").out.split())
+
+
+def test_a_long_path_loses_its_beginning_and_never_its_line(run: Run, bare: Path) -> None:
+    folder = bare / "a-folder-with-a-rather-long-name" / "and-another-one-below-it"
+    folder.mkdir(parents=True)
+    (folder / "export.jsonl").write_text(f"{GOOD}\nnot json\n")
+    assert "below-it/export.jsonl:2  not JSON" in run("scan", folder).out
+
+
+def test_what_could_not_be_read_at_all_is_told_where_the_formats_are(run: Run, bare: Path) -> None:
+    (bare / "other.jsonl").write_text('{"foo": 1}\n')
+    assert "docs/log-formats.md lists what is read" in run("scan", "other.jsonl").complaint
 
 
 def test_scanning_again_adds_nothing_and_says_so(run: Run, office: Path) -> None:

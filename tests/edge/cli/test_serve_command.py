@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from fairlead.core.errors import UsageError
 from fairlead.edge.app.classes import CLASSES
-from fairlead.edge.cli.serve import may_have_routes
+from fairlead.edge.cli.serve import may_have_routes, refuse_nowhere
 from fairlead.edge.serve_settings import load
 from fairlead.edge.store import Ledger
+
+
+def test_a_gateway_that_could_keep_nothing_from_the_first_call_on_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        refuse_nowhere(str(tmp_path / "nowhere" / "a.db"))
+    (tmp_path / "there.db").touch()
+    refuse_nowhere(str(tmp_path / "new.db"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UsageError, match=r"cannot be written\. Name another place with --ledger"):
+        refuse_nowhere(str(tmp_path / "new.db"))
+    refuse_nowhere(str(tmp_path / "there.db"))
+    refuse_nowhere("postgresql://somewhere/fairlead")
 
 
 def test_a_ledger_that_is_not_there_or_holds_no_route_makes_nobody_wait(tmp_path: Path) -> None:

@@ -98,6 +98,12 @@ def test_the_stricter_of_settings_and_command_holds(run: Run, office: Path) -> N
     assert "change it in fairlead.toml" in run("workload", "class", sums["id"], "any").complaint
 
 
+def test_the_beginning_of_an_id_is_enough_and_must_be_of_one_workload(run: Run, office: Path) -> None:
+    sums = by_calls(run, 140)
+    assert sums["id"] in run("workload", "show", sums["id"][:8]).out
+    assert "No workload is called 'w'" in run("workload", "show", "w").complaint
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -70,7 +70,7 @@ def test_it_says_what_is_spent_where_and_what_to_pilot_first():
     assert "You spend $400.00 a month on 1 workload. One is worth piloting first." in told
     assert "these would save up to $370.00 a month. Finding out would cost about $1.20." in told
     assert "about 1,600 requests, $1.20 at the price of Qwen3-32B" in told
-    assert "fairlead pilot w1 --endpoint URL --model NAME" in told
+    assert "fairlead pilot w1 --endpoint URL --model NAME --labels FILE" in told
     for shape in (
         "1,200 / 20",
         "p95 14.0k / 90",
@@ -79,7 +79,7 @@ def test_it_says_what_is_spent_where_and_what_to_pilot_first():
         "600 ms",
         "p95 2.5 s",
         "0.2 %",
-        "+12 %",
+        "growth +12 %",
         "77 in the busiest",
         "4 calls each",
     ):
@@ -154,6 +154,27 @@ def test_a_partial_amount_is_marked_and_the_bill_is_shown():
     assert "$400.00+" in told
     assert "$10 billed" in told
     assert "claude input $10 $8 $2 rounding" in told
+
+
+def test_money_that_leaves_calls_out_says_so_from_the_first_sentence_on():
+    unpriced = replace(
+        WORKLOAD, id="w2", category="agentic", spend_per_month=None, spend_is_partial=True, weight=Decimal(0)
+    )
+    page = replace(PAGE, workloads=(WORKLOAD, unpriced), calls_without_cost=1_200, calls_by_model={"gpt-4o": 1})
+    told = text(page)
+    assert "You spend at least $400.00+ a month on 2 workloads." in told
+    assert "What 1,200 of them cost is not known and in no amount." in told
+    assert "with a known amount $400.00+" in told
+    assert "1 workload unknown" in told
+    assert "gpt-4o 1 call " in told
+
+
+def test_what_costs_next_to_nothing_is_said_in_english():
+    rare = replace(WORKLOAD, spend_per_month=Decimal("0.001"), pilot_cost=Decimal("0.001"), calls_a_day=0.006)
+    told = text(replace(PAGE, workloads=(rare,), calls_without_cost=1))
+    assert "You spend under $0.01+ a month" in told
+    assert "Finding out would cost under $0.01." in told
+    assert "under 0.1" in told
 
 
 @pytest.mark.parametrize("number", [1, 400])

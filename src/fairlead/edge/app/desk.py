@@ -20,6 +20,7 @@ from fairlead.edge.config import Settings
 from fairlead.edge.store import Ledger
 
 _ID = re.compile(r"w[0-9a-f]{12}")
+_ID_BEGINS = re.compile(r"w[0-9a-f]{3,11}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Desk:
         return self.settings.privacy.data_class(workload)
 
     def workload(self, wanted: str) -> Workload:
-        """The one workload whose id is `wanted` or whose name begins with it, case aside."""
+        """The one workload whose id or name begins with `wanted`, case aside."""
         return self.chosen([wanted])[0]
 
     def chosen(self, wanted: Sequence[str]) -> list[Workload]:
@@ -56,6 +57,8 @@ class Desk:
         if not found and _ID.fullmatch(wanted):
             now = share.load(self.ledger).resolve(wanted)  # an id stays valid also after a merge
             found = [w for w in everything if w.id == now]
+        if not found and _ID_BEGINS.fullmatch(wanted):
+            found = [w for w in everything if w.id.startswith(wanted)]
         if len(found) == 1:
             return found[0]
         if found:

@@ -12,6 +12,7 @@ from fairlead.core.money import people
 from fairlead.core.nouns import Category, Endpoint, Money, TokenPrice
 from fairlead.core.redact import DataClass
 from fairlead.core.span import DAYS_A_MONTH
+from fairlead.core.telling import many
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.scanning import FoundWorkload, Scan, Survey, price_advice
 from fairlead.edge.currency import rates
@@ -64,6 +65,7 @@ def first_page(
         references=tuple(_told(each) for each in used.values()),
         bill=None if bill is None else _bill(bill),
         notes=tuple(_notes(survey, done)),
+        calls_without_cost=sum(each.spend_unknown_calls for each in survey.workloads),
     )
 
 
@@ -166,11 +168,11 @@ def _notes(survey: Survey, done: Scan | None) -> Iterator[str]:
     if lost:
         yield (
             "What the log has lost of requests: "
-            + ", ".join(f"{flag} ({calls:,} calls)" for flag, calls in lost.items())
+            + ", ".join(f"{flag} ({many(calls, 'call')})" for flag, calls in lost.items())
             + "."
         )
     if done is not None and done.taken.skipped:
-        yield f"{done.taken.skipped:,} lines could not be read and were skipped."
+        yield f"{many(done.taken.skipped, 'line')} could not be read and {'was' if done.taken.skipped == 1 else 'were'} skipped."
     if done is not None and done.taken.redacted.places:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.taken.redacted.places.most_common())
         yield f"Taken out before anything was stored: {kinds}."
@@ -184,10 +186,10 @@ def _not_in_the_sums(survey: Survey) -> Iterator[str]:
     if unpriced:
         reasons = survey.unknown_costs
         told = "; ".join(f"{reason} ({calls:,})" for reason, calls in islice(reasons.items(), 4))
-        yield f"{unpriced:,} calls have no known cost and are in no sum: {told}.{price_advice(reasons)}"
+        yield f"{many(unpriced, 'call')} {'has' if unpriced == 1 else 'have'} no known cost and {'is' if unpriced == 1 else 'are'} in no sum: {told}.{price_advice(reasons)}"
     tried = sum(each.by_candidate for each in survey.workloads)
     if tried:
-        yield f"{tried:,} calls were answered by a candidate through the gateway; spend, tokens and latency are those of the others."
+        yield f"{many(tried, 'call')} {'was' if tried == 1 else 'were'} answered by a candidate through the gateway; spend, tokens and latency are those of the others."
 
 
 def _bill(bill: scan.Reconciliation) -> PageBill:

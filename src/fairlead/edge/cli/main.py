@@ -6,13 +6,14 @@ traceback.
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -96,7 +97,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        said = of_this_machine(error)
+        if said is None:
+            raise
+        code = complain(said)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+_OF_THIS_MACHINE: Mapping[int, str] = {
+    errno.ENOSPC: "The disk is full{at}; make room and run the same command again.",
+    errno.EDQUOT: "The quota of the disk is used up{at}; make room and run the same command again.",
+    errno.EROFS: "Nothing can be written{at}: the file system is read-only; name a place that can be written.",
+    errno.EACCES: "There is no right to use what stands{at}; change its owner or rights, or name another place.",
+}
+
+
+def of_this_machine(error: OSError) -> str | None:
+    """What is wrong with the disk or its rights, in a line; `None` for what is no matter of the machine."""
+    line = _OF_THIS_MACHINE.get(error.errno or 0)
+    if line is None or (error.errno == errno.EACCES and not error.filename):
+        return None
+    return line.format(at=f" at {error.filename}" if error.filename else "")
 
 
 def write_what_can_be_written() -> None:

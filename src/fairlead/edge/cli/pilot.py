@@ -114,7 +114,7 @@ def command(
     fairlead pilot "Invoice fields" --endpoint http://localhost:8000/v1 --model qwen3-32b --labels labels.jsonl
     fairlead pilot --candidate qwen --labels labels.jsonl --dry-run
 
-    WORKLOAD is an id or the beginning of a name; without one, every workload with expected answers is piloted. Before
+    WORKLOAD is the beginning of an id or name; without one, every workload with expected answers is piloted. Before
     anything is sent it says where the traffic goes, how much of it and at what cost, and asks once for a host that was
     never used before. Stop it whenever you like: the same command goes on where it was, and asks nothing twice. The
     verdict may be read after every pair; docs/verdicts.md says why.

@@ -153,7 +153,7 @@ def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:
         return f"Nothing to read in {what}: no line holds anything."
     first = done.taken.skipped_lines[0]
     at = first.source if first.line is None else f"{first.source}:{first.line}"
-    return f"No exchange could be read from {what}; {done.taken.skipped:,} skipped, the first at {at}: {first.reason}"
+    return f"No exchange could be read from {what}; {done.taken.skipped:,} skipped, the first at {at}: {first.reason}. docs/log-formats.md lists what is read and where to get it."
 
 
 def record(survey: scanning.Survey, done: scanning.Scan | None, bill: Reconciliation | None = None) -> dict[str, Any]:

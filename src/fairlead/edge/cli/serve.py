@@ -16,6 +16,7 @@ from typing import Final
 import click
 import msgspec
 
+from fairlead.core.errors import UsageError
 from fairlead.edge.cli import options
 from fairlead.edge.serve_settings import ServeSettings, base_snapshot, load
 
@@ -87,6 +88,7 @@ def command(
         click.echo("Settings are read again." if reload_ else "The gateway finishes its requests and ends.")
         return None
 
+    refuse_nowhere(ledger or load(config).ledger)
     if plan_:
         apply_plan(ledger=ledger, config=config)
 
@@ -121,6 +123,19 @@ def answer(
         complain=lambda message: click.echo(f"fairlead: {message}", err=True),
     )
     return running.run(take_over=take_over)
+
+
+def refuse_nowhere(ledger: str) -> None:
+    """Refuse to begin where no ledger can be made. One that is there and cannot be written keeps nobody from an answer."""
+    if "://" in ledger or Path(ledger).exists():
+        return
+    folder = Path(ledger).absolute().parent
+    if not folder.is_dir():
+        raise UsageError(
+            f"{ledger} cannot be made: there is no folder {folder}. Make it, or name another with --ledger."
+        )
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{ledger} cannot be made: {folder} cannot be written. Name another place with --ledger.")
 
 
 _LOOK: Final = "SELECT EXISTS (SELECT 1 FROM routes) OR EXISTS (SELECT 1 FROM state WHERE key = 'data classes')"

@@ -46,7 +46,7 @@ def command(
     With counts:  fairlead verdict --wins 30 --ties 240 --losses 30 --margin 0.05
     On file:      fairlead verdict [WORKLOAD] [--why]
 
-    WORKLOAD is an id or the beginning of a name. With counts, the exit code is 0 when the open model may replace the
+    WORKLOAD is the beginning of an id or name. With counts, the exit code is 0 when the open model may replace the
     closed one (the whole interval lies above minus the margin) and 1 when that is not shown. The interval is a
     confidence sequence: it holds however often you look, so judging after every pair is allowed.
 

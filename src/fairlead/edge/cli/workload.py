@@ -28,7 +28,7 @@ def command() -> None:
     fairlead workload pin "Refund desk"               no later scan joins it to another
     fairlead workload class "Payroll" "local only"    its texts never leave this machine
 
-    A workload is named by its id or the beginning of its name. Ids stay valid for ever: one that was merged leads to the
+    A workload is named by the beginning of its id or name. Ids stay valid for ever: one that was merged leads to the
     other. Every decision is kept in the ledger and survives later scans, links and restarts.
     """
 

@@ -14,14 +14,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fairlead.core.money import people
+from fairlead.core.money import CENT, people
 from fairlead.core.nouns import Money
 from fairlead.core.span import LogSpan
-from fairlead.core.telling import count, span_words
+from fairlead.core.telling import count, many, span_words
 from fairlead.edge.report.text import shown
 
 _UNKNOWN = "unknown"
-_DASH = "–"
 _GAP = "\u00a0"
 _MOST_WORKLOADS = 60
 _MOST_MODELS = 8
@@ -80,7 +79,10 @@ class PageBill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstPage:
-    """Everything the first page shows. `spend_by_model` is over the log, not a month; `notes` say what is not known."""
+    """Everything the first page shows. `spend_by_model` is over the log, not a month; `notes` say what is not known.
+
+    `calls_without_cost` are in none of the amounts.
+    """
 
     organisation: str
     version: str
@@ -96,6 +98,7 @@ class FirstPage:
     references: tuple[str, ...] = ()
     bill: PageBill | None = None
     notes: tuple[str, ...] = ()
+    calls_without_cost: int = 0
 
 
 def context(page: FirstPage) -> dict[str, Any]:
@@ -133,27 +136,31 @@ def headline(page: FirstPage, number: int) -> tuple[str, str, str]:
     """The first sentence, with the amount apart."""
     if not page.workloads:
         return "No workloads were found in the log.", "", ""
-    jobs = f"{len(page.workloads)} workload{'s' if len(page.workloads) != 1 else ''}"
+    jobs = many(len(page.workloads), "workload")
     first = {0: "", 1: " One is worth piloting first.", 2: " Two are worth piloting first."}.get(
         number, " Three are worth piloting first."
     )
     spent = _sum(page)
     if spent is None:
         return f"You run {jobs}.{first}", "", ""
-    return "You spend ", money(spent, page.currency), f" a month on {jobs}.{first}"
+    least = page.calls_without_cost and spent >= CENT
+    return f"You spend {'at least ' if least else ''}", _spent(page, spent), f" a month on {jobs}.{first}"
 
 
 def lede(page: FirstPage) -> str:
     """What the figures rest on."""
-    told = [f"{page.exchanges:,} exchanges were read"]
+    told = [f"{many(page.exchanges, 'exchange')} {'was' if page.exchanges == 1 else 'were'} read"]
     if page.span is not None:
-        told[0] += f", from {page.span.days:,.1f} days"
+        told[0] += f", from {page.span.length}"
     told[0] += "."
+    if page.calls_without_cost:
+        told.append(f"What {page.calls_without_cost:,} of them cost is not known and in no amount.")
     chosen = pilots(page)
     saved = [each.saving for each in chosen if each.saving is not None]
     if saved:
         costs = [each.pilot_cost for each in chosen if each.pilot_cost is not None]
-        cost = f" Finding out would cost about {money(sum(costs, Decimal(0)), page.currency)}." if costs else ""
+        about = money(sum(costs, Decimal(0)), page.currency)
+        cost = f" Finding out would cost {'' if about.startswith('under') else 'about '}{about}." if costs else ""
         told.append(
             f"If open-weight models turn out to be good enough, these would save up to {money(sum(saved, Decimal(0)), page.currency)} a month.{cost}"
         )
@@ -165,6 +172,10 @@ def lede(page: FirstPage) -> str:
 def _sum(page: FirstPage) -> Decimal | None:
     known = [each.spend_per_month for each in page.workloads if each.spend_per_month is not None]
     return sum(known, Decimal(0)) if known else None
+
+
+def _spent(page: FirstPage, spent: Decimal) -> str:
+    return money(spent, page.currency) + ("+" if page.calls_without_cost else "")
 
 
 def _row(each: PageWorkload, page: FirstPage, top: Decimal) -> dict[str, Any]:
@@ -223,7 +234,7 @@ def _detail(each: PageWorkload) -> list[tuple[str, str]]:
     if each.is_local_only:
         told.append(("Texts", "never leave this machine"))
     if each.why_not:
-        told.append(("Not piloted first", f"{shown(each.why_not, longest=200)}."))
+        told.append(("Not among the first to pilot", f"{shown(each.why_not, longest=200)}."))
     return told
 
 
@@ -231,7 +242,7 @@ def _total(page: FirstPage) -> dict[str, str]:
     spent = _sum(page)
     calls = [each.calls_a_day for each in page.workloads if each.calls_a_day is not None]
     return {
-        "spend": _UNKNOWN if spent is None else money(spent, page.currency),
+        "spend": _UNKNOWN if spent is None else _spent(page, spent),
         "calls": count(sum(calls)) if calls else _UNKNOWN,
     }
 
@@ -247,7 +258,7 @@ def _pilot(each: PageWorkload, page: FirstPage, rank: int) -> dict[str, Any]:
         "pairs": f"{each.pairs:,}",
         "cost": _UNKNOWN if each.pilot_cost is None else money(each.pilot_cost, page.currency),
         "reference": shown(each.reference),
-        "command": f"fairlead pilot {each.id} --endpoint URL --model NAME",
+        "command": f"fairlead pilot {each.id} --endpoint URL --model NAME --labels FILE",
         "local": each.is_local_only,
     }
 
@@ -267,7 +278,7 @@ def models(page: FirstPage) -> list[dict[str, Any]]:
     return [
         {
             "name": shown(name, longest=50),
-            "calls": f"{page.calls_by_model[name]:,}",
+            "calls": many(page.calls_by_model[name], "call"),
             "spend": _UNKNOWN if spend is None else money(spend, page.currency),
             "share": "" if spend is None or not whole else percent(float(spend / whole)),
             "bar": bar(float(spend / top) if spend is not None and top else 0.0),
@@ -279,20 +290,22 @@ def models(page: FirstPage) -> list[dict[str, Any]]:
 
 def categories(page: FirstPage) -> list[dict[str, Any]]:
     """What kind of work is paid for, a month."""
-    sums: dict[str, Decimal] = {}
+    sums: dict[str, Decimal | None] = {}
+    partial = {each.category for each in page.workloads if each.spend_is_partial}
     numbers: dict[str, int] = {}
     for each in page.workloads:
-        sums[each.category] = sums.get(each.category, Decimal(0)) + (each.spend_per_month or Decimal(0))
+        before = sums.get(each.category)
+        sums[each.category] = before if each.spend_per_month is None else (before or Decimal(0)) + each.spend_per_month
         numbers[each.category] = numbers.get(each.category, 0) + 1
-    top = max(sums.values(), default=Decimal(0))
+    top = max((each for each in sums.values() if each is not None), default=Decimal(0))
     return [
         {
             "name": name,
-            "number": f"{numbers[name]:,}",
-            "spend": money(spend, page.currency) if spend else _DASH,
-            "bar": bar(float(spend / top) if top else 0.0),
+            "number": many(numbers[name], "workload"),
+            "spend": _UNKNOWN if spend is None else money(spend, page.currency) + ("+" if name in partial else ""),
+            "bar": bar(float(spend / top) if spend and top else 0.0),
         }
-        for name, spend in sorted(sums.items(), key=lambda entry: (-entry[1], entry[0]))
+        for name, spend in sorted(sums.items(), key=lambda entry: (-(entry[1] or Decimal(0)), entry[0]))
     ]
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from rich.text import Text
 
 from fairlead.core.span import LogSpan
+from fairlead.core.telling import many
 from fairlead.edge.app import scanning
 from fairlead.edge.cli.show.terminal import (
     UNKNOWN,
@@ -25,6 +26,7 @@ from fairlead.edge.cli.show.terminal import (
 )
 
 SHOWN_SKIPS = 5
+PLACE_WIDTH = 60
 
 
 def scan(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) -> None:
@@ -51,14 +53,10 @@ def opening(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) 
     return Text(f"Read {many(taken.exchanges, 'exchange')}{already}{period}{skipped}.{kept}")
 
 
-def many(number: int, what: str) -> str:
-    """So many of something: `1 line`, `2 lines`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def days(span: LogSpan) -> str:
     """A span in words: `2 to 29 November 2026, 27.4 days`."""
-    return f"{day(span.start)} to {day(span.end)}, {span.days:.1f} days"
+    period = day(span.start) if span.start.date() == span.end.date() else f"{day(span.start)} to {day(span.end)}"
+    return f"{period}, {span.length}"
 
 
 def workloads(survey: scanning.Survey) -> Grid:
@@ -105,9 +103,10 @@ def monthly(found: scanning.FoundWorkload, survey: scanning.Survey) -> str:
 
 
 def total_per_month(survey: scanning.Survey) -> str:
-    """The sum of what is known."""
+    """The sum of what is known, with a mark when some calls have no known cost."""
     known = [w.spend_per_month for w in survey.workloads if w.spend_per_month is not None]
-    return amount(sum(known, Decimal(0)), survey.rates.to) if known else UNKNOWN
+    mark = "+" if any(w.spend_unknown_calls for w in survey.workloads) else ""
+    return amount(sum(known, Decimal(0)), survey.rates.to) + mark if known else UNKNOWN
 
 
 def notes(survey: scanning.Survey) -> Iterator[str]:
@@ -127,7 +126,7 @@ def notes(survey: scanning.Survey) -> Iterator[str]:
         yield f"{many(apart, 'exchange')} {'belongs' if apart == 1 else 'belong'} to no workload yet, for too few like {'it' if apart == 1 else 'them'} were seen, and {'is' if apart == 1 else 'are'} not in the table."
     tried = sum(w.by_candidate for w in survey.workloads)
     if tried:
-        yield f"{tried:,} calls were answered by a candidate through the gateway: they count as calls, and nothing else of them is in the table."
+        yield f"{many(tried, 'call')} {'was' if tried == 1 else 'were'} answered by a candidate through the gateway: {'it counts as a call' if tried == 1 else 'they count as calls'}, and nothing else of {'it' if tried == 1 else 'them'} is in the table."
     if survey.rates.day:
         yield f"Converted to {survey.rates.to} at the rate of {survey.rates.day} ({survey.rates.source}). {survey.rates.warning}".rstrip()
 
@@ -138,10 +137,10 @@ def redactions(done: scanning.Scan | None) -> Iterator[str]:
         return
     report = done.taken.redacted
     if report.dropped:
-        yield f"The bodies of {report.dropped:,} exchanges were dropped; these cannot be replayed in a pilot."
+        yield f"The bodies of {many(report.dropped, 'exchange')} were dropped; these cannot be replayed in a pilot."
     if report.places:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.places.most_common())
-        yield f"Redacted ({done.policy}) before storing, in {report.touched:,} exchanges: {kinds}."
+        yield f"Redacted ({done.policy}) before storing, in {many(report.touched, 'exchange')}: {kinds}."
 
 
 def skips(done: scanning.Scan | None) -> Iterator[str]:
@@ -150,10 +149,15 @@ def skips(done: scanning.Scan | None) -> Iterator[str]:
         return
     yield f"{done.taken.skipped:,} skipped:"
     for line in done.taken.skipped_lines[:SHOWN_SKIPS]:
-        at = line.source if line.line is None else f"{line.source}:{line.line}"
-        yield f"  {safe(at, width=60)}  {safe(line.reason, width=110)}"
+        yield f"  {place(line.source, line.line)}  {safe(line.reason, width=110)}"
     if done.taken.skipped > SHOWN_SKIPS:
         yield f"  … and {done.taken.skipped - SHOWN_SKIPS:,} more (--json lists a thousand)"
+
+
+def place(source: str, line: int | None) -> str:
+    """Where a line stands. A path too long to show loses its beginning, for its end says which file and line it is."""
+    at = safe(source if line is None else f"{source}:{line}", width=1000)
+    return at if len(at) <= PLACE_WIDTH else "…" + at[1 - PLACE_WIDTH :]
 
 
 def incumbents(found: scanning.FoundWorkload) -> str:
