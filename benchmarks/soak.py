@@ -1,7 +1,11 @@
 """A gateway under load for a long while: streams, whole answers, callers that go away, upstreams that break. Does anything grow?
 
-    python benchmarks/soak.py                          # 20 minutes, 40 callers
-    python benchmarks/soak.py --minutes 3 --callers 20
+    python benchmarks/soak.py                          # 20 minutes at 60 % of what this machine can do
+    python benchmarks/soak.py --minutes 10 --share 0.4
+
+First 200 callers ask without pause for 20 seconds: that is the most this set-up can do, on these cores, with the callers and the
+upstream beside the gateway. Then requests come at `--share` of that rate, whatever the answers take; where more are on their way
+than there are callers, they wait, and how many had to is told.
 
 One line a sample: memory, descriptors and threads of each process. Memories fill for a while after a start, so the first part
 (`--warm-up`, a third of the run where it is not named) is not judged; of the rest the slope is told with its standard error,
@@ -28,6 +32,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import cast
+
+import uvloop
 
 UPSTREAM, OURS, ADMIN = 19200, 19280, 19281
 
@@ -83,10 +90,64 @@ async def stream(writer: asyncio.StreamWriter, *, cut: bool) -> bool:
     return True
 
 
-async def caller(number: int, until: float, seen: Counter[str], rest_s: float) -> None:
-    """Asks again and again, and goes away in the middle of every twentieth stream."""
-    chance = random.Random(number)
-    while time.monotonic() < until:
+class Caller(asyncio.Protocol):
+    """A connection of a caller, one request at a time."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def ask(self, request: bytes, *, leaves: bool) -> asyncio.Future[bytes]:
+        """What came of an answer when it ended, or when its caller left."""
+        self.heard, self.leaves = bytearray(), leaves
+        self.done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if self.transport.is_closing():
+            self.done.set_result(b"")
+        else:
+            self.transport.write(request)
+        return self.done
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += data
+        if (self.leaves and len(self.heard) > LEFT_AFTER) or _is_whole(self.heard):
+            self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if hasattr(self, "done"):
+            self._end()
+
+    def _end(self) -> None:
+        if not self.done.done():
+            self.done.set_result(bytes(self.heard))
+
+
+LEFT_AFTER = 600
+
+
+def _is_whole(heard: bytearray) -> bool:
+    end = heard.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    length = heard.find(b"content-length: ", 0, end)
+    if length < 0:
+        return heard.endswith(b"0\r\n\r\n")
+    return len(heard) >= end + 4 + int(heard[length + 16 : heard.index(b"\r", length)])
+
+
+class Callers:
+    """Those of one process: what they ask, over connections that are mostly kept, and what they got."""
+
+    def __init__(self, seed: int) -> None:
+        self.seen: Counter[str] = Counter()
+        self.waited = 0
+        self._chance = random.Random(seed)
+        self._free: list[Caller] = []
+
+    async def ask(self) -> None:
+        """Ask once; one in ten of those that asked for a stream goes away in the middle."""
+        chance = self._chance
         streamed = chance.random() < 0.5
         leaves = streamed and chance.random() < 0.1
         turns = [
@@ -95,22 +156,106 @@ async def caller(number: int, until: float, seen: Counter[str], rest_s: float) -
         ]
         body = json.dumps({"model": "m", "messages": turns, "stream": streamed}).encode()
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", OURS)
-            writer.write(
-                b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-                % len(body)
-                + body
-            )
-            if leaves:
-                await reader.read(600)
-                seen["left"] += 1
-            else:
-                answer = await reader.read()
-                seen[_kind(answer)] += 1
-            writer.close()
+            caller = self._free.pop() if self._free else await self._connected()
+            head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+            answer = await caller.ask(head + body, leaves=leaves)
         except OSError as error:
-            seen[f"no connection: {error}"] += 1
-        await asyncio.sleep(rest_s)
+            self.seen[f"no connection: {error}"] += 1
+            return
+        whole = _is_whole(bytearray(answer))
+        self.seen["left" if leaves and not whole else _kind(answer)] += 1
+        if whole and not caller.transport.is_closing() and chance.random() > 0.05:
+            self._free.append(caller)
+        else:
+            caller.transport.abort()
+
+    async def _connected(self) -> Caller:
+        _, caller = await asyncio.get_running_loop().create_connection(Caller, "127.0.0.1", OURS)
+        return caller
+
+    async def without_pause(self, until: float, callers: int) -> None:
+        """So many ask again and again."""
+
+        async def one() -> None:
+            while time.monotonic() < until:
+                await self.ask()
+
+        await asyncio.gather(*(one() for _ in range(callers)))
+
+    async def at(self, rate: float, until: float, callers: int) -> None:
+        """Ask so often a second, with at most so many on their way."""
+        places = asyncio.Semaphore(callers)
+        asking: set[asyncio.Task[None]] = set()
+
+        async def one() -> None:
+            async with places:
+                await self.ask()
+
+        due = time.monotonic()
+        while (now := time.monotonic()) < until:
+            while due <= now:
+                self.waited += places.locked()
+                task = asyncio.create_task(one())
+                asking.add(task)
+                task.add_done_callback(asking.discard)
+                due += self._chance.expovariate(rate)
+            await asyncio.sleep(max(0.001, due - time.monotonic()))
+        await asyncio.gather(*asking)
+
+
+async def call(given: argparse.Namespace) -> None:
+    """What a process of callers does: ask, tell now and then how many, and at the end what they got."""
+    callers = Callers(given.seed)
+    until = time.monotonic() + given.minutes * 60
+    rated = callers.at(given.rate, until, given.callers) if given.rate else callers.without_pause(until, given.callers)
+    asking = asyncio.create_task(rated)
+    while not asking.done():
+        await asyncio.wait([asking], timeout=1.0)
+        print(json.dumps({"seen": callers.seen, "waited": callers.waited}), flush=True)
+    await asking
+
+
+PROCESSES = 2
+"""Of callers: one alone would be what is waited for."""
+
+
+class Load:
+    """The processes of callers, and what they have told so far."""
+
+    def __init__(self, *, minutes: float, callers: int, rate: float, seed: int) -> None:
+        self._told: list[tuple[Counter[str], int]] = [(Counter(), 0)] * PROCESSES
+        words = ["--minutes", minutes, "--callers", callers // PROCESSES, "--rate", rate / PROCESSES]
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, __file__, "--seed", str(seed + number), *map(str, words)], stdout=subprocess.PIPE
+            )
+            for number in range(1, PROCESSES + 1)
+        ]
+        self._reading = [asyncio.create_task(self._read(number)) for number in range(PROCESSES)]
+
+    async def _read(self, number: int) -> None:
+        out = self._processes[number].stdout
+        assert out is not None
+        while line := await asyncio.to_thread(out.readline):
+            told = json.loads(line)
+            self._told[number] = Counter(told["seen"]), told["waited"]
+
+    async def ended(self) -> None:
+        """All of them are done."""
+        await asyncio.gather(*self._reading)
+        for process in self._processes:
+            if await asyncio.to_thread(process.wait):
+                raise SystemExit("a process of callers failed")
+
+    @property
+    def seen(self) -> Counter[str]:
+        """What the callers got."""
+        return sum((seen for seen, _ in self._told), Counter[str]())
+
+    @property
+    def waited(self) -> int:
+        """How many requests had to wait for a caller."""
+        return sum(waited for _, waited in self._told)
 
 
 EXPECTED = {
@@ -218,7 +363,10 @@ def judged(
     return grown
 
 
-async def soak(minutes: float, callers: int, *, warm_up: float, rest_s: float, folder: Path) -> int:
+MEASURED_S = 20
+
+
+async def soak(given: argparse.Namespace, *, warm_up: float, folder: Path) -> int:
     server = await asyncio.start_server(upstream, "127.0.0.1", UPSTREAM)
     (folder / "fairlead.toml").write_text(
         f'[serve]\nopenai = "mock"\n[serve.upstreams.mock]\nurl = "http://127.0.0.1:{UPSTREAM}/v1"\n'
@@ -230,19 +378,28 @@ async def soak(minutes: float, callers: int, *, warm_up: float, rest_s: float, f
     assert gateway.stdout is not None
     await asyncio.to_thread(gateway.stdout.readline)
     began = time.monotonic()
-    seen: Counter[str] = Counter()
     samples: list[tuple[float, dict[str, Seen]]] = []
+    seen: Counter[str] = Counter()
     try:
-        await caller(0, began + 2.0, seen, rest_s)
+        first = Load(minutes=2 / 60, callers=PROCESSES, rate=0, seed=0)
+        await first.ended()
         await asyncio.sleep(5.0)  # what is loaded when it is first needed is loaded
         at_rest = below(gateway.pid)
-        until = time.monotonic() + minutes * 60
-        asking = [asyncio.create_task(caller(number, until, seen, rest_s)) for number in range(callers)]
-        while time.monotonic() < until:
-            await asyncio.sleep(min(5.0, minutes * 2))
+        most = Load(minutes=MEASURED_S / 60, callers=given.callers, rate=0, seed=100)
+        await most.ended()
+        most_a_second = most.seen.total() / MEASURED_S
+        rate = given.share * most_a_second
+        print(f"at most {most_a_second:.0f} requests a second; held at {100 * given.share:.0f} %: {rate:.0f}")
+        load = Load(minutes=given.minutes, callers=2 * given.callers, rate=rate, seed=200)
+        began = time.monotonic()
+        ending = asyncio.create_task(load.ended())
+        while not (await asyncio.wait([ending], timeout=min(5.0, given.minutes * 2)))[0]:
             samples.append((time.monotonic() - began, below(gateway.pid)))
-            told(samples[-1], sum(seen.values()))
-        await asyncio.gather(*asking)
+            told(samples[-1], load.seen.total())
+        await ending
+        seen = first.seen + most.seen + load.seen
+        held = load.seen.total() / (given.minutes * 60)
+        print(f"\nheld {held:.0f} requests a second, {held / most_a_second:.0%} of the most; {load.waited} had to wait")
         after = below(gateway.pid)
         for _ in range(70):  # kept lines to the upstream are let go after a minute
             await asyncio.sleep(1.0)
@@ -253,8 +410,9 @@ async def soak(minutes: float, callers: int, *, warm_up: float, rest_s: float, f
         gateway.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(gateway.wait)
         server.close()
-    print("\nanswers:", dict(seen), "\nput in:", dict(PUT_IN), "\nexit code", code)
-    grown = judged([each for each in samples if each[0] >= warm_up * 60], at_rest=at_rest, after=after)
+    print("answers:", dict(seen), "\nput in:", dict(PUT_IN), "\nexit code", code)
+    end = given.minutes * 60
+    grown = judged([each for each in samples if warm_up * 60 <= each[0] <= end], at_rest=at_rest, after=after)
     wrong = not_caused(seen)
     if wrong:
         print("NOT EXPECTED:", "; ".join(wrong))
@@ -270,14 +428,19 @@ def told(sample: tuple[float, dict[str, Seen]], asked: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--callers", type=int, default=40)
-    parser.add_argument("--rest", type=float, default=0.02, help="seconds a caller waits between two requests")
+    parser.add_argument("--callers", type=int, default=200)
+    parser.add_argument("--share", type=float, default=0.6, help="of the most this machine can do")
     parser.add_argument("--warm-up", type=float, help="minutes that are not judged (default: a third of the run)")
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)  # a process of callers
+    parser.add_argument("--rate", type=float, default=0.0, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.seed:
+        uvloop.run(call(given))
+        return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         warm_up = given.minutes / 3 if given.warm_up is None else given.warm_up
-        sys.exit(asyncio.run(soak(given.minutes, given.callers, warm_up=warm_up, rest_s=given.rest, folder=folder)))
+        sys.exit(uvloop.run(soak(given, warm_up=warm_up, folder=folder)))
 
 
 if __name__ == "__main__":
