@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -85,15 +86,22 @@ class Desk:
         return "c1"
 
 
-def taken(desk: Desk, *reads: bytes) -> tuple[object, ...]:
-    """What came of the last read on a connection: who was asked what, and what the caller was told."""
+def taken(desk: Desk, *reads: bytes, last: int = 1) -> tuple[object, ...]:
+    """What came of the last reads on a connection: who was asked what, and what the caller was told."""
     front, wire = Front(desk), Wire()  # type: ignore[arg-type]
     front.connection_made(wire)  # type: ignore[arg-type]
-    for read in reads:
-        desk.taken.clear()
-        wire.out = b""
+    for number, read in enumerate(reads):
+        if number == len(reads) - last:
+            desk.taken.clear()
+            wire.out = b""
         front.data_received(read)
     return [*desk.taken], wire.out, wire.ended
+
+
+def split(data: bytes, places: list[float]) -> list[bytes]:
+    """The same bytes as several reads."""
+    cuts = sorted({round(place * len(data)) for place in places} | {0, len(data)})
+    return [data[start:end] for start, end in pairwise(cuts)]
 
 
 FIELDS = [b"host: x", b"Content-Type: application/json", b"x-api-key:k", b"content-length: %d", b"accept: */*"]
@@ -124,14 +132,53 @@ def test_what_comes_after_a_request_is_read_as_it_would_be_on_a_new_connection(
     assert taken(Desk(remembers=True), first, second) == taken(Desk(remembers=False), second)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    fields=st.permutations(FIELDS),
+    bodies=st.lists(st.binary(max_size=210), min_size=2, max_size=4),
+    first_at=st.floats(0, 1),
+    places=st.lists(st.floats(0, 1), max_size=3),
+    heads_apart=st.booleans(),
+    after=st.sampled_from([b"", b"", b"\r\n", b"x", b"POST ", b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"]),
+)
+def test_a_body_that_comes_after_its_head_is_read_as_it_would_be_on_a_new_connection(
+    *,
+    fields: list[bytes],
+    bodies: list[bytes],
+    first_at: float,
+    places: list[float],
+    heads_apart: bool,
+    after: bytes,
+) -> None:
+    asked = [request(fields, body) for body in bodies]
+    first = split(asked[0], [first_at])
+    if heads_apart:
+        head = len(asked[0]) - len(bodies[0])
+        first = [piece for piece in (asked[0][:head], asked[0][head:]) if piece]
+    later = [piece for each in asked[1:-1] for piece in split(each, places)]
+    later += split(asked[-1] + after, places)
+    remembering = Desk(remembers=True)
+    assert taken(remembering, *first, *later, last=len(later)) == taken(Desk(remembers=False), *later, last=len(later))
+
+
 @pytest.mark.parametrize(
-    "length", [b"+2", b"-2", b" 2 ", b"2, 2", b"0x2", b"2;", b"\xc2\xb2", b"", b"99999999999999999999", b"3", b"1"]
+    "length", [b"+2", b"-2", b" 2 ", b"2, 2", b"0x2", b"2;", b"\xc2\xb2", b"", b"99999999999999999999", b"1"]
 )
 def test_a_length_that_is_no_number_of_just_these_bytes_is_left_to_the_parser(length: bytes) -> None:
     first, second = request(FIELDS, b"[]"), request(FIELDS, b"{}").replace(b"length: 2", b"length: " + length)
     desk = Desk(remembers=True)
     assert taken(desk, first, second) == taken(Desk(remembers=False), second)
     assert not desk.unparsed
+
+
+@pytest.mark.parametrize("cuts", [[], [0.5], [0.99], [0.3, 0.6]])
+def test_a_head_that_came_before_is_not_read_again_where_it_comes_without_its_body(cuts: list[float]) -> None:
+    desk = Desk(remembers=True)
+    wholes = [(request(FIELDS, b"x" * size), size) for size in (2, 150, 9)]
+    asked = [[whole[:-size], *split(whole[-size:], cuts)] for whole, size in wholes]
+    last = len(asked[-1])
+    assert taken(desk, *chain(*asked), last=last) == taken(Desk(remembers=False), *asked[-1], last=last)
+    assert desk.unparsed == 2
 
 
 def test_a_head_that_came_before_is_not_read_again() -> None:

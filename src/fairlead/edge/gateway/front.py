@@ -135,7 +135,7 @@ class Front(asyncio.Protocol):
     """One connection of a caller. Its `on_…` methods are called by the parser."""
 
     __slots__ = (
-        "_closing", "_discarded", "_head_bytes", "_in_head", "_incoming", "_looping", "_parser", "_plane", "_ready",
+        "_closing", "_discarded", "_head_bytes", "_in_head", "_incoming", "_left", "_looping", "_parser", "_plane", "_ready",
         "_reading", "_same", "_unlike", "call", "deadline", "gated", "is_slow", "last_head", "transport",
     )  # fmt: skip
 
@@ -158,6 +158,7 @@ class Front(asyncio.Protocol):
         self.last_head: LastHead | None = None
         self._same: SameHead | None = None
         self._unlike = 0
+        self._left = 0
 
     # Called by asyncio
 
@@ -176,28 +177,57 @@ class Front(asyncio.Protocol):
                 self.transport.abort()
             return
         is_between = self.call is None and self._incoming is None and not self._ready
-        if is_between and self._same is not None and self._is_alike(data, self._same):
-            self._next()
-            return
-        if not self._is_read(data):
-            return
+        is_taken = False
+        if self._left:
+            is_taken, data = self._take(data)
+        elif is_between and self._same is not None:
+            is_taken = self._is_alike(data, self._same)
+        if not is_taken:
+            if not self._is_read(data):
+                return
+            if is_between and self._unlike < _MOST_HEADS:
+                self._remember(data)
         if self._ready and self.call is None:
-            if is_between and len(self._ready) == 1 and self._incoming is None and self._unlike < _MOST_HEADS:
-                self._unlike += 1
-                self._same = self._plane.same_head(data, self._ready[0])
             self._next()
         elif self._ready and self._reading:
             self._reading = False
             self.transport.pause_reading()
 
+    def _remember(self, data: bytes) -> None:
+        """Know the head again that a read began with, unless more than one request came with it."""
+        incoming = self._incoming
+        if self._ready:
+            incoming = self._ready[0] if len(self._ready) == 1 and incoming is None else None
+        if incoming is not None and not (self._in_head and incoming is self._incoming):
+            self._unlike += 1
+            self._same = self._plane.same_head(data, incoming)
+
     def _is_alike(self, data: bytes, same: SameHead) -> bool:
         """Whether this is a request with a head that came before; the parser, between two requests, stays where it is."""
-        body = same.body_of(data)
-        if body is None or not self._plane.lets_in(same):
+        begun = same.begun(data)
+        if begun is None or not self._plane.lets_in(same):
             return False
         self._unlike = 0
-        self._ready.append(same.incoming.again(body))
+        incoming = same.incoming.again(begun.body)
+        self._left = begun.left
+        if not begun.left:
+            self._ready.append(incoming)
+            return True
+        self._incoming = incoming
+        self._in_head = False
+        self.deadline = monotonic() + self._plane.settings.body_s
         return True
+
+    def _take(self, data: bytes) -> tuple[bool, bytes]:
+        """Take what is still to come of a body without the parser; whether that was all, and what is the parser's to read."""
+        incoming = self._incoming
+        assert incoming is not None
+        piece, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
+        self._left -= len(piece)
+        self.on_body(piece)
+        if not self._left:
+            self.on_message_complete()
+        return not rest, rest
 
     def _is_read(self, data: bytes) -> bool:
         """Have the parser read; whether there is anything to go on with."""

@@ -1,8 +1,8 @@
 """Requests with the head of one that was taken: most of those on one connection are, but for the length of their body.
 
 Rules kept: the strict parser has read such a head before, on this connection, and nothing but the digits of the length may
-differ; what is not whole, or is followed by anything, goes to the parser. What was decided on the head holds as long as the
-keys and settings that it was decided by.
+differ; a head that is not whole, or a body that is followed by anything in the same read, goes to the parser. A body may come
+after its head, as most clients send it. What was decided on the head holds as long as the keys and settings that it was decided by.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class SameHead(NamedTuple):
     keys: Keys
     most: int
 
-    def body_of(self, data: bytes) -> bytes | None:
-        """The body of a request that has this head and is whole; `None` for anything else."""
+    def begun(self, data: bytes) -> Begun | None:
+        """How much of a request that has this head is there; `None` for anything else."""
         if not data.startswith(self.before):
             return None
         start = len(self.before)
@@ -39,12 +39,23 @@ class SameHead(NamedTuple):
         digits = data[start:end]
         if end < 0 or not digits.isdigit() or not data.startswith(self.after, end):
             return None
-        size, begin = int(digits), end + len(self.after)
-        return data[begin:] if len(data) == begin + size and size <= self.most else None
+        body = data[end + len(self.after) :]
+        left = int(digits) - len(body)
+        return Begun(body, left) if left >= 0 and left + len(body) <= self.most else None
+
+
+class Begun(NamedTuple):
+    """What is there of a body, and how many bytes are still to come."""
+
+    body: bytes
+    left: int
 
 
 def same_head(data: bytes, incoming: Incoming, *, keys: Keys, most: int) -> SameHead | None:
-    """What to tell the head of a request by that came whole, as `data`; `None` where the next one must be read anew."""
+    """What to tell the head of a request by that came whole, as `data`, with as much of its body as is there.
+
+    `None` where the next one must be read anew.
+    """
     end = data.find(b"\r\n\r\n")
     found = _LENGTH.search(data, 0, end + 2)
     if (
