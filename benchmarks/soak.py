@@ -124,6 +124,8 @@ class Caller(asyncio.Protocol):
 
 
 LEFT_AFTER = 600
+LATE_S = 0.1
+"""Callers that did not get to run for longer than that ask no more for it: else they would make a flood, and that is not judged here."""
 
 
 def _is_whole(heard: bytearray) -> bool:
@@ -193,6 +195,7 @@ class Callers:
 
         due = time.monotonic()
         while (now := time.monotonic()) < until:
+            due = max(due, now - LATE_S)
             while due <= now:
                 self.waited += places.locked()
                 task = asyncio.create_task(one())
@@ -390,7 +393,7 @@ async def soak(given: argparse.Namespace, *, warm_up: float, folder: Path) -> in
         most_a_second = most.seen.total() / MEASURED_S
         rate = given.share * most_a_second
         print(f"at most {most_a_second:.0f} requests a second; held at {100 * given.share:.0f} %: {rate:.0f}")
-        load = Load(minutes=given.minutes, callers=2 * given.callers, rate=rate, seed=200)
+        load = Load(minutes=given.minutes, callers=given.callers, rate=rate, seed=200)
         began = time.monotonic()
         ending = asyncio.create_task(load.ended())
         while not (await asyncio.wait([ending], timeout=min(5.0, given.minutes * 2)))[0]:

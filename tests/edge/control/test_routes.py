@@ -27,7 +27,7 @@ from edge.control.office import (
     said,
     shadowed,
 )
-from fairlead.core.errors import EndpointError
+from fairlead.core.errors import EndpointError, LedgerError
 from fairlead.core.nouns import (
     Answer,
     Dialect,
@@ -44,6 +44,7 @@ from fairlead.edge.config import PrivacySettings
 from fairlead.edge.control.asking import Askers, NoKeyError, NotAllowedError
 from fairlead.edge.route_settings import RouteSettings, RoutesSettings
 from fairlead.edge.store import Ledger
+from fairlead.edge.store.sqlite import SqliteDatabase
 from fairlead.serve import tally as words
 from fairlead.serve.frames import Attempt, Ended, Served
 from fairlead.serve.guard import Watched
@@ -367,6 +368,37 @@ def test_an_endpoint_that_is_down_is_asked_now_and_then_and_each_call_it_missed_
     assert len(office.askers.asked) < 12
     assert office.counts.counts[words.UNREACHABLE] == 100
     assert ledger.pairs(ledger.pilots()[0].id) == []
+
+
+def test_while_the_ledger_is_away_calls_are_shadowed_no_more_each_is_a_number_and_shadows_go_on_when_it_is_back(
+    ledger, monkeypatch
+):
+    office = Office(ledger)
+    office.begin()
+
+    def full(self):
+        raise LedgerError("The disk is full.")
+
+    async def main():
+        await office.step.look()
+        await office.feed([shadowed(number) for number in range(3)])
+        monkeypatch.setattr(SqliteDatabase, "write", full)
+        for number in range(3, 8):
+            await office.step.look()
+            await office.feed([shadowed(number)])
+        asked = len(office.askers.asked)
+        monkeypatch.undo()
+        await asyncio.sleep(3600)
+        await office.step.look()
+        await office.feed([shadowed(number) for number in range(8, 10)])
+        await office.step.aclose()
+        return asked
+
+    assert run(main()) == 3
+    assert [text for _, text in office.askers.asked] == [f"question {number}" for number in (0, 1, 2, 8, 9)]
+    counts = office.counts.counts
+    assert (counts[words.WANTED], counts[words.GRADED], counts[words.NOT_DRAWN]) == (10, 5, 5)
+    assert len(ledger.pairs(ledger.pilots()[0].id)) == 5
 
 
 def test_a_shadow_of_embeddings_has_no_canary(ledger):

@@ -32,7 +32,7 @@ from fairlead.serve.reading import KEPT, Answered, Asked, answered, asked
 
 SOURCE = "gateway"
 
-_MEMORY = 8_000_000
+_MEMORY = 4_000_000
 _COSTS = 20_000
 _MODELS = 1_000
 OTHER_MODEL = "other"

@@ -85,7 +85,7 @@ def _state(page: _Page, shown: Overview, *, kept: int, writes: int) -> None:
     page.head("fairlead_refused_total", "counter", "Requests that the gateway refused, by reason.")
     for reason, count in sorted(shown.refused.items()):
         page.value("fairlead_refused_total", count, {"reason": reason})
-    page.head("fairlead_shadow_coverage", "gauge", "Share of the wanted shadows that were answered.")
+    page.head("fairlead_shadow_coverage", "gauge", "Share of the shadows that were asked that were answered.")
     for row in shown.workloads:
         if row.coverage is not None:
             page.value("fairlead_shadow_coverage", row.coverage, {"workload": row.id})
