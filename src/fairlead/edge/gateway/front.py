@@ -177,12 +177,11 @@ class Front(asyncio.Protocol):
                 self.transport.abort()
             return
         is_between = self.call is None and self._incoming is None and not self._ready
-        is_taken = False
         if self._left:
-            is_taken, data = self._take(data)
-        elif is_between and self._same is not None:
-            is_taken = self._is_alike(data, self._same)
-        if not is_taken:
+            data = self._take(data)
+        elif is_between and self._same is not None and self._is_alike(data, self._same):
+            data = b""
+        if data:
             if not self._is_read(data):
                 return
             if is_between and self._unlike < _MOST_HEADS:
@@ -208,26 +207,25 @@ class Front(asyncio.Protocol):
         if begun is None or not self._plane.lets_in(same):
             return False
         self._unlike = 0
-        incoming = same.incoming.again(begun.body)
-        self._left = begun.left
-        if not begun.left:
+        body, left = begun
+        incoming = same.incoming.again(body)
+        if not left:
             self._ready.append(incoming)
             return True
+        self._left = left
         self._incoming = incoming
         self._in_head = False
         self.deadline = monotonic() + self._plane.settings.body_s
         return True
 
-    def _take(self, data: bytes) -> tuple[bool, bytes]:
-        """Take what is still to come of a body without the parser; whether that was all, and what is the parser's to read."""
-        incoming = self._incoming
-        assert incoming is not None
+    def _take(self, data: bytes) -> bytes:
+        """Take what is still to come of a body without the parser; what follows it is the parser's to read."""
         piece, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
         self._left -= len(piece)
         self.on_body(piece)
         if not self._left:
             self.on_message_complete()
-        return not rest, rest
+        return rest
 
     def _is_read(self, data: bytes) -> bool:
         """Have the parser read; whether there is anything to go on with."""

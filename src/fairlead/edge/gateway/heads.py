@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from fairlead.edge.gateway.answers import REASONS
+from fairlead.edge.gateway.per_name import PerName
 
 if TYPE_CHECKING:
     from fairlead.edge.gateway.front import Incoming
@@ -96,20 +97,13 @@ def _named_by_connection(value: bytes | None) -> frozenset[bytes]:
     return frozenset(name.strip() for name in value.lower().split(b","))
 
 
-class _Passes(dict[bytes, bool]):
-    """Whether a field of this name, as it is written, is the caller's business; worked out once for each spelling."""
-
-    def __missing__(self, name: bytes) -> bool:
-        low = name.lower()
-        passes = low not in _NOT_BACK and not low.startswith(b"x-fairlead-")
-        if len(self) < _MOST_NAMES and len(name) < _LONGEST_NAME:
-            self[name] = passes
-        return passes
+def _passes(name: bytes) -> bool:
+    """Whether a field of this name, as it is written, is the caller's business."""
+    low = name.lower()
+    return low not in _NOT_BACK and not low.startswith(b"x-fairlead-")
 
 
-_MOST_NAMES: Final = 1024
-_LONGEST_NAME: Final = 64
-_PASSES: Final = _Passes()
+_PASSES: Final = PerName(_passes)
 
 
 def passed_on(fields: Fields) -> Fields:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from fairlead.edge.gateway.per_name import PerName
 from fairlead.edge.gateway.proxies import Proxy, proxy_for
 
 MAX_HEAD: Final = 256 * 1024
@@ -29,19 +30,7 @@ SPARE_S: Final = 2.0
 Fields = list[tuple[bytes, bytes]]
 
 
-class _Low(dict[bytes, bytes]):
-    """Names of fields in lower case, worked out once for each spelling."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        low = name.lower()
-        if len(self) < _MOST_NAMES and len(name) < _LONGEST_NAME:
-            self[name] = low
-        return low
-
-
-_MOST_NAMES: Final = 1024
-_LONGEST_NAME: Final = 64
-_LOW: Final = _Low()
+_LOW: Final = PerName(bytes.lower)
 
 
 class Sink(Protocol):

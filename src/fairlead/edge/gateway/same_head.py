@@ -30,8 +30,8 @@ class SameHead(NamedTuple):
     keys: Keys
     most: int
 
-    def begun(self, data: bytes) -> Begun | None:
-        """How much of a request that has this head is there; `None` for anything else."""
+    def begun(self, data: bytes) -> tuple[bytes, int] | None:
+        """What is there of the body of a request that has this head, and how much is still to come; `None` for anything else."""
         if not data.startswith(self.before):
             return None
         start = len(self.before)
@@ -39,16 +39,9 @@ class SameHead(NamedTuple):
         digits = data[start:end]
         if end < 0 or not digits.isdigit() or not data.startswith(self.after, end):
             return None
-        body = data[end + len(self.after) :]
-        left = int(digits) - len(body)
-        return Begun(body, left) if left >= 0 and left + len(body) <= self.most else None
-
-
-class Begun(NamedTuple):
-    """What is there of a body, and how many bytes are still to come."""
-
-    body: bytes
-    left: int
+        size, begin = int(digits), end + len(self.after)
+        left = size - (len(data) - begin)
+        return (data[begin:], left) if left >= 0 and size <= self.most else None
 
 
 def same_head(data: bytes, incoming: Incoming, *, keys: Keys, most: int) -> SameHead | None:
