@@ -31,6 +31,10 @@ class Languages:
         module = import_module("py3langid.langid")
         return cast("_Identifier", module.LanguageIdentifier.from_model_file(module.MODEL_FILE, norm_probs=True))
 
+    def load(self) -> None:
+        """Load the model now: in a process that divides, so that it is loaded once."""
+        _ = self._identifier
+
     def __call__(self, text: str) -> str | None:
         """The ISO 639-1 code of the text's language."""
         code, probability = self._identifier.classify(text)

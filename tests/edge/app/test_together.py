@@ -73,8 +73,8 @@ def test_a_scan_of_two_processes_that_was_killed_adds_nothing_twice_when_it_is_r
     monkeypatch.setattr(together, "parts_of", lambda path, number: parts_of(path, number, least=1))
     awaited = together._awaited
 
-    def killed(helpers, counts, queue, on_progress):  # type: ignore[no-untyped-def]
-        awaited(helpers[:1], counts[:1], queue, on_progress)  # the first to be done; the other is ended wherever it is
+    def killed(helper, counts, queue, on_progress):  # type: ignore[no-untyped-def]
+        awaited(helper, counts[:1], queue, on_progress)  # the first to be done; the other is ended wherever it is
         raise Killed
 
     with monkeypatch.context() as dying:

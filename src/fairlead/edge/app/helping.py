@@ -1,16 +1,21 @@
 """What a process does that helps with a scan: reads its parts of the log into the ledger and learns for itself.
 
-It is started by `together` and needs neither prices nor settings files nor NumPy, so this module loads none of them.
+The first is started by `together` and divides into as many as there are; it needs neither prices nor settings files nor NumPy, so this module loads none of them.
 """
 
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
+import signal
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -19,19 +24,23 @@ from typing import Any
 
 from fairlead import scan
 from fairlead.core.errors import FairleadError, LedgerError
-from fairlead.core.nouns import JSON
+from fairlead.core.nouns import JSON, Exchange
 from fairlead.core.redact import Policy
-from fairlead.core.workload import share
+from fairlead.core.workload import language, share
+from fairlead.core.workload.shape import first_user
 from fairlead.edge.app.privacy import redactor_for
 from fairlead.edge.config import PrivacySettings
 from fairlead.edge.language import Languages
 from fairlead.edge.sources.parts import Part, PartReading
 from fairlead.edge.store import Ledger
 
+_LOOK_S = 0.2
+_LOOKED_AT = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a helping process needs to know."""
+    """What a helping process needs to know; `spool` is a folder, and `parent` the process without which none goes on."""
 
     ledger: str
     privacy: PrivacySettings
@@ -53,27 +62,104 @@ class Helped:
     mixed: tuple[str, ...]
 
 
-def help_with(parts: Sequence[Part], job: Job, count: Synchronized[int], queue: SimpleQueue[Any]) -> None:
-    """Read some parts, in a process of its own; `count` tells how far it is, `queue` gets what it did, or what stopped it."""
+def help_together(
+    shares: Sequence[Sequence[Part]], job: Job, counts: Sequence[Synchronized[int]], queue: SimpleQueue[Any]
+) -> None:
+    """Read every share, each in a process of its own of which this is the first: what all of them need is loaded here, once."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process with threads is not to be divided
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
+    languages = Languages()
+    if _asks_for_a_language(shares[0][0], job.now):
+        languages.load()
     gc.freeze()
     # Every line makes hundreds of records that nothing refers to in circles: looking for those again and again takes a third of the time.
     gc.set_threshold(50_000, 20, 100)
+    apart = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
+    others: list[BaseProcess] = [
+        apart.Process(
+            target=help_with,
+            args=(shares[n], _of(job, n, parent=os.getpid()), counts[n], queue),
+            kwargs={"languages": languages},
+            daemon=True,
+        )
+        for n in range(1, len(shares))
+    ]
+    for other in others:
+        other.start()
     try:
-        queue.put(_helped(parts, job, count))
+        mine = _of(job, 0, parent=job.parent)
+        if help_with(shares[0], mine, counts[0], queue, languages=languages, others=others):
+            for other in others:
+                _await(other, job, queue)
+    finally:
+        for other in others:
+            other.terminate()
+            other.join()
+
+
+def _await(other: BaseProcess, job: Job, queue: SimpleQueue[Any]) -> None:
+    """Wait for another share to be read, for as long as anybody waits for this one."""
+    while other.exitcode is None and os.getppid() == job.parent:
+        other.join(_LOOK_S)
+    if other.exitcode:
+        queue.put(died(other.exitcode))
+
+
+def _of(job: Job, number: int, *, parent: int) -> Job:
+    return replace(job, spool=str(Path(job.spool, f"{number}")), parent=parent)
+
+
+def _asks_for_a_language(part: Part, now: datetime) -> bool:
+    """Whether the first lines hold a text whose language only the identifier tells, which takes a second to load."""
+    asked: list[str] = []
+    for item in islice(PartReading(part, now=now), _LOOKED_AT):
+        if isinstance(item, Exchange):
+            for text in (item.request.system, first_user(item.request), item.answer.text):
+                language(text, asked.append)
+    return bool(asked)
+
+
+def help_with(
+    parts: Sequence[Part],
+    job: Job,
+    count: Synchronized[int],
+    queue: SimpleQueue[Any],
+    *,
+    languages: Languages,
+    others: Sequence[BaseProcess] = (),
+) -> bool:
+    """Read some parts in this process and say whether all went well.
+
+    `count` tells how far it is, and `queue` gets what it did, or what stopped it. `others` are read beside it, and it stops
+    when one of them died.
+    """
+    if not others:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nobody to end before this one
+    try:
+        queue.put(_helped(parts, job, count, languages=languages, others=others))
     except FairleadError as error:
         queue.put(str(error))
+        return False
     except (KeyboardInterrupt, BrokenPipeError, Empty):
-        return
+        return False
+    return True
 
 
-def _helped(parts: Sequence[Part], job: Job, count: Synchronized[int]) -> Helped:
+def _helped(
+    parts: Sequence[Part],
+    job: Job,
+    count: Synchronized[int],
+    *,
+    languages: Languages,
+    others: Sequence[BaseProcess],
+) -> Helped:
     redactor = redactor_for(job.privacy, ledger=job.ledger, policy=job.policy)
     spool = scan.Spool(Path(job.spool))
     taken: list[scan.TakenIn] = []
     mixed: list[str] = []
     with Ledger.open(job.ledger, create=False, wait_s=120) as ledger:
         learning = scan.Learning(
-            share.load(ledger).learner(), language_of=Languages(), whole=job.policy is Policy.DROP, spool=spool,
+            share.load(ledger).learner(), language_of=languages, whole=job.policy is Policy.DROP, spool=spool,
             processes=job.processes,
         )  # fmt: skip
         for part in parts:
@@ -84,6 +170,9 @@ def _helped(parts: Sequence[Part], job: Job, count: Synchronized[int]) -> Helped
                 count.value = before + exchanges + skipped
                 if os.getppid() != job.parent:  # nobody waits any more
                     raise LedgerError("The scan was ended.")
+                for other in others:
+                    if other.exitcode:
+                        raise LedgerError(died(other.exitcode))
 
             taken.append(
                 scan.take_in(reading, ledger=ledger, redactor=redactor, on_new=learning.learn, on_progress=told)
@@ -98,6 +187,11 @@ def _helped(parts: Sequence[Part], job: Job, count: Synchronized[int]) -> Helped
         learned=learning.learned,
         mixed=tuple(mixed),
     )
+
+
+def died(code: int) -> str:
+    """What is said when a process that helps has died."""
+    return f"A process that read a part of the log ended ({code}); run the same command again: nothing kept is lost."
 
 
 def combined(taken: Sequence[scan.TakenIn]) -> scan.TakenIn:

@@ -19,10 +19,11 @@ from typing import Any
 
 from fairlead import scan
 from fairlead.core.errors import LedgerError
-from fairlead.edge.app.helping import Helped, Job, combined, help_with
+from fairlead.edge.app.helping import Helped, Job, combined, died, help_together
 from fairlead.edge.sources.parts import Part, parts_of
 
 _LOOK_S = 0.2
+_END_S = 5
 _PARTS_EACH = 3
 
 
@@ -56,43 +57,38 @@ def take_in_parts(
     with TemporaryDirectory(prefix="fairlead-") as folder:
         queue: SimpleQueue[Any] = context.SimpleQueue()
         counts = [context.Value("Q", 0) for _ in range(number)]
-        helpers = [
-            context.Process(
-                target=help_with,
-                args=(tuple(parts[n::number]), replace(job, spool=str(Path(folder, f"{n}"))), counts[n], queue),
-                daemon=True,
-            )
-            for n in range(number)
-        ]
-        for helper in helpers:
-            helper.start()
+        helper = context.Process(
+            target=help_together,
+            args=(tuple(tuple(parts[n::number]) for n in range(number)), replace(job, spool=folder), counts, queue),
+        )
+        helper.start()
         try:
-            done = _awaited(helpers, counts, queue, on_progress)
+            done = _awaited(helper, counts, queue, on_progress)
+        except BaseException:
+            helper.terminate()  # it ends the others
+            raise
         finally:
-            for helper in helpers:
-                helper.terminate()
-                helper.join()
+            helper.join(_END_S)
+            helper.kill()
+            helper.join()
         for each in done:
             grouping.absorb(each.news, spool=Path(each.spool), learned=each.learned)
     return combined([each.taken for each in done]), sorted({name for each in done for name in each.mixed})
 
 
 def _awaited(
-    helpers: Sequence[SpawnProcess],
+    helper: SpawnProcess,
     counts: Sequence[Synchronized[int]],
     queue: SimpleQueue[Any],
     on_progress: Callable[[int, int], None],
 ) -> list[Helped]:
-    """Wait for every helper, telling how far they are; a helper's error becomes this process's."""
+    """Wait for every share, telling how far they are; a helper's error becomes this process's."""
     done: list[Helped] = []
-    while len(done) < len(helpers):
+    while len(done) < len(counts):
         if queue.empty():
-            dead = [helper for helper in helpers if helper.exitcode not in {None, 0}]
-            if dead:
-                raise LedgerError(
-                    f"A process that read a part of the log ended ({dead[0].exitcode}); run the same command again: nothing kept is lost."
-                )
-            helpers[0].join(_LOOK_S) if helpers[0].is_alive() else helpers[-1].join(_LOOK_S)
+            if helper.exitcode is not None and queue.empty():
+                raise LedgerError(died(helper.exitcode))
+            helper.join(_LOOK_S)
             on_progress(sum(count.value for count in counts), 0)
             continue
         found = queue.get()
