@@ -178,6 +178,15 @@ def test_a_proven_candidate_comes_before_a_cheaper_unproven_one():
     assert best.pilot.candidate == "open-70b"
 
 
+@pytest.mark.parametrize("counts", [BEHIND, TOO_FEW, PROVEN])
+def test_a_pilot_without_pairs_hides_nothing_that_another_has_shown(counts):
+    plan = planned([workload("a")], [pilot("a", None, candidate="mistyped"), pilot("a", counts, candidate="right")])
+    (move,) = plan.moves
+    assert move.best.pilot.candidate == "right"
+    assert move.reason == one(counts).reason
+    assert [option.pilot.candidate for option in move.others] == ["mistyped"]
+
+
 def test_rows_come_in_the_order_to_act_on():
     plan = planned(
         [

@@ -187,10 +187,14 @@ def _notes(workload: WorkloadFacts, best: Option | None) -> Iterable[str]:
         yield f"{side.unknown_costs:,} of {side.answers:,} candidate answers reported no tokens; counted at the mean."
 
 
-def _option_place(option: Option) -> tuple[int, bool, bool, Decimal, float]:
-    """Best first: what may be done, then what is proven, then what saves most, then the stronger evidence."""
+def _option_place(option: Option) -> tuple[bool, int, bool, bool, Decimal, float]:
+    """Best first: what may be done, then what is proven, then what saves most, then the stronger evidence.
+
+    A pilot that has no pair yet (its address was mistyped, say) comes after every one that has, whatever those say.
+    """
     judged, saving = option.pilot.judgement, option.money.saving
     return (
+        judged is None or not judged.n,
         _RANK[option.action],
         not (judged is not None and judged.replace_ok),
         saving is None,
