@@ -26,6 +26,17 @@ def test_memory_is_given_back_once_after_each_flood(seen: list[int], times: int)
     assert len(given) == times
 
 
+@pytest.mark.parametrize(
+    ("number", "looks", "times"), [(100, 23, 2), (100, 24, 3), (100, 7, 0), (10, 70, 0), (10, 80, 1), (0, 99, 0)]
+)
+def test_in_steady_traffic_memory_is_given_back_now_and_then(number: int, looks: int, times: int) -> None:
+    given: list[int] = []
+    ebb = Ebb(lambda: given.append(1), every=8)
+    for _ in range(looks):
+        ebb.see(number)
+    assert len(given) == times
+
+
 def test_giving_back_collects_what_nothing_refers_to_any_more() -> None:
     class Circle:
         pass
