@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import pickle
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,6 +19,8 @@ from fairlead.core.errors import LedgerError
 from fairlead.core.nouns import Exchange
 from fairlead.core.redact import Policy
 from fairlead.edge.app import helping, opened, scanning, together
+from fairlead.edge.config import PrivacySettings
+from fairlead.edge.language import Languages
 from fairlead.edge.sources.parts import PartReading, parts_of
 from fairlead.edge.sources.read import read
 from journeys.walk import write_lines
@@ -161,3 +166,27 @@ def test_what_stops_one_process_stops_the_scan_with_its_word(log: Path, tmp_path
         parts = parts_of(str(log), 2, least=1)
         with pytest.raises(LedgerError, match="not a Fairlead ledger"):
             together.take_in_parts(parts, job, grouping, number=2, on_progress=lambda _e, _s: None)
+
+
+def test_a_process_that_helps_never_waits_for_a_reader_that_is_gone(log: Path, tmp_path: Path) -> None:
+    scanned(log, tmp_path / "a.db", processes=1)
+    job = helping.Job(
+        ledger=str(tmp_path / "a.db"),
+        privacy=PrivacySettings(),
+        policy=Policy.KEEP,
+        now=NOW,
+        spool=str(tmp_path / "0"),
+        parent=os.getppid(),
+        processes=2,
+    )
+    told: list[object] = []
+    queue = Mock(put=told.append)
+    count = multiprocessing.get_context("spawn").Value("Q", 0)
+    long = parts_of(str(log), 2, least=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(helping.signal, "signal", lambda *_: None)
+        assert helping.help_with(long, job, count, queue, languages=Languages())
+    (path,) = told
+    assert isinstance(path, Path)
+    assert len(pickle.dumps(told)) < 1000, "a pipe takes it whatever was read"
+    assert helping.found_in(path).taken.exchanges == 211

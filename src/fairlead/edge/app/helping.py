@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 from collections import Counter
@@ -36,6 +37,7 @@ from fairlead.edge.store import Ledger
 
 _LOOK_S = 0.2
 _LOOKED_AT = 100
+_MOST_SAID = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,17 +132,23 @@ def help_with(
 ) -> bool:
     """Read some parts in this process and say whether all went well.
 
-    `count` tells how far it is, and `queue` gets what it did, or what stopped it. `others` are read beside it, and it stops
-    when one of them died.
+    `count` tells how far it is, and `queue` gets the file that holds what it did, or what stopped it: a pipe holds 64 KiB, and a
+    process that puts in more would wait for ever where its reader was killed. `others` are read beside it, and it stops when
+    one of them died.
     """
     if not others:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nobody to end before this one
     try:
-        queue.put(_helped(parts, job, count, languages=languages, others=others))
+        queue.put(_left(_helped(parts, job, count, languages=languages, others=others), job))
     except FairleadError as error:
-        queue.put(str(error))
+        queue.put(str(error)[:_MOST_SAID])
         return False
     except (KeyboardInterrupt, BrokenPipeError, Empty):
+        return False
+    except OSError as error:  # a full disk, say
+        queue.put(
+            f"A process that read a part of the log had to stop: {error}. Run the same command again: nothing kept is lost."
+        )
         return False
     return True
 
@@ -187,6 +195,19 @@ def _helped(
         learned=learning.learned,
         mixed=tuple(mixed),
     )
+
+
+def _left(helped: Helped, job: Job) -> Path:
+    """The file in which what a process did was left, beside its spool."""
+    path = Path(f"{job.spool}.done")
+    path.write_bytes(pickle.dumps(helped))
+    return path
+
+
+def found_in(path: Path) -> Helped:
+    """What a process left in a file, which lies in a folder of this scan's own."""
+    helped: Helped = pickle.loads(path.read_bytes())  # noqa: S301  # written by a process of this scan
+    return helped
 
 
 def died(code: int) -> str:

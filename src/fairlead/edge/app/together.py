@@ -19,7 +19,7 @@ from typing import Any
 
 from fairlead import scan
 from fairlead.core.errors import LedgerError
-from fairlead.edge.app.helping import Helped, Job, combined, died, help_together
+from fairlead.edge.app.helping import Helped, Job, combined, died, found_in, help_together
 from fairlead.edge.sources.parts import Part, parts_of
 
 _LOOK_S = 0.2
@@ -94,5 +94,5 @@ def _awaited(
         found = queue.get()
         if isinstance(found, str):
             raise LedgerError(found)
-        done.append(found)
+        done.append(found_in(found))
     return done
