@@ -268,15 +268,22 @@ class Guards:
 def why(crossed: Iterable[Reading], terms: Terms) -> str:
     """Why a route goes back, in one sentence.
 
-    >>> reading = Reading(what=Watched.ERRORS, n=57, level=9000.0, bar=800.0, crossed_at=57)
+    >>> reading = Reading(what=Watched.ERRORS, n=60, level=9000.0, bar=800.0, crossed_at=57, mean=-0.35)
     >>> why([reading], Terms(stage=Stage.CANARY))
-    'more than 2 % of the calls it was asked failed (seen after 57 calls)'
+    'more than 2 % of the calls it was asked failed (21 of 60; seen after 57 calls)'
     """
-    parts = [
-        f"{terms.says(reading.what)} (seen after {reading.crossed_at} {'pairs' if reading.what in PAIRED else 'calls'})"
-        for reading in crossed
-    ]
-    return "; ".join(parts)
+    return "; ".join(f"{terms.says(reading.what)} ({_counted(reading)})" for reading in crossed)
+
+
+def _counted(reading: Reading) -> str:
+    """What a guard saw: of pairs the mean difference, of calls how many."""
+    paired = reading.what in PAIRED
+    seen = f"seen after {reading.crossed_at} {'pairs' if paired else 'calls'}"
+    if reading.mean is None:
+        return seen
+    if paired:
+        return f"by {-100 * reading.mean:.1f} points over {reading.n} pairs; {seen}"
+    return f"{-reading.mean * reading.n:.0f} of {reading.n}; {seen}"
 
 
 def _points(tolerance: float, what: Watched) -> str:

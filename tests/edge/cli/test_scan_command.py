@@ -441,3 +441,15 @@ def test_a_bill_that_is_none_is_one_line_with_its_columns(run: Run, office: Path
     done = run("scan", "--bill", "odd.csv")
     assert done.code == 2
     assert "unknown columns when, what, howmuch" in done.complaint
+
+
+def test_bills_in_two_currencies_are_never_added_up(run: Run, office: Path) -> None:
+    header = "start_time,line_item,amount.value,amount.currency\n"
+    day = int(FIRST_DAY.timestamp())
+    for name in ("usd", "eur"):
+        (office / f"{name}.csv").write_text(f'{header}{day},"gpt-4o-2024-08-06, input",10.00,{name}\n')
+    done = run("scan", "--bill", "usd.csv", "--bill", "eur.csv")
+    assert done.code == 2
+    assert "These bills are in EUR and USD, which cannot be added up." in done.complaint
+    assert not done.out, "it is said before anything is read"
+    assert run("scan", "--bill", "eur.csv", "--json").record["bill"]["currency"] == "EUR"

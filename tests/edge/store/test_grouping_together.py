@@ -6,9 +6,13 @@ import json
 import subprocess
 import sys
 from contextlib import ExitStack
+from datetime import timedelta
+from random import Random
 
-from edge.store.grouping_process import EARLY_JOBS, LATE_JOBS, LOGS, NUMBER
-from fairlead.core.workload import share
+import pytest
+
+from edge.store.grouping_process import EARLY_JOBS, LATE_JOBS, LOGS, NUMBER, START, decided
+from fairlead.core.workload import Grouper, share
 from fairlead.edge.store import Ledger
 
 
@@ -61,3 +65,60 @@ def test_processes_that_mint_merge_pin_and_split_at_once_agree_and_lose_nothing(
     assert {found[phase][at] for phase, at, _ in moved} <= {five, later}
     assert len(given) - len(moved) > 100
     assert not grouper.aliases.keys() & set(grouper.aliases.values())
+
+
+class OneState:
+    """The one state of a ledger, kept as text."""
+
+    def __init__(self):
+        self.text = "null"
+
+    def state(self, _name):
+        return json.loads(self.text)
+
+    def change_state(self, _name, change):
+        changed = change(json.loads(self.text))
+        self.text = json.dumps(changed)
+        return changed
+
+
+def one_of_them(number, ledger):
+    """What one process does, a step at a time; at a `True` it waits for the others."""
+    learned = Grouper()
+    for phase, log in enumerate(LOGS):
+        yield True
+        for at in range(number, len(log), NUMBER):
+            learned.learn(log[at], at=START + timedelta(days=40 * phase, minutes=at))
+            if at % 75 >= 75 - NUMBER:
+                yield False
+                learned = reloaded(share.share(ledger, learned))
+        yield False
+        learned = reloaded(share.share(ledger, learned))
+        if not phase:
+            yield True
+            share.decide(ledger, lambda grouper: decided(number, grouper))
+
+
+def reloaded(grouper):
+    return Grouper.from_json(grouper.to_json())
+
+
+@pytest.mark.parametrize("order", [0, 10])
+def test_in_whatever_order_processes_link_a_pin_stays_with_the_prompt_it_was_put_on(order):
+    """For a while two prompts look like one, with more calls of the newcomer, and then are told apart again."""
+    chance, ledger = Random(order), OneState()
+    processes = {number: one_of_them(number, ledger) for number in range(NUMBER)}
+    waiting = set()
+    while processes:
+        if not processes.keys() - waiting:
+            waiting.clear()
+        number = chance.choice(sorted(processes.keys() - waiting))
+        try:
+            if next(processes[number]):
+                waiting.add(number)
+        except StopIteration:
+            del processes[number]
+    grouper = share.load(ledger)
+    four, five = (grouper.assign(job[0]).workload_id for job in EARLY_JOBS[3:])
+    later = grouper.assign(LATE_JOBS[-1][0]).workload_id
+    assert [grouper.is_pinned(each) for each in (four, five, later)] == [True, True, False]

@@ -350,7 +350,8 @@ class Grouper:
         """Give each leaf the id under which most of it was known; ids that no leaf took, with the leaf they went to.
 
         What was not `known` before only fell where the old tree knew nothing better: it decides nothing. And an id stays with
-        the wording it had, where a good part of its calls still has it.
+        the wording it had, where a good part of its calls still has it; a leaf that several ids would stay with takes the one
+        whose wording it has, where a good part of its calls had that.
         """
         votes: Counter[tuple[str, int]] = Counter()
         by_number: dict[int, Leaf] = {}
@@ -359,10 +360,13 @@ class Grouper:
                 if old is not None and new is not None and not old.ad_hoc and not new.ad_hoc:
                     by_number[id(new)] = new
                     votes[old.id, id(new)] += round(weight * (_NEWS + known.get(cell.frame, 0) / cell.weight) / _NEWS)
-        nearest = _nearest(votes, by_number, self._leaves)
+        alike = _alike(votes, by_number, self._leaves)
+        nearest = _nearest(votes, alike)
+        for vote in _few_of_their_leaf(votes):
+            alike[vote] = -1.0
         gone: dict[str, Leaf] = {}
-        for (old_id, number), _ in sorted(
-            votes.items(), key=lambda vote: (nearest[vote[0][0]] != vote[0][1], -vote[1], vote[0][0])
+        for old_id, number in sorted(
+            votes, key=lambda vote: (nearest[vote[0]] != vote[1], -alike[vote], -votes[vote], vote[0])
         ):
             leaf = by_number[number]
             if not leaf.id and old_id not in gone:
@@ -494,21 +498,40 @@ def _own_workload(leaf_id: str) -> str:
     return "w" + leaf_id[1:]
 
 
-def _nearest(
-    votes: Mapping[tuple[str, int], int], leaves_by_number: Mapping[int, Leaf], old: Mapping[str, Leaf]
-) -> dict[str, int]:
+Vote = tuple[str, int]
+"""Calls that were known under an id, and fall under the leaf of this number now."""
+
+
+def _alike(
+    votes: Mapping[Vote, int], leaves_by_number: Mapping[int, Leaf], old: Mapping[str, Leaf]
+) -> dict[Vote, float]:
+    """How much alike the wording of an old id and of a leaf is."""
+    found: dict[Vote, float] = {}
+    for old_id, number in votes:
+        was, leaf = old[old_id], leaves_by_number[number]
+        found[old_id, number] = likeness((*was.lines, *was.anchors), (*leaf.lines, *leaf.anchors))
+    return found
+
+
+def _nearest(votes: Mapping[Vote, int], alike: Mapping[Vote, float]) -> dict[str, int]:
     """For each old id the leaf that reads most like it, of those that a good part of its calls went to."""
     whole: Counter[str] = Counter()
     for (old_id, _), weight in votes.items():
         whole[old_id] += weight
     best: dict[str, tuple[float, int, int]] = {}
     for (old_id, number), weight in votes.items():
-        leaf, was = leaves_by_number[number], old[old_id]
-        alike = likeness((*was.lines, *was.anchors), (*leaf.lines, *leaf.anchors))
-        rank = (alike if weight >= _GOOD_PART * whole[old_id] else -1.0, weight, number)
+        rank = (alike[old_id, number] if weight >= _GOOD_PART * whole[old_id] else -1.0, weight, number)
         if old_id not in best or rank[:2] > best[old_id][:2]:
             best[old_id] = rank
     return {old_id: number for old_id, (_, _, number) in best.items()}
+
+
+def _few_of_their_leaf(votes: Mapping[Vote, int]) -> list[Vote]:
+    """Those that are no good part of the leaf they fall under."""
+    whole: Counter[int] = Counter()
+    for (_, number), weight in votes.items():
+        whole[number] += weight
+    return [vote for vote, weight in votes.items() if weight < _GOOD_PART * whole[vote[1]]]
 
 
 def _hash(text: str) -> bytes:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from fairlead import scan
-from fairlead.core.billing import BillLine, TokenType
+from fairlead.core.billing import Bill, BillLine, TokenType
+from fairlead.core.errors import InputError
 from fairlead.core.money import Rates
 from fairlead.core.nouns import ExchangeRow
 from fairlead.edge.app.desk import Desk
@@ -18,11 +19,17 @@ from fairlead.edge.sources.bills import read_bills
 _NOON = time(12, tzinfo=UTC)
 
 
-def reconciled(desk: Desk, paths: Sequence[str | Path]) -> scan.Reconciliation:
-    """The bills in these files held against what the ledger holds of their days."""
+def readable(paths: Sequence[str | Path]) -> list[Bill]:
+    """The bills in these files; raises `InputError` where one is none, or where they are in several currencies."""
     bills = read_bills(paths)
+    _currency(bills)
+    return bills
+
+
+def reconciled(desk: Desk, bills: Sequence[Bill]) -> scan.Reconciliation:
+    """Bills held against what the ledger holds of their days."""
+    currency = _currency(bills)
     used = scan.LogUse(bills)
-    currency = next((line.currency for bill in bills for line in bill.lines if line.amount is not None), "USD")
     known: dict[str, Rates] = {}
     for row in desk.ledger.each_row():
         provider = desk.prices.provider_of(row.model, row.provider)
@@ -30,6 +37,16 @@ def reconciled(desk: Desk, paths: Sequence[str | Path]) -> scan.Reconciliation:
         if provider is not None and used.wants(row, provider):
             used.add(row, provider, _amounts(desk, row, currency, known))
     return scan.reconcile(bills, used, value=lambda line: _listed(desk, line))
+
+
+def _currency(bills: Sequence[Bill]) -> str:
+    """The one currency of the bills' amounts; dollars where they hold tokens only."""
+    found = sorted({line.currency for bill in bills for line in bill.lines if line.amount is not None})
+    if len(found) > 1:
+        raise InputError(
+            f"These bills are in {' and '.join(found)}, which cannot be added up. Give --bill the files of one currency at a time."
+        )
+    return found[0] if found else "USD"
 
 
 def _amounts(

@@ -91,11 +91,12 @@ def command(
                          unexplained, reason}]}; priced: amounts are the bill's tokens at list prices
       page               where the first report page was written, or null
     """
+    billed = billing.readable(bills)
     with opened(ledger=ledger, config=config, create=bool(paths)) as desk:
         wanted = (currency or desk.settings.currency).upper()
         done = read(desk, paths, currency=wanted, redact=redact, processes=processes, quiet=as_json) if paths else None
         survey = done.survey if done else scanning.survey(desk, currency=wanted)
-        bill = billing.reconciled(desk, bills) if bills else None
+        bill = billing.reconciled(desk, billed) if billed else None
         page = page or (None if as_json else Path(PAGE))
         html = render_first(first_page(desk, survey, done=done, bill=bill)) if page and survey.workloads else ""
     if not as_json:
