@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from fairlead.core.billing import Bill, BillLine, TokenType
+from fairlead.core.billing import UNNAMED, Bill, BillLine, TokenType
 from fairlead.core.nouns import Dialect, Endpoint, ExchangeRow, Usage
 from fairlead.scan.reconcile import LogUse, Reconciliation, reconcile
 
@@ -174,7 +174,7 @@ def test_calls_without_a_date_are_told_of():
     used.note(undated, "anthropic")
     used.note(undated, "someone else")
     notes = reconcile(bills, used, value=lambda _: Decimal(300)).notes
-    assert notes == ("1 calls in the log carry no date, so they are not held against the bill.",)
+    assert notes == ("1 call in the log carries no date and is not held against the bill.",)
 
 
 def test_a_provider_or_model_that_is_not_in_the_log_is_named():
@@ -202,3 +202,88 @@ def test_a_price_nobody_knows_leaves_tokens_to_be_compared():
     found = reconcile(bills, used, value=lambda _: None)
     assert (found.billed, found.rows[0].logged, found.rows[0].reason) == (None, None, "agrees")
     assert len(found.notes) == 3
+
+
+def test_a_cost_report_of_fewer_days_than_the_usage_is_held_against_its_own_days_and_the_rest_is_valued_at_list_prices():
+    used = [line(tokens=100, days=number) for number in range(4)]
+    paid = [line(amount=300, days=number) for number in range(2)]
+    found = held([*used, *paid], [call(fresh=100, visible=0, days=number) for number in range(4)])
+    assert (found.billed, found.explained, found.unexplained) == (1200, 1200, 0)
+    assert found.rows[0].reason == "agrees"
+    assert any("on days without a cost, tokens are valued at list prices" in note for note in found.notes)
+
+
+def test_tokens_are_compared_on_the_days_of_the_usage_only():
+    lines = [line(tokens=100), *(line(amount=300, days=number) for number in range(4))]
+    (row,) = held(lines, [call(fresh=100, visible=0, days=number) for number in range(4)]).rows
+    assert (row.billed_tokens, row.logged_tokens, row.billed, row.logged, row.reason) == (
+        100,
+        100,
+        1200,
+        1200,
+        "agrees",
+    )
+
+
+def test_days_between_two_reports_that_neither_covers_are_not_compared():
+    lines = [line(tokens=100), line(amount=300, days=9)]
+    found = held(lines, [call(fresh=100, visible=0, days=number) for number in (0, 5, 9)])
+    assert (found.billed, found.explained, found.unexplained) == (600, 600, 0)
+
+
+def test_costs_without_models_are_held_against_everything_of_their_provider():
+    other = replace(call(fresh=50, visible=0), model="claude-opus-4-1")
+    lump = line(T.ALL, amount=450, model=UNNAMED)
+    found = held([lump], [call(fresh=100, visible=0), other])
+    assert [(row.model, row.type, row.billed, row.logged, row.reason) for row in found.rows] == [
+        ("all models", T.ALL, 450, 450, "agrees")
+    ]
+    beside = held([lump, line(tokens=100)], [call(fresh=100, visible=0), other])
+    assert (beside.billed, beside.explained, beside.notes) == (450, 450, ())
+    assert {row.model: row.reason for row in beside.rows if row.billed_tokens == 100} == {"claude-sonnet-4-5": "agrees"}
+    lacks = reason(
+        [replace(lump, amount=Decimal(900)), replace(lump, day=DAY + timedelta(days=1))],
+        [call(fresh=300, visible=0)],
+        T.ALL,
+    )
+    assert lacks == "the log holds nothing on 1 of 2 billed days (2026-06-02)"
+
+
+def test_an_amount_without_a_model_beside_others_with_one_says_what_to_export():
+    lines = [line(amount=300), line(T.ALL, amount=5, model=UNNAMED)]
+    assert reason(lines, [call(fresh=100, visible=0)], T.ALL).startswith("the bill does not say for which model")
+
+
+def test_a_credit_is_told_apart_and_the_bill_still_adds_up():
+    found = held([line(amount=300), line(T.CREDIT, amount=-40, model="Credit")], [call(fresh=100, visible=0)])
+    assert (found.billed, found.explained, found.unexplained) == (260, 260, 0)
+    assert [row.reason for row in found.rows] == ["agrees", "a credit or refund: no call stands for it"]
+    back = reason([line(amount=300), line(amount=-60)], [call(fresh=100, visible=0)])
+    assert back == "60.00 was given back: credits or refunds"
+
+
+def test_searches_counted_without_an_amount_are_unknown_and_not_free():
+    found = held([line(tokens=100), line(T.OTHER, 7)], [call(fresh=100, visible=0)])
+    assert {row.type: row.billed for row in found.rows} == {T.INPUT: 300, T.OTHER: None}
+    assert any("a cost report tells it" in note for note in found.notes)
+
+
+def test_a_fee_for_each_call_is_in_what_the_log_explains():
+    used = LogUse(bills := [Bill(source="b", lines=(line(amount=300),))])
+    used.add(call(fresh=100, visible=0), "anthropic", {T.INPUT: Decimal(300), T.OTHER: Decimal(2)})
+    rows = {row.type: (row.billed, row.logged) for row in reconcile(bills, used, value=lambda _: None).rows}
+    assert rows == {T.INPUT: (300, 300), T.OTHER: (0, 2)}
+
+
+def test_tokens_that_the_cost_report_has_no_line_for_are_used_and_not_billed():
+    lines = [line(tokens=100), line(amount=9, model="Claude Haiku 4.5")]
+    told = {row.model: row.reason for row in held(lines, [call(fresh=100, visible=0)]).rows}
+    assert told["claude-sonnet-4-5"].startswith("used and not billed")
+
+
+def test_amounts_that_no_price_explains_are_told_beside_the_totals():
+    used = LogUse(bills := [Bill(source="b", lines=(line(amount=300),), goes_on=True)])
+    used.add(call(fresh=100, visible=0), "anthropic", None)
+    notes = reconcile(bills, used, value=lambda _: None).notes
+    assert "b is not the last page of its report: what the pages after it hold is missing here." in notes
+    assert any("300.00 that was billed is neither explained nor unexplained" in note for note in notes)

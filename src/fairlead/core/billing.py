@@ -15,6 +15,9 @@ from enum import StrEnum
 
 from fairlead.core.nouns import Usage
 
+UNNAMED = "all models"
+"""Stands for the model of a line that names none: such a bill is held against everything of its provider."""
+
 
 class TokenType(StrEnum):
     """What a line of a bill is for."""
@@ -28,6 +31,8 @@ class TokenType(StrEnum):
     IMAGE_IN = "image in"
     AUDIO_OUT = "audio out"
     OTHER = "not tokens"
+    CREDIT = "credit"
+    ALL = "all kinds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +57,22 @@ class BillLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """The lines of one file, and what in it was set aside: columns nobody knows, rows without a day."""
+    """The lines of one file, and what in it was set aside: columns nobody knows, rows without a day.
+
+    `goes_on` says that the file is a page of an API after which others follow.
+    """
 
     source: str
     lines: tuple[BillLine, ...]
     unknown_columns: tuple[str, ...] = ()
     set_aside: Mapping[str, int] = field(default_factory=dict[str, int])
+    goes_on: bool = False
 
 
 _VERSION = re.compile(r"(?:[-@]v?(?:20\d{6}|20\d{2}-\d{2}-\d{2})|-latest)(?:-v\d+:\d+)?$")
+# Claude's older models bear their number before their name, and people write it behind; a whole number is also written `-0`.
+_NUMBER_FIRST = re.compile(r"^claude-(\d(?:-\d{1,2})?)-([a-z]+)$")
+_NUMBER_LAST = re.compile(r"^(claude-[a-z]+-\d)-0$")
 
 
 def family(model: str) -> str:
@@ -70,9 +82,10 @@ def family(model: str) -> str:
     ('claude-sonnet-4-5', 'claude-sonnet-4-5', 'gpt-4o')
     """
     name = model.strip().lower().removeprefix("models/").removeprefix("anthropic/").removeprefix("openai/")
-    if name.startswith("claude"):
-        name = name.replace(".", "-")
-    return _VERSION.sub("", re.sub(r"[\s_]+", "-", name))
+    name = _VERSION.sub("", re.sub(r"[\s_]+", "-", name))
+    if not name.startswith("claude"):
+        return name
+    return _NUMBER_LAST.sub(r"\1", _NUMBER_FIRST.sub(r"claude-\2-\1", name.replace(".", "-")))
 
 
 def tokens_by_type(usage: Usage) -> dict[TokenType, int]:

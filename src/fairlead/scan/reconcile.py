@@ -1,7 +1,8 @@
 """A bill held against the log: per model and kind of token what the log explains, what it does not, and the likeliest reason.
 
-Rules kept here: only the days the bill speaks of are compared; where a bill tells tokens, tokens are compared, else money; a
-reason is only named when the figures bear it out, and the plainest one that does is named.
+Rules kept here: only the days the bill speaks of are compared, tokens on the days it tells tokens for and money on those it
+tells money for; a bill that names no model, or no kind of token, is held against all of them; a reason is only named when the
+figures bear it out, and the plainest one that does is named.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
-from fairlead.core.billing import Bill, BillLine, TokenType, family, tokens_by_type
+from fairlead.core.billing import UNNAMED, Bill, BillLine, TokenType, family, tokens_by_type
 from fairlead.core.nouns import ExchangeRow, Usage
+from fairlead.core.telling import many
 
 Value = Callable[[BillLine], Decimal | None]
 """What the tokens of a line cost by the price list; `None` when that is not known."""
@@ -26,7 +28,10 @@ _ZERO = Decimal(0)
 _IN = (TokenType.INPUT, TokenType.CACHE_READ, TokenType.CACHE_WRITE_5M, TokenType.CACHE_WRITE_1H)
 _WRITES = (TokenType.CACHE_WRITE_5M, TokenType.CACHE_WRITE_1H)
 
+_IN_TOKENS = frozenset(TokenType) - {TokenType.OTHER, TokenType.CREDIT, TokenType.ALL}
+
 Model = tuple[str, str]
+Span = tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +80,8 @@ class _Sum:
     amount: Decimal = _ZERO
     is_priced: bool = True
 
-    def add(self, tokens: int, amount: Decimal | None) -> None:
-        self.tokens += tokens
+    def add(self, tokens: int, amount: Decimal | None, *, is_counted: bool = True) -> None:
+        self.tokens += tokens if is_counted else 0
         if amount is None:
             self.is_priced = False
         else:
@@ -97,39 +102,50 @@ class _Used:
     batched: int = 0
     thought: int = 0
 
-    def of(self, kind: TokenType) -> _Sum:
+    def of(self, kind: TokenType, counted: Span | None = None) -> _Sum:
+        """Everything of a kind; tokens only of the days `counted`, where they are given."""
         whole = _Sum()
-        for (each, _), part in self.sums.items():
-            if each is kind:
-                whole.add(part.tokens, part.amount if part.is_priced else None)
+        for (each, day), part in self.sums.items():
+            if each is kind or kind is TokenType.ALL:
+                is_counted = counted is None or counted[0] <= day <= counted[1]
+                whole.add(part.tokens, part.amount if part.is_priced else None, is_counted=is_counted)
         return whole
+
+    def take(self, other: _Used) -> None:
+        """Count what the log holds of another model too."""
+        for at, part in other.sums.items():
+            self.sums[at].add(part.tokens, part.amount if part.is_priced else None)
+        self.calls += other.calls
+        self.uncounted += other.uncounted
+        self.batched += other.batched
+        self.thought += other.thought
 
 
 class LogUse:
     """What a log holds for the days of some bills, model by model; fed a row at a time."""
 
     def __init__(self, bills: Iterable[Bill]) -> None:
-        self._spans: dict[str, tuple[date, date]] = {}
-        for line in (line for bill in bills for line in bill.lines):
-            first, last = self._spans.get(line.provider, (line.day, line.day))
-            self._spans[line.provider] = min(first, line.day), max(last, line.day)
+        lines = [line for bill in bills for line in bill.lines]
+        self.costed = _spans(line for line in lines if line.amount is not None)
+        self.counted = _spans(line for line in lines if line.tokens is not None)
         self.models: defaultdict[Model, _Used] = defaultdict(_Used)
         self.days: defaultdict[str, set[date]] = defaultdict(set)
         self.undated = 0
 
     def note(self, row: ExchangeRow, provider: str | None) -> None:
         """Count an exchange that a bill may cover, which cannot be told for it carries no date."""
-        self.undated += row.started_at is None and provider in self._spans
+        self.undated += row.started_at is None and (provider in self.costed or provider in self.counted)
 
     def wants(self, row: ExchangeRow, provider: str | None) -> bool:
         """Whether a bill covers this exchange."""
-        if provider not in self._spans or row.started_at is None:
+        if provider is None or row.started_at is None:
             return False
-        first, last = self._spans[provider]
-        return first <= row.started_at.date() <= last
+        day = row.started_at.date()
+        spans = (self.costed.get(provider), self.counted.get(provider))
+        return any(span is not None and span[0] <= day <= span[1] for span in spans)
 
     def add(self, row: ExchangeRow, provider: str, amounts: Mapping[TokenType, Decimal] | None) -> None:
-        """Count an exchange that a bill covers; `amounts` is what its tokens cost by kind, without those of no known price."""
+        """Count an exchange that a bill covers; `amounts` is what it cost by kind, without those of no known price."""
         assert row.started_at is not None
         day = row.started_at.date()
         used = self.models[provider, family(row.model)]
@@ -140,36 +156,56 @@ class LogUse:
         self.days[provider].add(day)
         for kind, count in tokens_by_type(row.usage).items():
             used.sums[kind, day].add(count, None if amounts is None else amounts.get(kind))
+        if fee := (amounts or {}).get(TokenType.OTHER):
+            used.sums[TokenType.OTHER, day].add(0, fee)
+
+
+def _spans(lines: Iterable[BillLine]) -> dict[str, Span]:
+    """By provider, the days from the first to the last of its lines."""
+    spans: dict[str, Span] = {}
+    for line in lines:
+        first, last = spans.get(line.provider, (line.day, line.day))
+        spans[line.provider] = min(first, line.day), max(last, line.day)
+    return spans
 
 
 def reconcile(bills: Sequence[Bill], used: LogUse, *, value: Value) -> Reconciliation:
     """Hold the bills against what the log holds of their days."""
     lines = [line for bill in bills for line in bill.lines]
-    by_model: defaultdict[Model, list[BillLine]] = defaultdict(list)
-    for line in lines:
-        by_model[line.provider, family(line.model)].append(line)
-    for model in used.models:
-        by_model.setdefault(model, [])
-    costed = {line.provider for line in lines if line.amount is not None}
-    rows = [
-        row
-        for model, own in by_model.items()
-        for row in _Compared(model, own, used, value=value, is_costed=model[0] in costed).rows()
-    ]
+    compared = [(model, list(model.rows())) for model in _compared(lines, used, value)]
+    rows = [row for _, own in compared for row in own]
+    told = [row for model, own in compared for row in own if not model.is_apart or row.type not in _IN_TOKENS]
     rows.sort(key=lambda row: (-(row.billed or row.logged or _ZERO), row.provider, row.model, row.type.value))
-    known = [row for row in rows if row.billed is not None]
     return Reconciliation(
         sources=tuple(bill.source for bill in bills),
         first=min(line.day for line in lines),
         last=max(line.day for line in lines),
         currency=next((line.currency for line in lines if line.amount is not None), "USD"),
-        priced=not costed,
-        billed=_sum_of(row.billed for row in known),
-        explained=_sum_of(row.explained for row in known),
-        unexplained=_sum_of(_one_way(row.unexplained for row in known)),
+        priced=not used.costed,
+        billed=_sum_of(row.billed for row in rows),
+        explained=_sum_of(row.explained for row in rows if row.billed is not None),
+        unexplained=_sum_of(_one_way(row.unexplained for row in rows if row.billed is not None)),
         rows=tuple(rows),
-        notes=tuple(_notes(bills, rows, used)),
+        notes=(*_notes(bills, rows, used), *_unpriced(told)),
     )
+
+
+def _compared(lines: Sequence[BillLine], used: LogUse, value: Value) -> Iterator[_Compared]:
+    """Each model of the bill or the log beside the other, and a provider as a whole where its amounts or tokens name no model."""
+    by_model: defaultdict[Model, list[BillLine]] = defaultdict(list)
+    for line in lines:
+        by_model[line.provider, UNNAMED if line.model == UNNAMED else family(line.model)].append(line)
+    without = {line.provider for line in lines} - {line.provider for line in lines if line.model != UNNAMED}
+    lump = used.costed.keys() - {line.provider for line in lines if line.model != UNNAMED and line.amount is not None}
+    in_log: defaultdict[Model, _Used] = defaultdict(_Used)
+    for (provider, model), part in used.models.items():
+        if provider not in without:
+            in_log[provider, model].take(part)
+        if provider in without | lump:
+            in_log[provider, UNNAMED].take(part)
+    for each in {**by_model, **in_log}:
+        own, is_apart = by_model.get(each, []), each[0] in lump and each[1] != UNNAMED
+        yield _Compared(each, own, used, in_log.get(each, _Used()), value=value, is_apart=is_apart)
 
 
 def _sum_of(amounts: Iterable[Decimal | None]) -> Decimal | None:
@@ -189,43 +225,99 @@ def _notes(bills: Sequence[Bill], rows: Sequence[BillRow], used: LogUse) -> Iter
         more = -sum(over, _ZERO)
         yield f"In {len(over)} rows the log holds {more:,.2f} more than was billed; that is not set off against what is unexplained."
     if used.undated:
-        yield f"{used.undated:,} calls in the log carry no date, so they are not held against the bill."
+        one = used.undated == 1
+        yield f"{many(used.undated, 'call')} in the log {'carries no date and is' if one else 'carry no date and are'} not held against the bill."
+    yield from _of_days(used)
     for bill in bills:
-        if bill.unknown_columns:
-            yield f"Columns of {bill.source} that were not read: {', '.join(bill.unknown_columns[:12])}."
-        for reason, count in bill.set_aside.items():
-            yield f"{count:,} rows of {bill.source} were set aside: {reason}."
-    unpriced = sorted({row.model for row in rows if row.billed is None or (row.logged is None and row.logged_tokens)})
-    if unpriced:
+        yield from _of_file(bill)
+
+
+def _of_days(used: LogUse) -> Iterator[str]:
+    """Where costs and tokens are told for other days: what the amounts of the rest are."""
+    for provider, (first, last) in used.costed.items():
+        counted = used.counted.get(provider)
+        if counted is not None and not first <= counted[0] <= counted[1] <= last:
+            yield (
+                f"{provider}'s costs are of {first} to {last} and its tokens of {counted[0]} to {counted[1]}:"
+                " on days without a cost, tokens are valued at list prices."
+            )
+
+
+def _of_file(bill: Bill) -> Iterator[str]:
+    if bill.goes_on:
+        yield f"{bill.source} is not the last page of its report: what the pages after it hold is missing here."
+    if bill.unknown_columns:
+        yield f"Columns of {bill.source} that were not read: {', '.join(bill.unknown_columns[:12])}."
+    for reason, count in bill.set_aside.items():
+        yield f"{many(count, 'row')} of {bill.source} {'was' if count == 1 else 'were'} set aside: {reason}."
+
+
+def _unpriced(rows: Sequence[BillRow]) -> Iterator[str]:
+    """What the totals leave out, and what would help."""
+    others = sorted({row.model for row in rows if row.billed is None and row.type is TokenType.OTHER})
+    if others:
+        yield f"Searches, pictures and the like are counted in the bill without an amount ({', '.join(others[:6])}); a cost report tells it."
+    missing = [row for row in rows if row.explained is None and row.type is not TokenType.OTHER]
+    if missing:
+        lost = sum((row.billed or _ZERO for row in missing), _ZERO)
         yield (
-            f"No price is known for {', '.join(unpriced[:6])}: their tokens are compared, not their amounts."
+            f"No price is known for {', '.join(sorted({row.model for row in missing})[:6])}: their tokens are compared, not their amounts"
+            f"{f', and {lost:,.2f} that was billed is neither explained nor unexplained' if lost else ''}."
             " Add them to fairlead.toml under [prices]."
         )
+
+
+_WITHOUT_CALLS = {
+    TokenType.CREDIT: "a credit or refund: no call stands for it",
+    TokenType.OTHER: "not billed by tokens (searches, tools, storage): a log of calls does not hold it",
+}
 
 
 class _Compared:
     """One model's lines of the bill beside what the log holds of it."""
 
-    def __init__(self, model: Model, lines: Sequence[BillLine], log: LogUse, *, value: Value, is_costed: bool) -> None:
+    def __init__(
+        self,
+        model: Model,
+        lines: Sequence[BillLine],
+        log: LogUse,
+        used: _Used,
+        *,
+        value: Value,
+        is_apart: bool,
+    ) -> None:
         self._provider, self._model = model
         self._lines = lines
         self._log = log
-        self._used = log.models.get(model, _Used())
+        self._used = used
         self._value = value
-        self._is_costed = is_costed
+        self._costed = log.costed.get(self._provider)
+        self._counted = log.counted.get(self._provider)
         self._counts = any(line.tokens is not None for line in lines)
+        self._is_lump = any(line.type is TokenType.ALL for line in lines)
+        self.is_apart = is_apart or self._is_lump
+        """Whether the amounts stand elsewhere than beside the kinds of token, which are compared by count only."""
 
     def rows(self) -> Iterator[BillRow]:
         """A row for each kind of token that was billed or used."""
         for kind in TokenType:
             lines = [line for line in self._lines if line.type is kind]
-            logged = self._used.of(kind)
-            if lines or logged.tokens:
+            logged = self._logged(kind)
+            if not lines and (kind is TokenType.ALL or (self._is_lump and not self._counts)):
+                continue
+            if lines or logged.tokens or logged.amount:
                 yield self._row(kind, lines, logged)
+
+    def _logged(self, kind: TokenType) -> _Sum:
+        return self._used.of(kind, self._counted if self._counts else None)
 
     def _row(self, kind: TokenType, lines: Sequence[BillLine], logged: _Sum) -> BillRow:
         billed, amount = self._billed(kind, lines), logged.amount if logged.is_priced else None
+        if self.is_apart and kind in _IN_TOKENS:
+            billed = amount = None
         gap = None if billed is None or amount is None else billed - amount
+        if kind is TokenType.CREDIT:
+            gap = _ZERO
         return BillRow(
             provider=self._provider,
             model=self._model,
@@ -234,29 +326,30 @@ class _Compared:
             logged_tokens=logged.tokens,
             billed=billed,
             logged=amount,
-            explained=None if billed is None or amount is None else min(billed, amount),
+            explained=None if billed is None or gap is None else billed - max(gap, _ZERO),
             unexplained=gap,
             reason=self._reason(kind, lines, logged, gap),
         )
 
     def _tokens(self, lines: Sequence[BillLine]) -> int | None:
-        return sum(line.tokens or 0 for line in lines) if self._counts else None
+        is_told = self._counts and not any(line.type is TokenType.ALL for line in lines)
+        return sum(line.tokens or 0 for line in lines) if is_told else None
 
     def _billed(self, kind: TokenType, lines: Sequence[BillLine]) -> Decimal | None:
-        """What was billed: the amounts where the bill has any, else its tokens at list prices."""
-        if self._is_costed:
-            return sum((line.amount for line in lines if line.amount is not None), _ZERO)
-        if kind is TokenType.OTHER:
-            return _ZERO
-        values = [self._value(line) for line in lines if line.tokens]
+        """What was billed: the amounts on the days of a cost report, on others the tokens at list prices."""
+        amounts = [line.amount for line in lines if line.amount is not None]
+        counted = [line for line in lines if line.tokens and not _within(line.day, self._costed)]
+        if kind is TokenType.OTHER and not amounts and any(line.tokens for line in lines):
+            return None
+        values = [None if kind is TokenType.OTHER else self._value(line) for line in counted]
         known = [each for each in values if each is not None]
-        return sum(known, _ZERO) if len(known) == len(values) else None
+        return sum([*amounts, *known], _ZERO) if len(known) == len(values) else None
 
     # The likeliest reason
 
     def _reason(self, kind: TokenType, lines: Sequence[BillLine], logged: _Sum, gap: Decimal | None) -> str:
-        if kind is TokenType.OTHER:
-            return "not billed by tokens (searches, tools, storage): a log of calls does not hold it"
+        if kind is TokenType.CREDIT or (kind is TokenType.OTHER and (lines or not logged.amount)):
+            return _WITHOUT_CALLS[kind]
         tokens = self._tokens(lines)
         if self._agrees(tokens, logged, gap):
             return "agrees" if not gap or abs(gap) < _CENT else "rounding"
@@ -277,6 +370,8 @@ class _Compared:
         return gap is not None and abs(gap) <= max(_CENT, _SAME * logged.amount)
 
     def _absent(self) -> str:
+        if self._model == UNNAMED and self._log.days.get(self._provider):
+            return "the bill does not say for which model: export it by model or line item"
         if not self._log.days.get(self._provider):
             return f"the log holds no call to {self._provider} in these days"
         projects = sorted({name for line in self._lines for name in (line.project, line.key) if name})
@@ -288,6 +383,7 @@ class _Compared:
     ) -> Iterator[str]:
         """Every explanation the figures bear out, the plainest first; empty where they do not."""
         yield self._moved_to(kind)
+        yield self._refunded(lines, gap)
         yield self._half(lines, logged, gap)
         yield self._discount(lines, logged)
         yield self._thought(kind, tokens, logged)
@@ -324,8 +420,13 @@ class _Compared:
         return Decimal(self._tokens(lines) or 0) if self._counts else self._billed(kind, lines) or _ZERO
 
     def _own(self, kind: TokenType) -> Decimal:
-        used = self._used.of(kind)
+        used = self._logged(kind)
         return Decimal(used.tokens) if self._counts else used.amount
+
+    def _refunded(self, lines: Sequence[BillLine], gap: Decimal | None) -> str:
+        """Whether what was given back, in lines below zero, is what the log holds too much of."""
+        back = sum((line.amount for line in lines if line.amount is not None and line.amount < 0), _ZERO)
+        return f"{-back:,.2f} was given back: credits or refunds" if back and gap and _near(back, gap, _NEAR) else ""
 
     def _half(self, lines: Sequence[BillLine], logged: _Sum, gap: Decimal | None) -> str:
         """Batches cost half, and a log seldom says that a call was one."""
@@ -372,9 +473,11 @@ class _Compared:
     def _short_on(self, day: date, lines: Sequence[BillLine]) -> Decimal:
         """What the log lacks of one day's lines, which are all for one kind of token."""
         kind, today = lines[0].type, [line for line in lines if line.day == day]
-        part = self._used.sums.get((kind, day), _Sum())
-        billed = Decimal(self._tokens(today) or 0) if self._counts else self._billed(kind, today) or _ZERO
-        return max(_ZERO, billed - (part.tokens if self._counts else part.amount))
+        parts = [part for (each, on), part in self._used.sums.items() if on == day and kind in {each, TokenType.ALL}]
+        tokens = self._tokens(today)
+        if tokens is not None:
+            return max(_ZERO, Decimal(tokens) - sum(part.tokens for part in parts))
+        return max(_ZERO, (self._billed(kind, today) or _ZERO) - sum((part.amount for part in parts), _ZERO))
 
     def _one_key(self, lines: Sequence[BillLine], tokens: int | None, logged: _Sum, gap: Decimal | None) -> str:
         for what, of in (("key", "key"), ("project", "project")):
@@ -406,7 +509,9 @@ class _Compared:
     def _priced_apart(self, lines: Sequence[BillLine], logged: _Sum, gap: Decimal | None) -> str:
         if gap is None or abs(gap) <= _NEAR * abs(logged.amount):
             return "nearly agrees: a call more or less"
-        told = self._half(lines, logged, gap) or self._discount(lines, logged)
+        if self._costed is not None and all(line.amount is None for line in lines):
+            return "used and not billed: free, paid by a credit, or under another name in the cost report"
+        told = self._refunded(lines, gap) or self._half(lines, logged, gap) or self._discount(lines, logged)
         return (
             told or "tokens agree; billed at another price than the list's (long context, region, speed or a discount)"
         )
@@ -419,6 +524,10 @@ class _Compared:
             named = f" (the bill names {', '.join(names[:4])})" if len(names) > 1 else ""
             return f"calls that are not in the log: another application, key or project{named}"
         return "the log holds more than was billed: rows logged twice, answers of your own cache, or another account"
+
+
+def _within(day: date, span: Span | None) -> bool:
+    return span is not None and span[0] <= day <= span[1]
 
 
 def _near(one: Decimal | int, other: Decimal | int, share: Decimal) -> bool:

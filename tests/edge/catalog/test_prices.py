@@ -251,4 +251,24 @@ def test_audio_that_the_list_would_bill_as_text_is_left_out_of_a_calls_parts():
     assert told is not None
     assert set(told[1]) == {TokenType.INPUT, TokenType.OUTPUT}
     assert prices.rate_of("gpt-4o-audio-preview", "openai", TokenType.AUDIO_IN, at) is None
-    assert prices.rate_of("gpt-4o-audio-preview", "openai", TokenType.INPUT, at) is not None
+    assert prices.rate_of("gpt-4o-audio-preview", "openai", TokenType.INPUT, at) == ("USD", Decimal("0.0000025"))
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("sonar-pro", "perplexity"),
+        ("sonar-deep-research", "perplexity"),
+        ("gpt-5", "openai"),
+        ("claude-sonnet-4-5", "anthropic"),
+    ],
+)
+def test_the_parts_of_a_calls_cost_add_up_to_it_with_a_fee_for_the_request(model, provider):
+    used = Usage(fresh=700, cache_read=200, cache_write_5m=30, cache_write_1h=20, visible=50, reasoning=90, image_in=10)
+    prices, at = Prices(today=TODAY), datetime(2026, 11, 1, tzinfo=UTC)
+    money = prices.cost_of(model, provider, used, at).money
+    told = prices.parts_of(model, provider, used, at)
+    assert money is not None
+    assert told is not None
+    assert sum(told[1].values()) == money.amount
+    assert (TokenType.OTHER in told[1]) == (model == "sonar-pro")

@@ -10,7 +10,7 @@ import pytest
 
 from fairlead.core.billing import TokenType, family
 from fairlead.core.errors import InputError
-from fairlead.edge.sources.bills import parse_bill, read_bill
+from fairlead.edge.sources.bills import parse_bill, read_bill, read_bills
 
 USAGE = (
     "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,"
@@ -93,6 +93,9 @@ def test_an_anthropic_cost_table_names_models_for_people_and_batches():
         ("Claude Haiku 4.5", "claude-haiku-4-5@20251001"),
         ("gpt-4o", "gpt-4o-2024-08-06"),
         ("GPT-5 mini", "gpt-5-mini-2025-08-07"),
+        ("Claude Haiku 3.5", "claude-3-5-haiku-20241022"),
+        ("Claude Sonnet 3.7", "claude-3-7-sonnet-latest"),
+        ("Claude Opus 4", "claude-opus-4-0"),
     ],
 )
 def test_a_display_name_and_a_version_are_of_one_family(display, version):
@@ -204,10 +207,13 @@ def test_columns_that_are_new_are_named_and_the_rest_is_read():
     ("data", "said"),
     [
         (b"start_time,end_time,start_time_iso,end_time_iso\n1,2,a,b\n", "nothing was used"),
-        (b"", "no bill that Fairlead knows"),
+        (b"", "is empty"),
         (b"{broken", "neither a table nor JSON"),
         (USAGE.replace("1000", "many").encode(), "no line that can be read"),
-        (USAGE.replace("2026-06-01", "June").encode(), "no day is named"),
+        (
+            USAGE.replace("2026-06-01", "June").encode(),
+            "'June' is no day that can be told; days are written as 2026-06-01",
+        ),
     ],
 )
 def test_what_cannot_be_a_bill_is_refused_in_one_line(data, said):
@@ -225,3 +231,136 @@ def test_a_row_that_contradicts_itself_is_set_aside_and_counted():
 def test_a_bill_that_is_not_there_is_said_so():
     with pytest.raises(InputError, match="does not exist"):
         read_bill("/nowhere/bill.csv")
+
+
+# What people do to tables
+
+
+@pytest.mark.parametrize(
+    ("written", "amount", "currency"),
+    [
+        ('"1,234.50"', "1234.50", "USD"),
+        ("$1.50", "1.50", "USD"),
+        ("-$1.50", "-1.50", "USD"),
+        ("(1.50)", "-1.50", "USD"),
+        ("1.50 USD", "1.50", "USD"),
+        ("€1.50", "1.50", "EUR"),
+        ('"1,50"', "1.50", "USD"),
+        ('"1.234,50"', "1234.50", "USD"),
+        ("1.5e-05", "0.000015", "USD"),
+        ("\u22121.50", "-1.50", "USD"),
+        ("1 234.50", "1234.50", "USD"),
+    ],
+)
+def test_an_amount_is_read_as_people_and_spreadsheets_write_it(written, amount, currency):
+    table = COST.splitlines()[0] + f"\n2026-06-01,Claude Sonnet 4.5,Default,prod,standard,,output,{written},,token,,\n"
+    (line,) = parse_bill(table.encode(), "cost.csv").lines
+    assert (line.amount, line.currency) == (Decimal(amount), currency)
+
+
+def test_a_table_saved_with_semicolons_has_a_comma_before_its_cents():
+    table = COST.replace(",", ";").replace("1.50;2.00", "1.234,50;2.000,00").replace("0.25;0.25", "0,251;0,251")
+    amounts = [line.amount for line in parse_bill(table.encode("utf-16"), "cost.csv").lines]
+    assert amounts == [Decimal("1234.50"), Decimal("0.251"), Decimal("0.02")]
+
+
+def test_counts_may_have_commas_between_thousands_if_they_stand_in_quotes():
+    assert held(USAGE.replace("1000", '"1,234,567"'))[SONNET, TokenType.INPUT] == 1_234_567
+    bare = USAGE + USAGE.splitlines()[1].replace("1000", "1,234") + "\n"
+    assert [*parse_bill(bare.encode(), "x").set_aside] == [
+        "there are more cells than the header has; is a number with a comma in it not in quotes?"
+    ]
+
+
+def test_a_row_that_adds_up_the_others_is_set_aside_and_not_counted_twice():
+    rows = USAGE + "2026-06-30,Total,,,,,1000,20,30,400,50,2,,\nTotal,,,,,,1000,20,30,400,50,2,,\n"
+    bill = parse_bill(rows.encode(), "x")
+    assert len(bill.lines) == len(FULL)
+    assert bill.set_aside == {"they add up other rows": 2}
+
+
+def test_a_table_with_a_header_only_says_that_nothing_was_used():
+    for rows in ("", "2026-06-01,claude-sonnet-4-5,prod,Default,standard,,0,0,0,0,0,0,,\n"):
+        with pytest.raises(InputError, match="Choose a longer period"):
+            parse_bill((USAGE.splitlines()[0] + "\n" + rows).encode(), "x")
+    with pytest.raises(InputError, match="holds no result"):
+        parse_bill(page().encode(), "x.json")
+
+
+@pytest.mark.parametrize(
+    ("start", "day"),
+    [
+        ("2026-06-01T00:00:00Z", 1), ("2026-06-01T00:00:00+02:00", 1), ("2026-06-01T00:00:00-05:00", 1),
+        ("2026-06-01T01:00:00+02:00", 31), ("2026-06-01 00:00:00", 1), ("2026-06-01", 1), ("1780272000", 1),
+    ],
+)  # fmt: skip
+def test_a_buckets_day_is_the_one_it_covers_most_of(start, day):
+    (line,) = parse_bill(f"start_time,model,input_tokens\n{start},gpt-4o,7\n".encode(), "u.csv").lines
+    assert line.day.day == day
+
+
+# Other products, pages, credits
+
+
+def test_products_that_are_not_used_by_the_token_are_counted_beside_the_models():
+    images = {"object": "organization.usage.images.result", "images": 3, "num_model_requests": 3, "model": "dall-e-3"}
+    stores = {"object": "organization.usage.vector_stores.result", "usage_bytes": 512, "project_id": None}
+    found = held(page(OPENAI, images, stores, start_time=1780272000))
+    assert found["dall-e-3", TokenType.OTHER] == 3
+    assert found["vector stores", TokenType.OTHER] == 512
+    assert found["gpt-4o-2024-08-06", TokenType.INPUT] == PARTS[TokenType.INPUT]
+    assert held("start_time,model,images\n1780272000,dall-e-3,4\n") == {("dall-e-3", TokenType.OTHER): 4}
+
+
+def test_tokens_that_are_both_cached_and_audio_are_taken_out_once():
+    row = {
+        **OPENAI,
+        "input_tokens": 100,
+        "input_cached_tokens": 80,
+        "input_audio_tokens": 60,
+        "input_cached_audio_tokens": 50,
+    }
+    found = held(page(row, start_time=1780272000))
+    assert [
+        found["gpt-4o-2024-08-06", kind] for kind in (TokenType.INPUT, TokenType.CACHE_READ, TokenType.AUDIO_IN)
+    ] == [10, 80, 10]
+
+
+def test_a_list_of_pages_is_read_and_a_page_before_others_says_so():
+    first = json.loads(page(OPENAI, start_time=1780272000)) | {"has_more": True}
+    bill = parse_bill(json.dumps([first, json.loads(page(OPENAI, start_time=1780358400))]).encode(), "pages.json")
+    assert (len({line.day for line in bill.lines}), bill.goes_on) == (2, False)
+    assert parse_bill(json.dumps(first).encode(), "page.json").goes_on
+
+
+def test_costs_that_are_not_grouped_name_neither_model_nor_kind():
+    cost = {"amount": {"value": 1.5, "currency": "usd"}, "line_item": None, "project_id": None}
+    assert held(page(cost, start_time=1780272000)) == {("all models", TokenType.ALL): Decimal("1.5")}
+    theirs = {
+        "amount": "150",
+        "currency": "USD",
+        "model": None,
+        "description": None,
+        "token_type": None,
+        "cost_type": None,
+    }
+    assert held(page(theirs, starting_at="2026-06-01T00:00:00Z")) == {("all models", TokenType.ALL): Decimal("1.5")}
+
+
+def test_money_given_back_is_a_credit_unless_it_is_for_tokens():
+    back = COST.replace(
+        "Web search,Default,prod,standard,,,0.02,0.02,web_search", "Promotional credit,,,,,,-5.00,,credit"
+    )
+    assert held(back)["Promotional credit", TokenType.CREDIT] == Decimal(-5)
+    assert held(COST.replace("1.50,2.00", "-1.50,-2.00"))["Claude Sonnet 4.5", TokenType.INPUT] == Decimal("-1.50")
+
+
+def test_a_day_that_stands_in_two_files_alike_is_counted_once(tmp_path):
+    both, one = tmp_path / "june.csv", tmp_path / "june (1).csv"
+    later = USAGE.splitlines()[1].replace("2026-06-01", "2026-06-02").replace("1000", "999") + "\n"
+    both.write_text(USAGE + later, "utf-8")
+    one.write_text(USAGE, "utf-8")
+    again, whole = read_bills([one, both])
+    assert again.lines == ()
+    assert again.set_aside == {f"their day stands in {both} alike": len(FULL)}
+    assert len(whole.lines) == 2 * len(FULL)

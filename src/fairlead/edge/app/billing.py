@@ -36,7 +36,7 @@ def reconciled(desk: Desk, bills: Sequence[Bill]) -> scan.Reconciliation:
         used.note(row, provider)
         if provider is not None and used.wants(row, provider):
             used.add(row, provider, _amounts(desk, row, currency, known))
-    return scan.reconcile(bills, used, value=lambda line: _listed(desk, line))
+    return scan.reconcile(bills, used, value=lambda line: _listed(desk, line, currency, known))
 
 
 def _currency(bills: Sequence[Bill]) -> str:
@@ -54,19 +54,24 @@ def _amounts(
 ) -> Mapping[TokenType, Decimal] | None:
     """What the tokens of an exchange cost by kind, in the bill's currency."""
     priced = desk.prices.parts_of(row.model, row.provider, row.usage, row.started_at, tier=row.tier)
-    if priced is None:
-        return None
-    own, amounts = priced
+    rate = None if priced is None else _rate(desk, priced[0], currency, known)
+    return None if priced is None or rate is None else {kind: amount * rate for kind, amount in priced[1].items()}
+
+
+def _rate(desk: Desk, own: str, currency: str, known: dict[str, Rates]) -> Decimal | None:
     if own == currency:
-        return amounts
+        return Decimal(1)
     if own not in known:
         known[own] = rates(currency, {own}, today=desk.now.date())
-    rate = known[own].rate(own)
-    return None if rate is None else {kind: amount * rate for kind, amount in amounts.items()}
+    return known[own].rate(own)
 
 
-def _listed(desk: Desk, line: BillLine) -> Decimal | None:
-    """What the tokens of a line cost at the list price of their day."""
+def _listed(desk: Desk, line: BillLine, currency: str, known: dict[str, Rates]) -> Decimal | None:
+    """What the tokens of a line cost at the list price of their day, in the bill's currency."""
     noon = datetime.combine(line.day, _NOON)
-    rate = desk.prices.rate_of(line.model, line.provider, line.type, noon, tier=line.tier)
-    return None if rate is None or line.tokens is None else rate * line.tokens
+    priced = desk.prices.rate_of(line.model, line.provider, line.type, noon, tier=line.tier)
+    if priced is None or line.tokens is None:
+        return None
+    own, price = priced
+    rate = _rate(desk, own, currency, known)
+    return None if rate is None else price * line.tokens * rate

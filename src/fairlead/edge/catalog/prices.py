@@ -18,7 +18,7 @@ from fairlead.core.billing import TokenType, tokens_by_type
 from fairlead.core.money import MILLION
 from fairlead.core.nouns import TokenPrice, Usage
 from fairlead.edge.catalog.overlay import Overlay, OverlayRow, bundled, from_prices
-from fairlead.edge.catalog.rates import Found, Priced, PriceList, Seller, cost_of_usage, is_unheard, no_tier
+from fairlead.edge.catalog.rates import Found, Priced, PriceList, Seller, cost_of_usage, is_unheard, no_tier, tier_for
 
 _SOLD_BY_ONE: Sequence[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(ft:)?gpt-(?!oss)|chatgpt-|o\d|text-embedding-(3|ada)|text-davinci|davinci|codex-"), "openai"),
@@ -78,29 +78,36 @@ class Prices:
     ) -> tuple[str, dict[TokenType, Decimal]] | None:
         """What each kind of token of an exchange cost, with the currency; `None` when no price is known.
 
-        Kinds without a known price are left out, audio too where the list has no price for it but that of text.
+        Kinds without a known price are left out, audio too where the list has no price for it but that of text. A fee for
+        the request stands under `TokenType.OTHER`; with it the parts add up to the cost.
         """
         found = self._find(model, provider, self._moment(at)[0], tier)
         if found.reason:
             return None
         rates, currency = _rates_for(found, usage.input or 0)
-        return currency, {
+        parts = {
             kind: count * rate
             for kind, count in tokens_by_type(usage).items()
             if (rate := rates(kind)) is not None and not is_unheard(found, kind)
         }
+        if found.ours is None:
+            listed = tier_for(found, usage.input or 0)
+            if TokenType.OUTPUT in parts:
+                parts[TokenType.OUTPUT] += (usage.reasoning or 0) * ((listed.reasoning or 0) - (listed.visible or 0))
+            if listed.request:
+                parts[TokenType.OTHER] = listed.request
+        return currency, parts
 
     def rate_of(
         self, model: str, provider: str | None, kind: TokenType, at: datetime, *, tier: str | None = None
-    ) -> Decimal | None:
-        """What one token of a kind costs, for inputs in the lowest context tier, in dollars; `None` when not known."""
+    ) -> tuple[str, Decimal] | None:
+        """What one token of a kind costs, for inputs in the lowest context tier, with the currency; `None` when not known."""
         found = self._find(model, provider, self._moment(at)[0], tier)
         if found.reason:
             return None
         rates, currency = _rates_for(found, 0)
-        if is_unheard(found, kind):
-            return None
-        return rates(kind) if currency == "USD" else None
+        rate = None if is_unheard(found, kind) else rates(kind)
+        return None if rate is None else (currency, rate)
 
     def price_of(self, model: str, provider: str | None, at: datetime | None) -> TokenPrice | None:
         """Per million tokens at a date, for inputs in the lowest context tier; `None` when not known."""
@@ -209,7 +216,7 @@ def _rates_for(found: Found, tokens: int) -> tuple[Callable[[TokenType], Decimal
     """The price of a token by its kind, for an input of so many tokens, and the currency."""
     ours = found.ours
     if ours is None:
-        rates = next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
+        rates = tier_for(found, tokens)
         kinds: dict[TokenType, Decimal | None] = {
             TokenType.INPUT: rates.fresh,
             TokenType.CACHE_READ: rates.cache_read,

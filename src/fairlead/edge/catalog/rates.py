@@ -118,7 +118,7 @@ def cost_of_usage(found: Found, usage: Usage) -> tuple[Money | None, str]:
     tokens = usage.input
     if tokens is None:
         return None, NO_USAGE
-    rates = next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
+    rates = tier_for(found, tokens)
     if usage.visible is None and rates.visible is not None:
         return None, NO_USAGE
     if usage.output and rates.visible is None:
@@ -126,6 +126,11 @@ def cost_of_usage(found: Found, usage: Usage) -> tuple[Money | None, str]:
     if found.no_audio and _as_text(usage, rates):
         return None, found.no_audio
     return Money(amount=rates.cost(usage)), ""
+
+
+def tier_for(found: Found, tokens: int) -> Rates:
+    """The list's rates for an input of so many tokens."""
+    return next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
 
 
 def _as_text(usage: Usage, rates: Rates) -> bool:
