@@ -55,6 +55,7 @@ class TakenIn:
     """What a scan read: `exchanges` readable rows, of which `new` were not in the ledger; `skipped` unreadable ones.
 
     `skipped_lines` holds the first thousand; `reasons` counts all of them by reason;
+    `set_aside` counts, in words, what was not understood in rows that were read all the same;
     `redacted` counts what was taken out.
     """
 
@@ -63,6 +64,7 @@ class TakenIn:
     skipped: int
     skipped_lines: tuple[SkippedLine, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict[str, int])
+    set_aside: Mapping[str, int] = field(default_factory=dict[str, int])
     redacted: Report = field(default_factory=Report)
 
 
@@ -73,10 +75,12 @@ def take_in(
     redactor: Redactor,
     on_new: Callable[[Exchange], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    set_aside: Callable[[], Mapping[str, int]] = dict[str, int],
 ) -> TakenIn:
     """Keep every exchange of `items` in the ledger.
 
-    `on_new` is called for each that was new, `on_progress` with exchanges and skipped lines so far. Where bodies are dropped,
+    `on_new` is called for each that was new, `on_progress` with exchanges and skipped lines so far, `set_aside` at the end for
+    what the reader did not understand. Where bodies are dropped,
     `on_new` gets the exchange as it was read: what it says is learned from and not kept.
     """
     drops = redactor.policy is Policy.DROP
@@ -114,6 +118,7 @@ def take_in(
         skipped=reasons.total(),
         skipped_lines=tuple(skips),
         reasons=dict(reasons.most_common(50)),
+        set_aside={redactor.text(words): count for words, count in set_aside().items()},
         redacted=redactor.report,
     )
 

@@ -20,7 +20,7 @@ from journeys.walk import FIRST_DAY, line, write_lines
 GOOD = json.dumps(line("a", "gpt-4o", {"messages": [{"role": "user", "content": "Hello"}]}, "Hi", at=FIRST_DAY))
 
 DOCUMENTED = {
-    "exchanges", "new", "skipped", "skipped_lines", "redact", "redacted", "span", "currency", "month_unknown", "workloads",
+    "exchanges", "new", "skipped", "skipped_lines", "set_aside", "redact", "redacted", "span", "currency", "month_unknown", "workloads",
     "bill", "page",
 }  # fmt: skip
 DOCUMENTED_WORKLOAD = {
@@ -47,6 +47,28 @@ def test_an_office_has_its_two_workloads(run: Run, office: Path, same_as_snapsho
     assert all(row["spend_per_month"] > 0 for row in record["workloads"])
     assert all(row["models"] == {"gpt-4o": row["calls"]} for row in record["workloads"])
     same_as_snapshot(run("scan").out, "scan")
+
+
+def test_what_was_not_understood_beside_the_bodies_is_told(run: Run, bare: Path) -> None:
+    odd = {**json.loads(GOOD), "id": "b", "shop": 1, "started_at": "1999-01-01"}
+    Path("log.jsonl").write_text(GOOD + "\n" + json.dumps(odd) + "\n")
+    assert (
+        "Set aside, the exchanges kept: date set aside (1); field shop not understood (1)."
+        in run("scan", "log.jsonl").out
+    )
+    record = run("scan", "log.jsonl", "--json").record
+    assert record["set_aside"] == {"date set aside": 1, "field shop not understood": 1}
+
+
+def test_the_reason_of_a_single_wrong_file_is_said_once(run: Run, bare: Path) -> None:
+    Path("wrong.jsonl").write_text('{"shape": 1}\n')
+    shown = run("scan", "wrong.jsonl")
+    assert (shown.out + shown.err).count("no reader knows this shape") == 1
+    Path("wrong.jsonl").write_text('{"shape": 1}\n{"form": 1}\n')
+    shown = run("scan", "wrong.jsonl")
+    assert "it holds shape" in shown.out
+    assert shown.complaint.startswith("No exchange could be read from wrong.jsonl; 2 skipped.")
+    assert "no reader knows this shape" in run("scan", "wrong.jsonl", "--json").err
 
 
 def test_calls_that_belong_to_no_workload_yet_are_told_of(run: Run, office: Path) -> None:

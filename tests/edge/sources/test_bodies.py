@@ -326,3 +326,136 @@ def test_an_unknown_table_is_told_once(scan_rows):
     assert result.reasons == [
         "a table no reader knows: it holds request_created_at, model, colour; nearest is helicone, but lacks request_body"
     ]
+
+
+# Streams of the protocols that are kept as chat
+
+PIECES = [
+    {"type": "response.created", "response": {"object": "response", "id": "resp_1", "output": []}},
+    {"type": "response.output_text.delta", "output_index": 0, "delta": "14"},
+]
+CHUNKS = [
+    {"object": "text_completion", "model": "d-002", "choices": [{"index": 0, "text": "14 "}]},
+    {
+        "object": "text_completion",
+        "choices": [{"index": 0, "text": "degrees", "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2},
+    },
+]
+
+
+def events(values):
+    return "".join(f"data: {json.dumps(value)}\n\n" for value in values)
+
+
+@pytest.mark.parametrize("written", [list, events], ids=["as events", "as text"])
+def test_a_streamed_response_is_put_together_however_it_was_logged(scan_rows, written):
+    whole = [*PIECES, {"type": "response.completed", "response": {**RESPONSE, "service_tier": "flex"}}]
+    (only,) = scan_rows(
+        {"request": {"model": "gpt-5", "input": "Hi", "stream": True}, "response": written(whole)}
+    ).exchanges
+    assert (only.dialect, only.answer.text, only.request.stream) == (Dialect.OPENAI_CHAT, "14 degrees", True)
+    assert only.usage == Usage(fresh=40, cache_read=60, visible=10, reasoning=20)
+    assert only.tier == "flex"
+
+
+def test_a_streamed_response_that_stops_early_was_cut(scan_rows):
+    (only,) = scan_rows({"request": {"model": "gpt-5", "input": "Hi"}, "response": PIECES}).exchanges
+    assert only.answer.failure is not None
+    assert only.answer.failure.kind is FailureKind.CUT
+
+
+@pytest.mark.parametrize("written", [list, lambda chunks: events(chunks) + "data: [DONE]\n\n"])
+def test_a_streamed_older_completion_is_put_together(scan_rows, written):
+    asked = {"model": "d-002", "prompt": "How warm?", "stream": True}
+    (only,) = scan_rows({"request": asked, "response": written(CHUNKS)}).exchanges
+    assert (only.answer.text, only.answer.failure, only.request.stream) == ("14 degrees", None, True)
+    assert only.usage == Usage(fresh=3, visible=2)
+
+
+def test_gemini_events_as_text_are_joined_and_a_stream_without_its_end_was_cut(scan_rows):
+    first = {"candidates": [{"content": {"parts": [{"text": "A "}]}}]}
+    whole, cut = scan_rows(
+        {"request": CONTENTS, "response": events([first, CANDIDATES])},
+        {"request": CONTENTS, "response": events([first, first])},
+    ).exchanges
+    assert (whole.answer.text, whole.request.stream, whole.usage.fresh) == ("A A cat.", True, 70)
+    assert cut.answer.failure is not None
+    assert cut.answer.failure.kind is FailureKind.CUT
+
+
+def test_what_gemini_was_asked_beside_the_text_is_kept(scan_rows):
+    asked = {
+        **CONTENTS,
+        "tools": [*CONTENTS["tools"], {"googleSearch": {}}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+        "generationConfig": {"responseMimeType": "application/json"},
+    }
+    (only,) = scan_rows(
+        {"request": asked, "response": {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}}}
+    ).exchanges
+    assert [(tool.name, tool.kind) for tool in only.request.tools] == [
+        ("look", "function"),
+        ("googleSearch", "googleSearch"),
+    ]
+    assert (only.request.tool_choice, only.request.json_mode) == ("required", True)
+    assert only.answer.finish == "SAFETY"
+
+
+# What stands around the bodies
+
+
+def test_a_pair_is_understood_under_the_usual_names_of_its_fields(scan_rows):
+    row = {"request": CHAT, "response": COMPLETION, "timestamp": "2026-03-01T12:00:00Z", "latency_ms": "1200"}
+    (only,) = scan_rows(
+        {**row, "ttft_ms": 250, "session_id": "s-1", "user_id": "u-1", "workload_id": "w", "tier": "flex"}
+    ).exchanges
+    assert (only.latency_s, only.first_token_s) == (1.2, 0.25)
+    assert (only.conversation, only.user, only.metadata, only.tier) == ("s-1", "u-1", {"workload_id": "w"}, "flex")
+    assert only.started_at is not None
+
+
+def test_a_field_of_a_pair_that_nobody_understands_is_told(scan_rows):
+    result = scan_rows({"request": CHAT, "response": COMPLETION, "price": 1, "model": 7}, {"request": CHAT, "price": 2})
+    assert result.reading.set_aside() == {"field price not understood": 2}
+    many = [{"request": CHAT, f"f{n}": 1} for n in range(60)]
+    assert len(scan_rows(*many).reading.set_aside()) == 51
+
+
+def test_model_and_counts_beside_the_bodies_are_read_where_the_bodies_lack_them(scan_rows):
+    row = {"request": {"messages": CHAT["messages"]}, "response": {"choices": COMPLETION["choices"]}}
+    (only,) = scan_rows({**row, "model": "gpt-4o", "usage": COMPLETION["usage"]}).exchanges
+    assert (only.request.model, only.usage) == ("gpt-4o", Usage(fresh=9, visible=2))
+
+
+@pytest.mark.parametrize(
+    ("beside", "kind"),
+    [
+        ({"error": {"type": "rate_limit_error", "message": "slow down"}}, FailureKind.SERVER_ERROR),
+        ({"error": "Connection lost", "status_code": 504}, FailureKind.TIMEOUT),
+        ({"status": 400}, FailureKind.REFUSED_REQUEST),
+        ({"status": 200}, FailureKind.NOT_RECORDED),
+        ({"error": None, "status": "ok"}, FailureKind.NOT_RECORDED),
+    ],
+)
+def test_an_error_beside_an_empty_response_is_the_answer(scan_rows, beside, kind):
+    (only,) = scan_rows({"request": CHAT, "response": None, **beside}).exchanges
+    assert only.answer.failure is not None
+    assert only.answer.failure.kind is kind
+
+
+@pytest.mark.parametrize("response", [COMPLETION, RESPONSE, CANDIDATES], ids=["chat", "responses", "gemini"])
+def test_an_answer_whose_request_was_not_logged_still_counts(scan_rows, response):
+    (only,) = scan_rows({"request": None, "response": response}).exchanges
+    assert Fidelity.PROMPT_ABSENT in only.fidelity
+    assert only.answer.failure is None
+    assert only.usage.fresh
+
+
+def test_a_tool_called_without_a_definition_and_a_lost_picture_are_both_flagged(scan_rows):
+    picture = [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": ""}}]
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    answer = {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    asked = {"model": "m", "messages": [{"role": "user", "content": picture}]}
+    pair, traced = scan_rows({"request": asked, "response": answer}, {"input": asked, "output": answer}).exchanges
+    assert set(pair.fidelity) == set(traced.fidelity) == {Fidelity.MEDIA_DROPPED, Fidelity.TOOLS_MISSING}

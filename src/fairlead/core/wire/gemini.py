@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from fairlead.core.nouns import JSON, Message, Part, PartKind, Usage
 from fairlead.core.wire import fields, loose
 
+_CUT: Mapping[str, JSON] = {
+    "error": {"type": "stream_cut", "message": "the stream ended before the answer was finished"}
+}
 _SETTINGS: Mapping[str, str] = {
     "temperature": "temperature",
     "topP": "top_p",
@@ -27,6 +30,12 @@ _SETTINGS: Mapping[str, str] = {
 }
 
 
+_JSON_TYPE = "application/json"
+_DEFINED = frozenset(
+    {"functionDeclarations", "function_declarations", "type", "function", "name", "description", "parameters"}
+)
+
+
 def is_request(body: JSON) -> bool:
     """Whether a body asks Gemini."""
     return isinstance(body, dict) and isinstance(body.get("contents"), (list, dict, str))
@@ -36,7 +45,7 @@ def is_response(body: JSON) -> bool:
     """Whether a body is Gemini's answer, or one candidate of it."""
     if not isinstance(body, dict):
         return False
-    if "candidates" in body or "usageMetadata" in body:
+    if "candidates" in body or "usageMetadata" in body or "promptFeedback" in body:
         return True
     return "usage_metadata" in body and isinstance(body.get("content"), dict)
 
@@ -51,14 +60,40 @@ def chat_body(body: Mapping[str, JSON], *, model: str | None = None) -> dict[str
     asked = loose.turns(contents if isinstance(contents, list) else [contents])
     schema = _either(config, "responseSchema", "response_schema", "responseJsonSchema", "response_json_schema")
     named = fields.text_or_none(body.get("model")) or model or "unnamed"
-    return loose.chat_body(
+    offered = body.get("tools") or config.get("tools")
+    made = loose.chat_body(
         model=named.rpartition("/")[2],
         messages=asked.messages,
         system="\n".join(part.text for part in loose.parts(system) if part.kind is PartKind.TEXT),
-        tools=loose.tools(body.get("tools") or config.get("tools")),
+        tools=loose.tools(offered),
+        tool_choice=_tool_choice(body, config),
         parameters={name: config.get(key) for key, name in _SETTINGS.items() if config.get(key) is not None},
         schema=schema if isinstance(schema, dict) else None,
     )
+    if "response_format" not in made and _either(config, "responseMimeType", "response_mime_type") == _JSON_TYPE:
+        made["response_format"] = {"type": "json_object"}
+    if vendor := _vendor_tools(offered):
+        made["tools"] = [*fields.list_or_empty(made.get("tools")), *vendor]
+    return made
+
+
+def _vendor_tools(offered: JSON) -> list[JSON]:
+    """Tools that run at the vendor (search, code), which no other endpoint can offer: named, so that they are not forgotten."""
+    listed = [tool for tool in fields.list_or_empty(offered) if isinstance(tool, dict)]
+    return [{"type": name} for tool in listed for name in tool if name not in _DEFINED]
+
+
+def _tool_choice(body: Mapping[str, JSON], config: Mapping[str, JSON]) -> JSON:
+    """Whether a tool must be called, in OpenAI's words."""
+    given = _either(body, "toolConfig", "tool_config") or _either(config, "toolConfig", "tool_config")
+    calling = fields.mapping_or_empty(
+        _either(fields.mapping_or_empty(given), "functionCallingConfig", "function_calling_config")
+    )
+    mode = calling.get("mode")
+    allowed = fields.list_or_empty(_either(calling, "allowedFunctionNames", "allowed_function_names"))
+    if mode == "ANY" and len(allowed) == 1:
+        return {"type": "function", "function": {"name": allowed[0]}}
+    return {"ANY": "required", "NONE": "none"}.get(mode) if isinstance(mode, str) else None
 
 
 def completion(body: JSON) -> JSON:
@@ -76,7 +111,18 @@ def completion(body: JSON) -> JSON:
         said.append(Message(role="assistant", parts=tuple(_spoken(candidate.get("content")))))
         finish = fields.text_or_none(_either(candidate, "finishReason", "finish_reason")) or finish
         model = fields.text_or_none(_either(event, "modelVersion", "model_version")) or model
-    return loose.completion(said, model=model, finish=finish, usage=_openai_usage(_usage_metadata(events)))
+    finish = finish or _blocked(events)
+    made = loose.completion(said, model=model, finish=finish, usage=_openai_usage(_usage_metadata(events)))
+    return {**made, **_CUT} if isinstance(body, list) and finish is None else made
+
+
+def _blocked(events: list[dict[str, JSON]]) -> str | None:
+    """Why a prompt was not answered at all."""
+    for event in events:
+        told = fields.mapping_or_empty(_either(event, "promptFeedback", "prompt_feedback"))
+        if reason := fields.text_or_none(_either(told, "blockReason", "block_reason")):
+            return reason
+    return None
 
 
 def _candidate(event: Mapping[str, JSON]) -> Mapping[str, JSON]:

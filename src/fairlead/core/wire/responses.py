@@ -79,7 +79,9 @@ def completion(body: Mapping[str, JSON]) -> JSON:
     ]
     incomplete = fields.mapping_or_empty(body.get("incomplete_details")).get("reason")
     finish = fields.text_or_none(incomplete) or fields.text_or_none(body.get("status"))
-    return loose.completion(said, model=fields.text_or_none(body.get("model")), finish=finish, usage=body.get("usage"))
+    model, tier = fields.text_or_none(body.get("model")), fields.text_or_none(body.get("service_tier"))
+    made = loose.completion(said, model=model, finish=finish, usage=body.get("usage"))
+    return {**made, "service_tier": tier} if tier else made
 
 
 def _items(sent: JSON) -> JSON:

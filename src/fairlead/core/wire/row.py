@@ -238,7 +238,7 @@ class _Reading:
             source=self._own_source(),
             first_token_s=self._seconds("first_token_s"),
             step=fields.count(row.get("step")),
-            fidelity=self._fidelity(request),
+            fidelity=self._fidelity(request, answer),
             tier=self._tier(response, metadata),
         )
         return ReadRow(exchange=found, notes=tuple(self._notes))
@@ -322,11 +322,16 @@ class _Reading:
             return str(named)
         return "batch" if metadata.get("batch") is True else None
 
-    def _fidelity(self, request: Request) -> tuple[Fidelity, ...]:
-        if self._is_canonical and "fidelity" in self._row:
-            given = fields.list_or_empty(self._row["fidelity"])
-            return tuple(Fidelity(flag) for flag in given if isinstance(flag, str) and flag in _FLAGS)
-        return _lost_in(request)
+    def _fidelity(self, request: Request, answer: Answer) -> tuple[Fidelity, ...]:
+        lost = _lost_in(request)
+        if answer.tool_calls and not request.tools:
+            lost = (*lost, Fidelity.TOOLS_MISSING)
+        if not self._is_canonical or "fidelity" not in self._row:
+            return lost
+        listed = fields.list_or_empty(self._row["fidelity"])
+        given = tuple(Fidelity(flag) for flag in listed if isinstance(flag, str) and flag in _FLAGS)
+        # An exported row says all there is to say; a reader's row only what the bodies do not show.
+        return given if "row_hash" in self._row else tuple(dict.fromkeys((*given, *lost)))
 
 
 def _lost_in(request: Request) -> tuple[Fidelity, ...]:

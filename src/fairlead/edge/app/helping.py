@@ -183,7 +183,14 @@ def _helped(
                         raise LedgerError(died(other.exitcode))
 
             taken.append(
-                scan.take_in(reading, ledger=ledger, redactor=redactor, on_new=learning.learn, on_progress=told)
+                scan.take_in(
+                    reading,
+                    ledger=ledger,
+                    redactor=redactor,
+                    on_new=learning.learn,
+                    on_progress=told,
+                    set_aside=reading.set_aside,
+                )
             )
             if reading.is_mixed:
                 mixed.append(part.path)
@@ -218,10 +225,12 @@ def died(code: int) -> str:
 def combined(taken: Sequence[scan.TakenIn]) -> scan.TakenIn:
     """What several readings took in, as one."""
     reasons: Counter[str] = Counter()
+    set_aside: Counter[str] = Counter()
     skipped: list[scan.SkippedLine] = []
     report = scan.TakenIn(exchanges=0, new=0, skipped=0).redacted
     for each in taken:
         reasons.update(each.reasons)
+        set_aside.update(each.set_aside)
         skipped += each.skipped_lines
         report.places.update(each.redacted.places)
         report.exchanges += each.redacted.exchanges
@@ -233,5 +242,6 @@ def combined(taken: Sequence[scan.TakenIn]) -> scan.TakenIn:
         skipped=sum(each.skipped for each in taken),
         skipped_lines=tuple(sorted(skipped, key=lambda line: (line.source, line.line or 0))[:1000]),
         reasons=dict(reasons.most_common(50)),
+        set_aside=dict(set_aside.most_common(50)),
         redacted=report,
     )

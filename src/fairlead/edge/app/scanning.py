@@ -157,7 +157,14 @@ def run(
     if whole:
         rest = read.read(whole, now=desk.now)
         taken.append(
-            scan.take_in(rest, ledger=desk.ledger, redactor=redactor, on_new=grouping.learn, on_progress=reading)
+            scan.take_in(
+                rest,
+                ledger=desk.ledger,
+                redactor=redactor,
+                on_new=grouping.learn,
+                on_progress=reading,
+                set_aside=rest.set_aside,
+            )
         )
     grouping.finish()
     taken_in = helping.combined(taken)

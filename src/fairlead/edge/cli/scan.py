@@ -77,6 +77,7 @@ def command(
       new                of these, not in the ledger before
       skipped            lines that could not be read
       skipped_lines      [{source, line, reason}], the first thousand
+      set_aside          what was not understood in exchanges that were read all the same, {in words: count}; null without paths
       redact, redacted   the policy, and {exchanges, touched, dropped, places: {kind: count}}; null without paths
       span               {start, end, days} of the ledger's dated exchanges, or null
       currency, month_unknown
@@ -103,7 +104,7 @@ def command(
         tell(survey, done, bill, where=desk.where)
     conclude(record(survey, done, bill) if as_json else None, page, html)
     if done is not None and done.taken.exchanges == 0:
-        raise InputError(nothing_read(paths, done))
+        raise InputError(nothing_read(paths, done, is_shown=not as_json))
 
 
 def read(
@@ -147,11 +148,13 @@ def conclude(found: dict[str, Any] | None, page: Path | None, html: str) -> None
         raise problem
 
 
-def nothing_read(paths: tuple[str, ...], done: scanning.Scan) -> str:
-    """Why a scan that found no exchange found none."""
+def nothing_read(paths: tuple[str, ...], done: scanning.Scan, *, is_shown: bool) -> str:
+    """Why a scan that found no exchange found none; reasons that are shown already are not said twice."""
     what = ", ".join(paths)
     if not done.taken.skipped:
         return f"Nothing to read in {what}: no line holds anything."
+    if is_shown and done.taken.skipped > 1:
+        return f"No exchange could be read from {what}; {done.taken.skipped:,} skipped. docs/log-formats.md lists what is read and where to get it."
     first = done.taken.skipped_lines[0]
     at = first.source if first.line is None else f"{first.source}:{first.line}"
     return f"No exchange could be read from {what}; {done.taken.skipped:,} skipped, the first at {at}: {first.reason}. docs/log-formats.md lists what is read and where to get it."
@@ -165,6 +168,7 @@ def record(survey: scanning.Survey, done: scanning.Scan | None, bill: Reconcilia
         "new": done.taken.new if done else 0,
         "skipped": done.taken.skipped if done else 0,
         "skipped_lines": done.taken.skipped_lines if done else (),
+        "set_aside": done.taken.set_aside if done else None,
         "redact": done.policy if done else None,
         "redacted": done.taken.redacted.to_json() if done else None,
         "span": {"start": span.start, "end": span.end, "days": span.days} if span else None,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from fairlead.core.errors import UnreadableLine
 from fairlead.core.nouns import JSON, Dialect, Failure
 from fairlead.core.wire import fields, gemini, loose, responses
-from fairlead.core.wire.decode import structure_or_text
+from fairlead.core.wire.decode import decode, structure_or_text
 from fairlead.core.wire.failure import kind_of_status
+from fairlead.core.wire.other_streams import CompletionStream, ResponseStream
 from fairlead.core.wire.row import dialect_of_response, whole_response
+from fairlead.core.wire.stream import EventReader
 from fairlead.edge.sources.reader import Around, Logged, logged
 from fairlead.edge.sources.traced import own_usage
 
@@ -25,13 +29,13 @@ def pair(
     of: JSON = None,
 ) -> Logged:
     """Return the row of a request and what came back; bodies may be JSON texts, and either may be missing."""
-    sent, got = _body(request), _response(response)
+    sent, got = _body(request), answered_whole(response)
     dialect = dialect_of_response(got)
     if dialect is not Dialect.OPENAI_EMBEDDINGS and isinstance(sent, dict) and _is_responses(sent, got):
         around = around.with_fidelity(responses.fidelity(sent))
         sent = responses.chat_body(sent)
     elif isinstance(sent, dict) and gemini.is_request(sent):
-        sent = gemini.chat_body(sent, model=model)
+        sent = {**gemini.chat_body(sent, model=model), **({"stream": True} if isinstance(got, list) else {})}
     elif isinstance(sent, dict) and "messages" not in sent and isinstance(sent.get("prompt"), str):
         sent = _completion_request(sent)
     if isinstance(sent, dict) and model and not sent.get("model"):
@@ -58,12 +62,49 @@ def _body(value: JSON) -> JSON:
     return structure_or_text(value) if isinstance(value, str) and value.strip() else value
 
 
-def _response(value: JSON) -> JSON:
+def answered_whole(value: JSON) -> JSON:
+    """Return a response as one body, whatever protocol streamed it; Gemini's stream stays the list of its answers."""
     if value in (None, "", {}, "{}"):
         return None
-    if isinstance(value, list) and any(gemini.is_response(item) for item in value):
-        return value
+    events = value if isinstance(value, list) else _events_of(value)
+    if events:
+        stream = _other_stream(events[:4])
+        if stream is not None:
+            stream.feed_objects(events)
+            return stream.body()
+        if any(gemini.is_response(item) for item in events):
+            return events
     return whole_response(value)
+
+
+_OF_ANOTHER_PROTOCOL = re.compile(r'"response\.|"text_completion"|"(?:candidates|usageMetadata)"')
+
+
+def _events_of(value: JSON) -> list[JSON]:
+    """The events of a stream's text, where it may be one that is not kept as it is; none otherwise."""
+    if not isinstance(value, str) or value.lstrip("\ufeff \t\r\n")[:1] not in {"d", "e", ":"}:
+        return []
+    if not _OF_ANOTHER_PROTOCOL.search(value, 0, 4096):
+        return []
+    reader = EventReader()
+    read = [*reader.feed(value.encode("utf-8", "replace")), *reader.close()]
+    try:
+        return [decode(event.data) for event in read if event.data.strip() != b"[DONE]"]
+    except UnreadableLine:
+        return []
+
+
+def _other_stream(first: Sequence[JSON]) -> ResponseStream | CompletionStream | None:
+    """What puts a stream of OpenAI Responses or of the older completions together."""
+    for event in first:
+        if isinstance(event, dict):
+            kind = event.get("type")
+            if isinstance(kind, str) and kind.startswith("response."):
+                return ResponseStream()
+            choice = next(iter(fields.list_or_empty(event.get("choices"))), None)
+            if event.get("object") == "text_completion" or (isinstance(choice, dict) and "text" in choice):
+                return CompletionStream()
+    return None
 
 
 def _chat_response(got: JSON) -> JSON:
@@ -80,13 +121,15 @@ def _completion_request(sent: Mapping[str, JSON]) -> dict[str, JSON]:
     """The older completions endpoint: its prompt is the only turn."""
     parameters = {name: value for name, value in sent.items() if name not in {"prompt", "model", "stream"}}
     model = fields.text_or_none(sent.get("model")) or "unnamed"
-    return loose.chat_body(model=model, messages=loose.message(sent["prompt"]), parameters=parameters)
+    made = loose.chat_body(model=model, messages=loose.message(sent["prompt"]), parameters=parameters)
+    return {**made, "stream": True} if sent.get("stream") is True else made
 
 
 def _completion_response(got: Mapping[str, JSON], choice: Mapping[str, JSON]) -> JSON:
     said = loose.message({"role": "assistant", "content": choice["text"]})
     finish = fields.text_or_none(choice.get("finish_reason"))
-    return loose.completion(said, model=_model(got), finish=finish, usage=got.get("usage"))
+    made = loose.completion(said, model=_model(got), finish=finish, usage=got.get("usage"))
+    return {**made, **{name: got[name] for name in ("error", "service_tier") if got.get(name) is not None}}
 
 
 def _has_error(got: JSON) -> bool:

@@ -48,6 +48,15 @@ def whole_number(value: JSON) -> int | None:
     return fields.count(value)
 
 
+def seconds_of_thousandths(value: JSON) -> JSON:
+    """Return milliseconds as seconds, also those written as text; what is no number stays, to be set aside."""
+    try:
+        thousandths = float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return thousandths / 1000 if isinstance(thousandths, (int, float)) and not isinstance(value, bool) else value
+
+
 def counts_of(raw: Mapping[str, JSON]) -> Usage | None:
     """Return disjoint counts, or `None` when there is neither an input nor an output count."""
     flat = _flat(raw)

@@ -23,6 +23,7 @@ import msgspec
 from fairlead.core.errors import InputError, UnreadableLine
 from fairlead.core.nouns import JSON, Exchange
 from fairlead.core.wire import fields
+from fairlead.core.wire.failure import one_line
 from fairlead.core.wire.row import Note, Skipped, exchange, row_hash
 from fairlead.edge.sources.archive import members
 from fairlead.edge.sources.inspect import InspectParts
@@ -35,6 +36,8 @@ from fairlead.edge.sources.table import source_of, why_no_table, why_unknown
 TEXT_SUFFIXES = (".jsonl", ".json", ".ndjson", ".log", ".txt", ".csv", ".tsv", ".eval", ".zip")
 PACKED_SUFFIXES = ("", ".gz", ".zst")
 STDIN = "-"
+MOST_NAMED = 50
+_EXPECTED = frozenset({Note.NO_CALL, Note.REPEATED_ROW})
 
 
 def read(
@@ -58,6 +61,7 @@ class Reading(Iterator[Exchange | Skipped]):
         self._now = now
         self._limit = limit
         self._notes: Counter[Note] = Counter()
+        self._unread: Counter[str] = Counter()
         self._ids = SeenIds()
         self._done_bytes = 0
         self._open: Counted | None = None
@@ -78,6 +82,11 @@ class Reading(Iterator[Exchange | Skipped]):
     def notes(self) -> Mapping[Note, int]:
         """How often something was set aside without losing the row."""
         return dict(self._notes)
+
+    def set_aside(self) -> Mapping[str, int]:
+        """What was set aside without losing the row, in words: the notes, and the fields nobody understood."""
+        noted = {note.value: count for note, count in self._notes.items() if note not in _EXPECTED}
+        return {**noted, **{f"field {name} not understood": count for name, count in self._unread.items()}}
 
     @property
     def bytes_read(self) -> int:
@@ -187,7 +196,14 @@ class Reading(Iterator[Exchange | Skipped]):
             return _skipped(where, piece, error.reason)
         if read_row.notes:
             self._notes.update(read_row.notes)
+        if found.unread:
+            self._note_unread(found.unread)
         return self._with_own_id(read_row.exchange)
+
+    def _note_unread(self, names: Iterable[str]) -> None:
+        for name in names:
+            shown = one_line(name)[:60]
+            self._unread[shown if shown in self._unread or len(self._unread) < MOST_NAMED else "(others)"] += 1
 
     def _with_own_id(self, found: Exchange) -> Exchange:
         met = self._ids.meet(found.id, found.row_hash)

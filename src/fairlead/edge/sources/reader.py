@@ -25,11 +25,12 @@ Row: TypeAlias = Mapping[str, JSON]
 class Logged:
     """A canonical row, and the part of the export it came from: the same part read again is the same row.
 
-    `of` is `None` when it is the whole record.
+    `of` is `None` when it is the whole record. `unread` names fields of the record that were not understood.
     """
 
     row: Row
     of: JSON = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from fairlead.edge.cli.show.terminal import (
 )
 
 SHOWN_SKIPS = 5
+SHOWN_ASIDE = 6
 PLACE_WIDTH = 60
 
 
@@ -36,7 +37,7 @@ def scan(survey: scanning.Survey, done: scanning.Scan | None, *, where: str) -> 
     if survey.workloads:
         out.print()
         out.print(workloads(survey))
-    for line in [*notes(survey), *redactions(done), *skips(done)]:
+    for line in [*notes(survey), *redactions(done), *set_aside(done), *skips(done)]:
         out.print(Text(line))
 
 
@@ -143,9 +144,19 @@ def redactions(done: scanning.Scan | None) -> Iterator[str]:
         yield f"Redacted ({done.policy}) before storing, in {many(report.touched, 'exchange')}: {kinds}."
 
 
+def set_aside(done: scanning.Scan | None) -> Iterator[str]:
+    """What was not understood in exchanges that were read all the same."""
+    if done is None or not done.taken.set_aside:
+        return
+    most = sorted(done.taken.set_aside.items(), key=lambda each: -each[1])
+    said = "; ".join(f"{safe(words, width=90)} ({count:,})" for words, count in most[:SHOWN_ASIDE])
+    more = f"; and {len(most) - SHOWN_ASIDE:,} more (--json has them)" if len(most) > SHOWN_ASIDE else ""
+    yield f"Set aside, the exchanges kept: {said}{more}."
+
+
 def skips(done: scanning.Scan | None) -> Iterator[str]:
-    """The lines that could not be read, the first few of them in full."""
-    if done is None or not done.taken.skipped:
+    """The lines that could not be read, the first few of them in full; a single one that leaves nothing is the error's to tell."""
+    if done is None or not done.taken.skipped or (done.taken.skipped == 1 and not done.taken.exchanges):
         return
     yield f"{done.taken.skipped:,} skipped:"
     for line in done.taken.skipped_lines[:SHOWN_SKIPS]:
