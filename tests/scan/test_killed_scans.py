@@ -18,9 +18,10 @@ from fairlead.core.wire import openai
 from fairlead.core.workload import Grouper
 from fairlead.edge.recognisers import Recognisers
 from fairlead.edge.store import Ledger
+from fairlead.edge.store.batch import Appending
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-WRITES = ("append_exchanges", "assign", "set_workloads", "change_state")
+WRITES = ("assign", "set_workloads", "change_state")
 
 
 class Killed(BaseException):
@@ -38,6 +39,11 @@ class Mortal:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._ledger, name)
         return self._watched(method) if name in WRITES else method
+
+    def appending(self) -> Appending:
+        appending = self._ledger.appending()
+        appending._keep = self._watched(appending._keep)
+        return appending
 
     def _watched(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **named: Any) -> Any:
@@ -86,7 +92,7 @@ def content(ledger: Ledger) -> tuple[object, ...]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["fairlead.scan.take_in"], "BATCH", 20)
+    monkeypatch.setattr(sys.modules["fairlead.edge.store.batch"], "_MOST_ROWS", 20)
     monkeypatch.setattr(sys.modules["fairlead.scan.workloads"], "BATCH", 25)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from fairlead.core.nouns import (
     JSON,
@@ -133,16 +134,27 @@ class ReviewLedger(PilotLedger, Protocol):
         ...
 
 
+class ExchangeAppending(Protocol):
+    """Exchanges being kept: all that were taken in are written when the block ends."""
+
+    new: int
+
+    def add(self, exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+        """Take some in; those of them whose row was not known, in their order."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 class ExchangeLedger(Protocol):
     """What scanning writes and reads."""
 
-    def append_exchanges(
-        self, exchanges: Iterable[Exchange], *, on_new: Callable[[Exchange], None] | None = None
-    ) -> int:
-        """Keep exchanges (skipping rows whose `row_hash` is known) and return how many were new.
-
-        `on_new` is called for each that was, once it is kept.
-        """
+    def appending(self) -> ExchangeAppending:
+        """A block in which exchanges are kept a few at a time, skipping rows whose `row_hash` is known."""
         ...
 
     def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]:

@@ -17,7 +17,7 @@ from fairlead.core.ports import ExchangeLedger
 from fairlead.core.redact import Policy, Redactor, Report, redacted
 
 KEPT_SKIPS = 1000
-BATCH = 500
+BATCH = 100
 
 Item = TypeVar("Item")
 
@@ -84,37 +84,32 @@ def take_in(
     `on_new` gets the exchange as it was read: what it says is learned from and not kept.
     """
     drops = redactor.policy is Policy.DROP
-    read_as: dict[str, Exchange] = {}
-
-    def told(exchange: Exchange) -> None:
-        if on_new is not None:
-            on_new(read_as.get(exchange.row_hash, exchange))
-
     skips: list[SkippedLine] = []
     reasons: Counter[str] = Counter()
-    read = new = 0
 
     def exchanges() -> Iterator[Exchange]:
         for item in items:
             if isinstance(item, Exchange):
-                if drops:
-                    read_as[item.row_hash] = item
-                yield redacted(item, redactor)
+                yield item
                 continue
             reason = redactor.text(item.reason)
             reasons[reason] += 1
             if len(skips) < KEPT_SKIPS:
                 skips.append(SkippedLine(source=item.source, line=item.line, reason=reason))
 
-    for batch in batches(exchanges(), size=BATCH):
-        new += ledger.append_exchanges(batch, on_new=told)
-        read_as.clear()
-        read += len(batch)
-        if on_progress is not None:
-            on_progress(read, reasons.total())
+    read = 0
+    with ledger.appending() as appending:
+        for batch in batches(exchanges(), size=BATCH):
+            read_as = {exchange.row_hash: exchange for exchange in batch} if drops else {}
+            for exchange in appending.add([redacted(each, redactor) for each in batch]):
+                if on_new is not None:
+                    on_new(read_as.get(exchange.row_hash, exchange))
+            read += len(batch)
+            if on_progress is not None:
+                on_progress(read, reasons.total())
     return TakenIn(
         exchanges=read,
-        new=new,
+        new=appending.new,
         skipped=reasons.total(),
         skipped_lines=tuple(skips),
         reasons=dict(reasons.most_common(50)),

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 from fairlead.core.nouns import JSON, CategoryGuess, Endpoint, Exchange, Workload
 from fairlead.core.ports import ExchangeLedger
 from fairlead.core.workload import Assignment, CategoryTally, Grouper, LanguageOf, Shaped, share
-from fairlead.core.workload.category import is_left_out
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.signals import signals
 from fairlead.scan.spool import Aside, Spool
@@ -25,6 +25,9 @@ TALLIES = "category tallies"
 BATCH = 5000
 SEEN_FOR_CATEGORY = 400
 _FIRST_OF_A_KIND = 50
+_THEN_ONE_IN = 64
+_NEW_KINDS = 500
+_NEW_ONE_IN = 8
 
 
 def untold(_step: str, _count: int) -> None:
@@ -147,6 +150,7 @@ class Learning:
         self._whole = whole
         self._first = -(-_FIRST_OF_A_KIND // processes)
         self._kinds: Memo[tuple[str, ...], list[int]] = Memo(20_000)
+        self._new_kinds = 0
 
     def learn(self, exchange: Exchange) -> None:
         """Take in a new exchange."""
@@ -155,7 +159,7 @@ class Learning:
         self.learned += 1
 
     def _signals(self, exchange: Exchange, shaped: Shaped) -> Mapping[str, float] | None:
-        """What the exchange shows of its kind of work: of the first of each frame, then of some, chosen by content."""
+        """What the exchange shows of its kind of work: of the first of each kind, then of some, chosen by their rows."""
         frame = shaped.frame
         key = (*frame.lines[:1], *frame.lines[-1:], *frame.tools[:1], *frame.format[:1])
         if not frame.lines:
@@ -164,8 +168,14 @@ class Learning:
         if seen is None:
             seen = [0]
             self._kinds.put(key, seen)
+            self._new_kinds += 1
         seen[0] += 1
-        if seen[0] > self._first and is_left_out(exchange.request):
+        if seen[0] > self._first:
+            one_in = _THEN_ONE_IN
+        else:
+            # Where nearly every exchange is of a kind of its own, a kind that was never met tells no more than the last hundred.
+            one_in = _NEW_ONE_IN if seen[0] == 1 and self._new_kinds > _NEW_KINDS else 1
+        if one_in > 1 and crc32(exchange.row_hash.encode()) % one_in:
             return None
         return signals(exchange.request, exchange.answer, self._language_of)
 

@@ -170,11 +170,24 @@ def test_what_is_grouped_while_reading_is_read_once(ledger):
     assert list(ledger.ungrouped()) == []
 
 
-def test_each_new_exchange_is_told_once_it_is_kept(ledger):
+def test_each_new_exchange_is_told_as_it_is_taken_in_and_kept_when_the_block_ends(ledger):
     ledger.append_exchanges([exchange(0)])
-    told = []
-    ledger.append_exchanges([exchange(0), exchange(1)], on_new=lambda each: told.append((each.id, len(ledger.rows()))))
-    assert told == [("e1", 2)]
+    with ledger.appending() as appending:
+        assert [each.id for each in appending.add([exchange(0), exchange(1), exchange(1)])] == ["e1"]
+        assert appending.add([exchange(1)]) == []
+    assert appending.new == 1
+    assert [row.id for row in ledger.rows()] == ["e0", "e1"]
+
+
+def test_what_was_taken_in_before_an_error_is_kept(ledger):
+    def interrupted():
+        with ledger.appending() as appending:
+            appending.add([exchange(0)])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert ledger.size().exchanges == 1
 
 
 def test_reading_may_go_on_while_exchanges_are_written(ledger):

@@ -15,7 +15,7 @@ from fairlead.core.nouns import JSON, Answer, Exchange, Failure, Fidelity, Reque
 from fairlead.core.quick import changed
 from fairlead.core.redact.kinds import Policy
 from fairlead.core.redact.redactor import Pass, Redactor
-from fairlead.core.wire.key import request_key
+from fairlead.core.wire.key import DROPPED, request_key
 from fairlead.core.wire.records import answer_from_json, answer_to_json, request_from_json, request_to_json
 from fairlead.core.wire.row import answer_of, request_of
 
@@ -247,7 +247,7 @@ def _dropped(exchange: Exchange, redactor: Redactor) -> Exchange:
         tools=tuple(Tool(name=tool.name, kind=tool.kind) for tool in request.tools),
         json_mode=request.json_mode,
         stream=request.stream,
-        parameters={"dropped": mark},
+        parameters={DROPPED: mark},
     )
     told = exchange.answer
     answer = Answer(model=told.model, finish=told.finish, embeddings=told.embeddings, failure=_bare(told))

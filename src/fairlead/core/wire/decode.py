@@ -38,7 +38,11 @@ def decode(data: bytes) -> JSON:
         raise UnreadableLine(f"not UTF-8 text at byte {_first_bad_byte(data)}") from None
     except msgspec.MsgspecError as error:
         value = _decode_leniently(data, error)
-    if _openers(data) > _OPENERS_UNDER_SUSPICION and _is_deeper(value, MAX_DEPTH):
+    if (
+        len(data) > _OPENERS_UNDER_SUSPICION
+        and _openers(data) > _OPENERS_UNDER_SUSPICION
+        and _is_deeper(value, MAX_DEPTH)
+    ):
         raise _too_deep()
     return value
 

@@ -15,6 +15,9 @@ import msgspec
 
 from fairlead.core.nouns import JSON, Message, Part, PartKind, Request, Tool
 
+DROPPED = "dropped"
+"""Name of the parameter that holds, in a request whose texts were dropped, the keyed hash of what was asked."""
+
 _NOT_COUNTED = frozenset(
     {
         "anthropic_beta", "anthropic_version", "betas", "cache_control", "container", "diagnostics",
@@ -29,7 +32,9 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def request_key(request: Request) -> str:
-    """Return a hash that is equal for equal asks."""
+    """Return a hash that is equal for equal asks; of one whose texts were dropped, the hash that was left in their place."""
+    if not request.messages and not request.inputs and isinstance(left := request.parameters.get(DROPPED), str):
+        return left
     asked: list[object] = [
         request.endpoint.value,
         request.system,

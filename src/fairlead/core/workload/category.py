@@ -107,11 +107,6 @@ EVIDENCE: Final[tuple[_Evidence, ...]] = (
 _PRIOR: Final[Mapping[Category, float]] = {C.WRITING: 0.25}
 
 
-def is_left_out(request: Request) -> bool:
-    """Whether a request is not read once many like it were: one in sixty-four is, by its content."""
-    return mark_of(f"{len(request.messages)} {first_user(request)}") % _THEN_ONE_IN != 0
-
-
 @dataclass(slots=True)
 class CategoryTally:
     """Evidence about one workload, exchange by exchange; `language_of` names the language of texts in Latin script.
@@ -143,7 +138,7 @@ class CategoryTally:
             self.sums[name] = self.sums.get(name, 0.0) + value
 
     def _is_left_out(self, request: Request) -> bool:
-        return is_left_out(request)
+        return mark_of(f"{len(request.messages)} {first_user(request)}") % _THEN_ONE_IN != 0
 
     def share(self, signal: str) -> float:
         """The mean of a signal over the exchanges read; for facts, the share that show it."""

@@ -48,14 +48,23 @@ def _drop_tagged(text: str) -> str:
     """Replace `<context>…</context>` by `<context>`, also when either end was cut off."""
     pieces: list[str] = []
     at = 0
+    small = text.lower() if text.isascii() else text
     while (opened := _DATA_TAG.search(text, at)) is not None:
         tag = opened[1].lower()
-        closing = re.compile(rf"</{tag}>", re.IGNORECASE).search(text, opened.end())
         pieces += (text[at : opened.start()], f"\n{tag} tag\n")
-        at = len(text) if closing is None else closing.end()
+        at = _end_of_closing(small, tag, opened.end())
         if len(pieces) > 2 * MAX_SEGMENTS:
             break
     return "".join(pieces) + text[at:] if pieces else text
+
+
+def _end_of_closing(text: str, tag: str, at: int) -> int:
+    """Where a tag that is open at `at` is closed; the end of the text where it is not. ASCII text is in small letters."""
+    if text.isascii():
+        found = text.find(closing := f"</{tag}>", at)
+        return len(text) if found < 0 else found + len(closing)
+    closed = re.compile(rf"</{tag}>", re.IGNORECASE).search(text, at)
+    return len(text) if closed is None else closed.end()
 
 
 def _after_stray_close(text: str) -> str:

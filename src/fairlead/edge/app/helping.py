@@ -75,7 +75,7 @@ def help_together(
         languages.load()
     gc.freeze()
     # Every line makes hundreds of records that nothing refers to in circles: looking for those again and again takes a third of the time.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(300_000, 20, 100)
     apart = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
     others: list[BaseProcess] = [
         apart.Process(

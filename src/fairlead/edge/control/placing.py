@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from fairlead.core.nouns import Endpoint, Request, Workload
+from fairlead.core.wire.key import DROPPED
 from fairlead.core.workload import Grouper, LanguageOf, share
 from fairlead.core.workload.memo import Memo
 from fairlead.edge.store import Ledger
@@ -149,7 +150,7 @@ def link(ledger: Ledger, placing: Placing, *, language_of: LanguageOf) -> Linked
 
 def dropped_mark(request: Request) -> str | None:
     """The mark by which redaction knows a request again of which no text is kept."""
-    mark = request.parameters.get("dropped")
+    mark = request.parameters.get(DROPPED)
     return mark if isinstance(mark, str) and not request.messages else None
 
 

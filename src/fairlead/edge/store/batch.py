@@ -1,93 +1,118 @@
-"""Exchanges on their way into the ledger, a bounded batch at a time."""
+"""Exchanges on their way into the ledger: encoded as they come, a few at a time, and written many at a time.
+
+A transaction costs as much as hundreds of rows: it touches every page of every index that a row goes to. What waits for it is
+rows and packed bodies, not exchanges, so that few of those are held at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Self
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from fairlead.core.errors import LedgerError
 from fairlead.core.nouns import Exchange
 from fairlead.edge.store.codec import Body, answer_body, key, packer, request_body
-from fairlead.edge.store.database import Row
-from fairlead.edge.store.rows import exchange_values
+from fairlead.edge.store.database import Row, Transaction, any_of
+from fairlead.edge.store.rows import INSERT_BODY, INSERT_EXCHANGE, exchange_values
 
-_EXCHANGES = 1_000
-_CHARACTERS = 8_000_000
+_MOST_ROWS = 2_000
+_MOST_BYTES = 8_000_000
 
 
-class Batch:
-    """Exchanges by the column their `row_hash` goes to, each once."""
+class Encoded(NamedTuple):
+    """An exchange ready to be written: its id, its second choice where that is taken, and the other columns."""
+
+    id: str
+    second_id: str
+    columns: Row
+
+
+class Waiting:
+    """Encoded exchanges by the column their `row_hash` goes to, and the bodies they speak of."""
 
     def __init__(self) -> None:
-        self._exchanges: dict[str, Exchange] = {}
-        self._bodies: dict[str, tuple[Body, Body]] = {}
+        self.rows: dict[str, Encoded] = {}
+        self.bodies: dict[bytes, bytes] = {}
+        self._bytes = 0
+        self._pack = packer()
 
-    @classmethod
-    def split(cls, exchanges: Iterable[Exchange]) -> Iterator[Self]:
-        """Batches of at most a thousand exchanges and roughly eight million characters."""
-        batch, characters = cls(), 0
-        for exchange in exchanges:
-            batch._exchanges.setdefault(key(exchange.row_hash), exchange)
-            characters += _characters(exchange)
-            if len(batch) >= _EXCHANGES or characters >= _CHARACTERS:
-                yield batch
-                batch, characters = cls(), 0
-        if batch:
-            yield batch
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to write."""
+        return len(self.rows) >= _MOST_ROWS or self._bytes >= _MOST_BYTES
 
-    def __len__(self) -> int:
-        return len(self._exchanges)
+    def add(self, row_hash: str, exchange: Exchange) -> None:
+        """Encode an exchange."""
+        request, response = _bodies(exchange)
+        columns = exchange_values(exchange, request=self._kept(request), response=self._kept(response))
+        self.rows[row_hash] = Encoded(key(exchange.id), key(f"{exchange.id}#{exchange.row_hash}"), columns)
 
-    def __iter__(self) -> Iterator[Exchange]:
-        return iter(self._exchanges.values())
+    def _kept(self, body: Body) -> bytes:
+        if body.hash not in self.bodies:
+            # What the compressor gives still has the room of the worst case behind it.
+            self.bodies[body.hash] = packed = memoryview(self._pack(body.data)).tobytes()
+            self._bytes += len(packed)
+        return body.hash
 
-    def row_hashes(self) -> list[str]:
-        """The columns for `row_hash`."""
-        return list(self._exchanges)
-
-    def ids(self) -> list[str]:
-        """The columns for `id`."""
-        return list({key(exchange.id) for exchange in self._exchanges.values()})
-
-    def second_ids(self) -> list[str]:
-        """The columns for `id` that stand in for taken ones."""
-        return [_second_id(exchange) for exchange in self._exchanges.values()]
-
-    def drop(self, row_hashes: set[str]) -> None:
-        """Leave out what the ledger already has."""
-        for row_hash in row_hashes:
-            del self._exchanges[row_hash]
-
-    def bodies(self) -> list[Row]:
-        """The rows of all message bodies, each once."""
-        pack = packer()
-        data: dict[bytes, bytes] = {}
-        for row_hash, exchange in self._exchanges.items():
-            self._bodies[row_hash] = pair = _bodies(exchange)
-            data.update(pair)
-        return [(name, pack(body)) for name, body in data.items()]
-
-    def values(self, *, taken: set[str]) -> list[Row]:
-        """The rows of the exchanges, none with an id that is taken."""
+    def write(self, transaction: Transaction) -> int:
+        """Write everything, no row with an id that is taken; how many rows were not there."""
+        taken = _taken(transaction, list({row.id for row in self.rows.values()}))
+        if taken:
+            taken |= _taken(transaction, [row.second_id for row in self.rows.values()])
+        transaction.change_each(INSERT_BODY, list(self.bodies.items()))
         values: list[Row] = []
-        for row_hash, exchange in self._exchanges.items():
-            column = _first_free((key(exchange.id), _second_id(exchange)), taken)
+        for row in self.rows.values():
+            column = _first_free((row.id, row.second_id), taken)
             taken.add(column)
-            request, response = self._bodies[row_hash]
-            values.append(exchange_values(exchange, id_column=column, request=request.hash, response=response.hash))
-        return values
+            values.append((column, *row.columns))
+        return transaction.change_each(INSERT_EXCHANGE, values)
 
 
-def _second_id(exchange: Exchange) -> str:
-    return key(f"{exchange.id}#{exchange.row_hash}")
+class Appending:
+    """Exchanges being kept one group after the other: what waits is written when there is enough, and when the block ends.
 
+    When the block ends by an error, what was taken in before it is written too, unless it was the writing that failed.
+    """
 
-def _first_free(columns: tuple[str, ...], taken: set[str]) -> str:
-    """The first that is free; when a log was made so that none is, the last with marks behind it."""
-    for column in columns:
-        if column not in taken:
-            return column
-    return _first_free((f"{columns[-1]}#",), taken)
+    def __init__(self, *, known: Callable[[Sequence[str]], set[str]], keep: Callable[[Waiting], int]) -> None:
+        self._known = known
+        self._keep = keep
+        self._waiting = Waiting()
+        self._has_failed = False
+        self.new = 0
+
+    def add(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
+        """Take a few exchanges in; those of them whose row the ledger does not know, in their order."""
+        columns = [key(exchange.row_hash) for exchange in exchanges]
+        known = self._known(columns)
+        fresh: list[Exchange] = []
+        for row_hash, exchange in zip(columns, exchanges, strict=True):
+            if row_hash in known or row_hash in self._waiting.rows:
+                continue
+            known.add(row_hash)
+            self._waiting.add(row_hash, exchange)
+            fresh.append(exchange)
+            if self._waiting.is_full:
+                self.write()
+        return fresh
+
+    def write(self) -> None:
+        """Write what waits."""
+        if self._waiting.rows:
+            self._has_failed = True
+            self.new += self._keep(self._waiting)
+            self._has_failed = False
+            self._waiting = Waiting()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._has_failed:
+            self.write()
 
 
 def _bodies(exchange: Exchange) -> tuple[Body, Body]:
@@ -98,8 +123,13 @@ def _bodies(exchange: Exchange) -> tuple[Body, Body]:
         raise LedgerError(f"Exchange {exchange.id!r} is nested too deeply to be kept.") from error
 
 
-def _characters(exchange: Exchange) -> int:
-    """Roughly how much text an exchange carries."""
-    parts = sum(len(part.text) for message in exchange.request.messages for part in message.parts)
-    inputs = sum(map(len, exchange.request.inputs))
-    return len(exchange.request.system) + parts + inputs + len(exchange.answer.text)
+def _first_free(columns: tuple[str, ...], taken: set[str]) -> str:
+    """The first that is free; when a log was made so that none is, the last with marks behind it."""
+    for column in columns:
+        if column not in taken:
+            return column
+    return _first_free((f"{columns[-1]}#",), taken)
+
+
+def _taken(transaction: Transaction, ids: Sequence[str]) -> set[str]:
+    return {row[0] for row in transaction.rows(*any_of("SELECT id FROM exchanges WHERE id", ids))}

@@ -43,6 +43,11 @@ TABLES = (
 )
 
 
+def any_of(start: str, values: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """A query for any of the values, and the values."""
+    return f"{start} IN ({', '.join('?' * len(values))})", values
+
+
 class Transaction(Protocol):
     """What can be done between the beginning and the end of one write."""
 

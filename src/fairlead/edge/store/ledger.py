@@ -34,7 +34,7 @@ from fairlead.core.nouns import (
 from fairlead.edge.store import append, retain
 from fairlead.edge.store import rollups as sums
 from fairlead.edge.store import rows as columns
-from fairlead.edge.store.batch import Batch
+from fairlead.edge.store.batch import Appending, Waiting
 from fairlead.edge.store.codec import (
     answer_body,
     decode,
@@ -49,7 +49,7 @@ from fairlead.edge.store.codec import (
     shown,
     unpacker,
 )
-from fairlead.edge.store.database import Database, Row, Transaction
+from fairlead.edge.store.database import Database, Row, Transaction, any_of
 from fairlead.edge.store.forget import Forgotten, erase
 from fairlead.edge.store.routing import RouteTables
 from fairlead.edge.store.sqlite import SqliteDatabase
@@ -60,6 +60,7 @@ _ROWS_AT_ONCE = 5_000
 _EXCHANGES_AT_ONCE = 64  # bodies may be large
 _CHANGES_AT_ONCE = 5_000
 _EXPIRED_AT_ONCE = 500
+_APPENDED_AT_ONCE = 100
 _UNLOCKED = 3
 """How often a changed state is made while others may write, before they have to wait."""
 _STATE_OF = "SELECT value FROM state WHERE key = ?"
@@ -161,37 +162,27 @@ class Ledger:
 
     # Exchanges
 
-    def append_exchanges(
-        self, exchanges: Iterable[Exchange], *, on_new: Callable[[Exchange], None] | None = None
-    ) -> int:
+    def append_exchanges(self, exchanges: Iterable[Exchange]) -> int:
         """Keep exchanges, skipping rows whose `row_hash` is known, and return how many were new.
 
-        Each batch is kept as a whole before the next is taken from `exchanges`. An exchange with the id of another row
-        gets its row's hash added to its id, so that both are kept and can be told apart. `on_new` is called for each
-        new one, once it is kept.
+        They are written a few thousand at a time, and all are when this returns. An exchange with the id of another row
+        gets its row's hash added to its id, so that both are kept and can be told apart.
         """
-        new = 0
-        for batch in Batch.split(exchanges):
-            new += self._append(batch)
-            if on_new is not None:
-                for exchange in batch:
-                    on_new(exchange)
-        return new
+        with self.appending() as appending:
+            for few in _parts(exchanges, _APPENDED_AT_ONCE):
+                appending.add(few)
+        return appending.new
 
-    def _append(self, batch: Batch) -> int:
-        batch.drop(self._known(batch.row_hashes()))
-        if not batch:
-            return 0
-        bodies = batch.bodies()
+    def appending(self) -> Appending:
+        """A block in which exchanges are kept a few at a time; the last of them are written when it ends."""
+        return Appending(known=self._known, keep=self._keep)
+
+    def _keep(self, waiting: Waiting) -> int:
         with self._database.write() as transaction:
-            taken = _taken(transaction, batch.ids())
-            if taken:
-                taken |= _taken(transaction, batch.second_ids())
-            transaction.change_each(columns.INSERT_BODY, bodies)
-            return transaction.change_each(columns.INSERT_EXCHANGE, batch.values(taken=taken))
+            return waiting.write(transaction)
 
     def _known(self, row_hashes: Sequence[str]) -> set[str]:
-        rows = self._database.rows(*_any_of("SELECT row_hash FROM exchanges WHERE row_hash", row_hashes))
+        rows = self._database.rows(*any_of("SELECT row_hash FROM exchanges WHERE row_hash", row_hashes))
         return {row[0] for row in rows}
 
     def capture(
@@ -729,15 +720,6 @@ def _state_in(rows: Sequence[Row]) -> JSON:
 def _put_state(transaction: Transaction, name: str, value: JSON) -> None:
     sql = "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     transaction.change(sql, (key(name), packer()(encode(value))))
-
-
-def _taken(transaction: Transaction, ids: Sequence[str]) -> set[str]:
-    return {row[0] for row in transaction.rows(*_any_of("SELECT id FROM exchanges WHERE id", ids))}
-
-
-def _any_of(start: str, values: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """A query for any of the values, and the values."""
-    return f"{start} IN ({', '.join('?' * len(values))})", values
 
 
 def _parts(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

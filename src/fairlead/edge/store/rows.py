@@ -128,11 +128,10 @@ def usage_from(columns: Row) -> Usage:
     )
 
 
-def exchange_values(exchange: Exchange, *, id_column: str, request: bytes, response: bytes) -> Row:
-    """The values of `INSERT_EXCHANGE`; `request` and `response` are the hashes of the bodies."""
+def exchange_values(exchange: Exchange, *, request: bytes, response: bytes) -> Row:
+    """The values of `INSERT_EXCHANGE` behind the id; `request` and `response` are the hashes of the bodies."""
     failure = exchange.answer.failure
     return (
-        id_column,
         key(exchange.row_hash),
         key(request_key(exchange.request)),
         exchange.dialect.value,
