@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fairlead.core.nouns import Dialect, Endpoint, ExchangeRow, FailureKind, Fidelity, Money, Usage
 from fairlead.scan import Cost, shape, span
-from fairlead.scan.counting import Distinct, Quantiles
+from fairlead.scan.counting import Distinct, Met, Quantiles
 from fairlead.scan.shape import Spread, growth, quantile
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -79,7 +79,7 @@ def test_a_quantile_lies_within_the_values_and_grows_with_its_share(values: list
 def test_few_values_have_exact_quantiles(values: list[float], share: float) -> None:
     found = Quantiles()
     for value in values:
-        found.add(value)
+        found.extend([value])
     assert found.at(share) == quantile(values, share)
     assert found.highest == max(values)
 
@@ -87,21 +87,31 @@ def test_few_values_have_exact_quantiles(values: list[float], share: float) -> N
 def test_many_values_have_quantiles_right_to_half_a_per_cent() -> None:
     found = Quantiles()
     values = [((n * 7919) % 50_021) / 10 for n in range(50_000)]
-    for value in values:
-        found.add(value)
+    for place in range(0, 50_000, 1_000):
+        found.extend(values[place : place + 1_000])
     for share in (0.01, 0.5, 0.95):
         exact = quantile(values, share)
         assert found.at(share) == pytest.approx(exact, rel=0.011)
     assert found.count == len(values)
 
 
-@given(st.lists(st.text(max_size=4), max_size=400))
-def test_distinct_things_are_counted_with_how_often_each_came(names: list[str]) -> None:
+@given(st.lists(st.lists(st.text(max_size=4), max_size=100), max_size=4))
+def test_distinct_things_are_counted_with_how_often_each_came(groups: list[list[str]]) -> None:
+    names = [name for group in groups for name in group]
+    different, met = Distinct(), Met()
+    for group in groups:
+        different.extend(group)
+        met.extend(group)
+    assert len(different) == len(met) == len(set(names))
+    assert sorted(met.counts()) == sorted(names.count(name) for name in set(names))
+
+
+def test_a_great_many_distinct_things_are_counted_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairlead.scan.counting._AT_ONCE", 16)
     found = Distinct()
-    for name in names:
-        found.add(name)
-    assert len(found) == len(set(names))
-    assert sorted(found.counts()) == sorted(names.count(name) for name in set(names))
+    found.extend(f"{number % 700}" for number in range(1_000))
+    found.extend(["the same"] * 100)
+    assert len(found) == 701
 
 
 def test_the_busiest_hour_is_named_and_the_mean_is_over_the_whole_log() -> None:

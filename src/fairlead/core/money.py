@@ -7,9 +7,11 @@ added as zero; nothing is converted before the last step, and the rate that was 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from operator import mul
 
 from fairlead.core.errors import UsageError
 from fairlead.core.nouns import Money, TokenPrice, Usage
@@ -93,6 +95,24 @@ class Spend:
         total.total += money.amount
         total.squares += money.amount * money.amount
 
+    def add_each(self, numbers: Sequence[int], unit: Money) -> None:
+        """Count the costs of several requests, each so many of a small amount: whole numbers add up exactly and at once."""
+        if numbers:
+            squares = Decimal(sum(map(mul, numbers, numbers))) * (unit.amount * unit.amount)
+            self._add(unit.currency, _Sum(len(numbers), Decimal(sum(numbers)) * unit.amount, squares))
+
+    def absorb(self, other: Spend) -> None:
+        """Count everything that another sum has counted."""
+        self.unknown += other.unknown
+        for currency, part in other._sums.items():
+            self._add(currency, part)
+
+    def _add(self, currency: str, part: _Sum) -> None:
+        total = self._sums.setdefault(currency, _Sum())
+        total.n += part.n
+        total.total += part.total
+        total.squares += part.squares
+
     def totals(self) -> tuple[Money, ...]:
         """One amount per currency, by currency code."""
         return tuple(Money(amount=s.total, currency=code) for code, s in sorted(self._sums.items()))
@@ -108,6 +128,30 @@ def _summary(currency: str, sums: _Sum) -> CostSummary:
         return CostSummary(currency=currency, n=1, mean=mean)
     variance = max(Decimal(0), (sums.squares - sums.total * mean) / (sums.n - 1))
     return CostSummary(currency=currency, n=sums.n, mean=mean, sd=variance.sqrt())
+
+
+@dataclass(slots=True)
+class Costs:
+    """What several requests cost together; of those whose cost is not known, why, with how many.
+
+    `assumed_dates` of them were priced at another day than their own.
+    """
+
+    spend: Spend = field(default_factory=Spend)
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    assumed_dates: int = 0
+
+    def add(self, money: Money | None, reason: str = "") -> None:
+        """Count one request's cost, or why it is not known."""
+        self.spend.add(money)
+        if money is None:
+            self.reasons[reason] += 1
+
+    def absorb(self, other: Costs) -> None:
+        """Count everything that others were counted to cost."""
+        self.spend.absorb(other.spend)
+        self.reasons.update(other.reasons)
+        self.assumed_dates += other.assumed_dates
 
 
 def added(amounts: Iterable[Money]) -> tuple[Money, ...]:

@@ -1,20 +1,21 @@
 """Counting in bounded memory what a log has without bound: quantiles, distinct things, things that come again.
 
 Small numbers are exact. Quantiles of more than a few thousand values are right to half a per cent; distinct things are known by
-64 bits of their hash, in about 16 bytes each. Which 64 bits those are makes no difference to how many there are, so they are
-Python's own, which a text knows of itself.
+64 bits of their hash, in 8 bytes for each time they come, or about 16 where it is counted how often. Which 64 bits those are makes
+no difference to how many there are, so they are Python's own, which a text knows of itself. What comes is taken in by the
+column, for a hundred values together take hardly longer than ten apart.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from math import ceil, exp, log
-from statistics import quantiles
 
 _EXACT = 4_096
 _BITS = (1 << 64) - 1
+_AT_ONCE = 100_000
 _STEP = log(1.01)  # neighbouring buckets lie one per cent apart, so their middles are half a per cent off
 
 
@@ -31,28 +32,24 @@ class Quantiles:
         self.total = 0.0
         self.highest = 0.0
 
-    def add(self, value: float) -> None:
-        """Take a value in."""
-        self.count += 1
-        self.total += value
-        if value > self.highest:  # noqa: PLR1730 - `max` takes five times as long, and this is done for every figure of every call
-            self.highest = value
-        if self._buckets is not None:
-            self._put(value)
+    def extend(self, values: Sequence[float]) -> None:
+        """Take values in."""
+        if not values:
             return
-        self._values.append(value)
-        if len(self._values) > _EXACT:
-            self._buckets = Counter()
-            for each in self._values:
-                self._put(each)
-            self._values = array("d")
-
-    def _put(self, value: float) -> None:
-        assert self._buckets is not None
-        if value <= 0:
-            self._zeros += 1
-        else:
-            self._buckets[ceil(log(value) / _STEP)] += 1
+        self.count += len(values)
+        self.total = sum(values, self.total)
+        highest = max(values)
+        self.highest = max(self.highest, highest)
+        if self._buckets is None:
+            self._values.extend(values)
+            if len(self._values) <= _EXACT:
+                return
+            values, self._values, self._buckets = self._values, array("d"), Counter()
+        for value, times in Counter(values).items():
+            if value <= 0:
+                self._zeros += times
+            else:
+                self._buckets[ceil(log(value) / _STEP)] += times
 
     def at(self, share: float) -> float | None:
         """The `share` quantile (0.5 is the median), `None` of nothing."""
@@ -74,11 +71,36 @@ def quantile(values: array[float] | list[float] | tuple[float, ...], share: floa
         return None
     if len(values) == 1:
         return values[0]
-    return quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+    place, part = divmod(round(share * 100) * (len(values) - 1), 100)
+    each = sorted(values)
+    return (each[place] * (100 - part) + each[place + 1] * part) / 100
 
 
 class Distinct:
-    """How often each of many things was met, by 64 bits of its hash."""
+    """How many different things were met."""
+
+    __slots__ = ("_hashes",)
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+
+    def extend(self, things: Iterable[Hashable]) -> None:
+        """Meet things."""
+        self._hashes.extend(map(hash, things))
+
+    def __len__(self) -> int:
+        return _different(self._hashes, 0)
+
+
+def _different(hashes: array[int], bit: int) -> int:
+    """How many of the hashes differ; a great many are told apart by one bit after the other first, which takes less room."""
+    if len(hashes) <= _AT_ONCE or bit >= 64:
+        return len(set(hashes))
+    return sum(_different(array("q", (each for each in hashes if each >> bit & 1 == side)), bit + 1) for side in (0, 1))
+
+
+class Met:
+    """How often each of many things was met."""
 
     __slots__ = ("_counts", "_keys", "_size", "_used")
 
@@ -91,14 +113,18 @@ class Distinct:
     def __len__(self) -> int:
         return self._used
 
-    def add(self, name: str) -> None:
-        """Meet a thing once more."""
+    def extend(self, names: Iterable[str]) -> None:
+        """Meet things once more."""
+        for name, times in Counter(names).items():
+            self._add(name, times)
+
+    def _add(self, name: str, times: int) -> None:
         key = hash(name) & _BITS or 1
         keys = self._keys
         slot = key % self._size
         while (there := keys[slot]) and there != key:
             slot = (slot + 1) % self._size
-        self._counts[slot] += 1
+        self._counts[slot] += times
         if not there:
             keys[slot] = key
             self._used += 1

@@ -1,7 +1,7 @@
 """The size and shape of a workload, counted from its exchanges: calls and their peak, tokens, cost, latency, steps, growth.
 
 What is not recorded is counted as unknown and left out of the sums; a sum over nothing known is `None`, never zero. A
-`ShapeTally` takes rows one at a time, in any order, in memory that hardly grows with them.
+`ShapeTally` takes calls some at a time, in any order, in memory that hardly grows with them.
 """
 
 from __future__ import annotations
@@ -10,19 +10,25 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from fairlead.core.money import CostSummary, Spend
+from fairlead.core.calls import EPOCH, MICROSECOND, Calls, Column
+from fairlead.core.money import Costs, CostSummary
 from fairlead.core.nouns import ExchangeRow, Fidelity, Money
 from fairlead.core.quick import quick
 from fairlead.core.span import LogSpan
-from fairlead.scan.counting import Distinct, Quantiles, quantile
+from fairlead.scan.counting import Distinct, Met, Quantiles, quantile
 
 __all__ = ["Cost", "Shape", "ShapeTally", "Spread", "quantile", "shape", "span"]
 
-_CACHE_LIVES_S = 300
+_CACHE_LIVES_US = 300_000_000
+_HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
 _LOST = frozenset({Fidelity.PROMPT_ABSENT, Fidelity.MEDIA_DROPPED, Fidelity.TOOLS_MISSING, Fidelity.TRUNCATED})
 _FEWEST_DAYS = 4
 _FEWEST_CALLS = 50
+
+Value = TypeVar("Value")
 
 
 @quick
@@ -110,8 +116,12 @@ def span(rows: Iterable[ExchangeRow]) -> LogSpan | None:
 def shape(rows: Sequence[ExchangeRow], costs: Sequence[Cost], *, log: LogSpan | None) -> Shape:
     """Count `rows`, whose costs are `costs`; `log` is the span of the whole log, which the days are counted in."""
     tally = ShapeTally(log)
+    together = Costs()
     for row, cost in zip(rows, costs, strict=True):
-        tally.add(row, cost)
+        if not row.by_candidate:
+            together.add(cost.money, cost.reason)
+            together.assumed_dates += cost.assumed_date
+    tally.add(Calls.of(rows), together)
     return tally.shape()
 
 
@@ -119,72 +129,54 @@ class ShapeTally:
     """A workload being counted; `log` is the span of the whole log."""
 
     def __init__(self, log: LogSpan | None) -> None:
+        self._start = None if log is None else (log.start - EPOCH) // MICROSECOND
         self._log = log
-        self._calls = self._failures = self._tried = self._dated = self._assumed = self._replayable = 0
+        self._calls = self._failures = self._tried = self._dated = 0
         self._tokens: Counter[str] = Counter()
-        self._requests, self._talks, self._bursts = Distinct(), Distinct(), Distinct()
+        self._requests, self._bursts, self._talks = Distinct(), Distinct(), Met()
         self._inputs, self._outputs, self._latencies, self._firsts = Quantiles(), Quantiles(), Quantiles(), Quantiles()
-        self._spend = Spend()
-        self._reasons: Counter[str] = Counter()
+        self._costs = Costs()
         self._models: Counter[str] = Counter()
         self._tiers: Counter[str] = Counter()
         self._fidelity: Counter[tuple[Fidelity, ...]] = Counter()
         self._hours: Counter[int] = Counter()
         self._days: Counter[int] = Counter()
 
-    def add(self, row: ExchangeRow, cost: Cost) -> None:
-        """Count one exchange."""
-        self._calls += 1
-        self._requests.add(row.request_key)
-        if row.fidelity:
-            self._fidelity[row.fidelity] += 1
-            self._replayable += _LOST.isdisjoint(row.fidelity)
-        else:
-            self._replayable += 1
-        if row.by_candidate:
-            self._tried += 1
-        else:
-            self._answered(row, cost)
-        if row.conversation is not None:
-            self._talks.add(row.conversation)
-        if row.started_at is not None:
-            self._date(row, row.started_at)
+    def add(self, calls: Calls, costs: Costs) -> None:
+        """Count exchanges; `costs` are those of the ones that the incumbent answered."""
+        self._calls += len(calls.models)
+        self._tried += sum(calls.by_candidate)
+        self._requests.extend(calls.request_keys)
+        self._fidelity.update(calls.fidelities)
+        self._talks.extend(_known(calls.conversations))
+        self._costs.absorb(costs)
+        self._answered(calls.by_incumbent())
+        self._date(calls)
 
-    def _answered(self, row: ExchangeRow, cost: Cost) -> None:
-        """Count what the incumbent did and cost."""
-        self._failures += row.failure is not None
-        self._models[row.model] += 1
-        if row.tier is not None:
-            self._tiers[row.tier] += 1
-        self._spend.add(cost.money)
-        self._assumed += cost.assumed_date
-        if cost.money is None:
-            self._reasons[cost.reason] += 1
-        self._measure(row)
+    def _answered(self, calls: Calls) -> None:
+        """Count what the incumbent did."""
+        self._failures += len(_known(calls.failures))
+        self._models.update(calls.models)
+        self._tiers.update(_known(calls.tiers))
+        self._latencies.extend(_known(calls.latencies_s))
+        self._firsts.extend(_known(calls.first_tokens_s))
+        fresh, read, write, write_1h, visible, reasoning, audio_in, image_in, audio_out = calls.usage
+        given = _together(fresh, read, write, write_1h, audio_in, image_in)
+        made = _together(visible, reasoning, audio_out)
+        self._inputs.extend(given)
+        self._outputs.extend(made)
+        for name, column in (("input", given), ("cached", _known(read)), ("output", made)):
+            if column:
+                self._tokens[name] += sum(column)
 
-    def _measure(self, row: ExchangeRow) -> None:
-        usage = row.usage
-        given, cached, made = usage.input, usage.cache_read, usage.output
-        if given is not None:
-            self._tokens["input"] += given
-            self._inputs.add(given)
-        if cached is not None:
-            self._tokens["cached"] += cached
-        if made is not None:
-            self._tokens["output"] += made
-            self._outputs.add(made)
-        if row.latency_s is not None:
-            self._latencies.add(row.latency_s)
-        if row.first_token_s is not None:
-            self._firsts.add(row.first_token_s)
-
-    def _date(self, row: ExchangeRow, at: datetime) -> None:
-        self._dated += 1
-        seconds = int(at.timestamp())
-        self._hours[seconds // 3600] += 1
-        self._bursts.add(f"{row.prompt_id} {seconds // _CACHE_LIVES_S}")
-        if self._log is not None:
-            self._days[(at - self._log.start).days] += 1
+    def _date(self, calls: Calls) -> None:
+        dated = [(us, prompt) for us, prompt in zip(calls.started_us, calls.prompt_ids, strict=True) if us is not None]
+        self._dated += len(dated)
+        self._hours.update([us // _HOUR_US for us, _ in dated])
+        self._bursts.extend({(us // _CACHE_LIVES_US, prompt) for us, prompt in dated})
+        if self._start is not None:
+            start = self._start
+            self._days.update([(us - start) // _DAY_US for us, _ in dated])
 
     def shape(self) -> Shape:
         """What was counted."""
@@ -194,8 +186,8 @@ class ShapeTally:
         for flags, calls in self._fidelity.items():
             fidelity.update({flag.value: calls for flag in flags})
         steps = Quantiles()
-        for count in self._talks.counts():
-            steps.add(count)
+        steps.extend([*self._talks.counts()])
+        replayable = sum(calls for flags, calls in self._fidelity.items() if _LOST.isdisjoint(flags))
         each_day = () if log is None else tuple(self._days[day] for day in range(int(log.days)))
         return Shape(
             calls=self._calls,
@@ -205,10 +197,10 @@ class ShapeTally:
             input_tokens=self._tokens.get("input"),
             cached_tokens=self._tokens.get("cached"),
             output_tokens=self._tokens.get("output"),
-            costs=self._spend.summaries(),
-            unpriced=self._spend.unknown,
-            unpriced_reasons=dict(self._reasons.most_common()),
-            assumed_dates=self._assumed,
+            costs=self._costs.spend.summaries(),
+            unpriced=self._costs.spend.unknown,
+            unpriced_reasons=dict(self._costs.reasons.most_common()),
+            assumed_dates=self._costs.assumed_dates,
             latency_p50_s=self._latencies.at(0.5),
             latency_p95_s=self._latencies.at(0.95),
             models=dict(self._models.most_common()),
@@ -223,10 +215,24 @@ class ShapeTally:
             peak_at=None if peak is None else datetime.fromtimestamp(3600 * peak[0], UTC),
             prefix_reuse=1 - len(self._bursts) / self._dated if self._dated else None,
             growth=growth(each_day),
-            replayable=self._replayable,
+            replayable=replayable,
             fidelity=dict(fidelity.most_common()),
             tiers=dict(self._tiers.most_common()),
         )
+
+
+def _known(column: Sequence[Value | None]) -> Sequence[Value]:
+    """The values that are known."""
+    return [value for value in column if value is not None]
+
+
+def _together(first: Column, *others: Column) -> Sequence[int]:
+    """The sums of counts, of those calls of which the first is known."""
+    sums = first
+    for column in others:
+        if any(column):
+            sums = [None if one is None else one + (more or 0) for one, more in zip(sums, column, strict=True)]
+    return _known(sums)
 
 
 def growth(daily: Sequence[int]) -> float | None:

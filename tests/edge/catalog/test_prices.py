@@ -1,5 +1,6 @@
 import gc
 import time
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from fairlead.core.billing import TokenType
 from fairlead.core.errors import InputError
-from fairlead.core.money import MILLION, cost
+from fairlead.core.money import MILLION, Costs, cost
 from fairlead.core.nouns import TokenPrice, Usage
 from fairlead.edge.catalog.overlay import bundled, parse
 from fairlead.edge.catalog.prices import Prices
@@ -121,6 +122,36 @@ def test_memoised_costs_equal_those_the_list_works_out_itself(model, fresh, read
     priced = PRICES.cost_of(model, None, usage, TODAY)
     assert priced.money is not None
     assert priced.money.amount == listed.total_price
+
+
+SOLD = (
+    ("gpt-4o", None), ("gpt-4o-audio-preview", "openai"), ("claude-sonnet-4-5", None), ("gemini-2.5-pro", "google"),
+    ("deepseek-chat", "deepseek"), ("text-embedding-3-small", None), ("o3", "openai"), ("acme-9b", None), ("own-9b", "acme"),
+)  # fmt: skip
+KINDS = [each.name for each in fields(Usage)]
+SOME_COUNTS = st.none() | st.sampled_from([0, 1, 7, 1234, 199_990, 250_000])
+USAGES = st.tuples(*([SOME_COUNTS] * len(KINDS)))
+MOMENTS = st.none() | st.datetimes(datetime(2018, 1, 1), datetime(2031, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - without a zone, as it asks
+OWN = {
+    "own-9b": [
+        TokenPrice(input=Decimal("0.07"), output=Decimal("1.1"), currency="GBP"),
+        TokenPrice(input=Decimal(1), output=Decimal(0), batch=Decimal("0.3"), since="2025-06-01"),
+    ]
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(SOLD), st.sampled_from([None, "batch"]), st.lists(st.tuples(USAGES, MOMENTS), min_size=1))
+def test_many_calls_together_cost_to_the_last_digit_what_they_cost_one_by_one(sold, tier, calls):
+    prices, one_by_one = Prices(OWN, today=TODAY), Costs()
+    for counts, at in calls:
+        priced = prices.cost_of(*sold, Usage(**dict(zip(KINDS, counts, strict=True))), at, tier=tier)
+        one_by_one.add(priced.money, priced.reason)
+        one_by_one.assumed_dates += priced.assumed_date
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    started_us = [None if at is None else (at - epoch) // timedelta(microseconds=1) for _, at in calls]
+    together = prices.costs_of(*sold, [counts for counts, _ in calls], started_us, tier=tier)
+    assert together == one_by_one
 
 
 def test_a_price_record_gives_the_same_cost_as_the_list():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
 
 from edge.store.samples import START, design, exchange, reply
+from fairlead.core.calls import Calls
 from fairlead.core.errors import LedgerError
+from fairlead.core.nouns import Answer, Failure, FailureKind, Fidelity, Usage
 from fairlead.core.wire.key import request_key
 from fairlead.edge.store import Ledger
 from fairlead.edge.store.append import Arrival, KeptBody
@@ -205,3 +208,29 @@ def test_what_is_missing_stays_missing_however_rows_with_and_without_it_come(led
     rows = list(ledger.each_row())
     assert [row.id for row in rows] == [f"call{number}" for number in range(1, 8)]
     assert [row.workload_id for row in rows] == ["w1", None, "w1", None, "w1", None, "w1"]
+
+
+def test_what_is_counted_by_the_column_is_what_stands_in_the_rows(ledger):
+    keep(
+        ledger,
+        *[
+            arrival(number, workload=("w1" if number % 2 else None), bodies=(body(1), body(2)))
+            for number in range(1, 8)
+        ],
+    )
+    ledger.append_exchanges(
+        [
+            exchange(1, fidelity=(Fidelity.TRUNCATED, Fidelity.REDACTED), tier="batch", provider="ac\x1bme\x00"),
+            exchange(2, answer=Answer(model="closed-1\x00", failure=Failure(kind=FailureKind.CUT)), conversation="c"),
+            exchange(3, usage=Usage(cache_read=3, audio_out=9), started_at=None, latency_s=None, first_token_s=0.1),
+        ]
+    )
+    rows = list(ledger.each_row())
+    found = dict(ledger.calls())
+    assert found.keys() == {"w1", None}
+    for workload_id, calls in found.items():
+        expected = Calls.of([row for row in rows if row.workload_id == workload_id])
+        for each in fields(Calls):
+            assert [*map(tuple, calls.usage)] == [*map(tuple, expected.usage)]
+            if each.name != "usage":
+                assert [*getattr(calls, each.name)] == [*getattr(expected, each.name)], each.name

@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import compress
 from pathlib import Path
 
 from fairlead import scan
-from fairlead.core.money import Rates, Spend
+from fairlead.core.calls import Calls
+from fairlead.core.money import Costs, Rates, Spend
 from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Money, Workload
 from fairlead.core.redact import DataClass, Policy
 from fairlead.core.span import DAYS_A_MONTH, LogSpan
 from fairlead.edge.app import helping, together
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import redactor_for
-from fairlead.edge.catalog.rates import NO_USAGE
+from fairlead.edge.catalog.rates import NO_USAGE, Counts
 from fairlead.edge.currency import rates
 from fairlead.edge.language import Languages
 from fairlead.edge.sources import read
@@ -247,20 +249,35 @@ class Counted:
 
 
 def counted_in(desk: Desk, log: LogSpan | None) -> Counted:
-    """Count every exchange, row by row: memory does not grow with the ledger."""
+    """Count every exchange, some thousands at a time: memory does not grow with the ledger."""
     counted = Counted()
-    for row in desk.ledger.each_row():
-        counted.exchanges += 1
-        cost = cost_of(desk, row)
-        paid = counted.paid(row.model)
-        paid.calls += 1
-        paid.spend.add(cost.money)
-        if row.workload_id is not None:
-            tally = counted.tallies.get(row.workload_id)
+    for workload_id, calls in desk.ledger.calls():
+        counted.exchanges += len(calls.models)
+        own = costs_in(desk, calls, counted)
+        if workload_id is not None:
+            tally = counted.tallies.get(workload_id)
             if tally is None:
-                tally = counted.tallies[row.workload_id] = scan.ShapeTally(log)
-            tally.add(row, cost)
+                tally = counted.tallies[workload_id] = scan.ShapeTally(log)
+            tally.add(calls, own)
     return counted
+
+
+def costs_in(desk: Desk, calls: Calls, counted: Counted) -> Costs:
+    """Count what the calls' models cost; what those of the incumbent did is returned."""
+    kinds = [*zip(calls.models, calls.providers, calls.tiers, calls.by_candidate, strict=True)]
+    counts: list[Counts] = [*zip(*calls.usage, strict=True)]
+    own = Costs()
+    for kind in dict.fromkeys(kinds):
+        is_here = [each == kind for each in kinds]
+        model, provider, tier, by_candidate = kind
+        usage, started_us = [*compress(counts, is_here)], [*compress(calls.started_us, is_here)]
+        costs = desk.prices.costs_of(model, provider, usage, started_us, tier=tier)
+        paid = counted.paid(model)
+        paid.calls += len(usage)
+        paid.spend.absorb(costs.spend)
+        if not by_candidate:
+            own.absorb(costs)
+    return own
 
 
 def converted(amounts: Iterable[Money], exchange_rates: Rates) -> Decimal | None:

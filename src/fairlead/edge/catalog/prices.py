@@ -15,10 +15,22 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from fairlead.core.billing import TokenType, tokens_by_type
-from fairlead.core.money import MILLION
+from fairlead.core.calls import EPOCH, MICROSECOND
+from fairlead.core.money import MILLION, Costs
 from fairlead.core.nouns import TokenPrice, Usage
 from fairlead.edge.catalog.overlay import Overlay, OverlayRow, bundled, from_prices
-from fairlead.edge.catalog.rates import Found, Priced, PriceList, Seller, cost_of_usage, is_unheard, no_tier, tier_for
+from fairlead.edge.catalog.rates import (
+    Counts,
+    Found,
+    Priced,
+    PriceList,
+    Seller,
+    add_costs,
+    cost_of_usage,
+    is_unheard,
+    no_tier,
+    tier_for,
+)
 
 _SOLD_BY_ONE: Sequence[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(ft:)?gpt-(?!oss)|chatgpt-|o\d|text-embedding-(3|ada)|text-davinci|davinci|codex-"), "openai"),
@@ -38,6 +50,8 @@ _SAME: Mapping[str, str] = {"together_ai": "together", "fireworks_ai": "firework
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 200
 _MEMORY = 50_000
+_MINUTE_US = 60_000_000
+_DAY_US = 86_400_000_000
 
 
 class Prices:
@@ -57,6 +71,7 @@ class Prices:
         self._listed = listed
         self._sellers: dict[tuple[str, str | None], Seller] = {}
         self._found: dict[tuple[str, str | None, object, str | None], Found] = {}
+        self._alike: dict[Found, Found] = {}
 
     def cost_of(
         self, model: str, provider: str | None, usage: Usage, at: datetime | None, *, tier: str | None = None
@@ -68,6 +83,44 @@ class Prices:
             return Priced(money=None, reason=found.reason, assumed_date=assumed)
         money, reason = cost_of_usage(found, usage)
         return Priced(money=money, reason=reason, assumed_date=assumed)
+
+    def costs_of(
+        self,
+        model: str,
+        provider: str | None,
+        calls: Sequence[Counts],
+        started_us: Sequence[int | None],
+        *,
+        tier: str | None = None,
+    ) -> Costs:
+        """What exchanges of one model cost, each as `cost_of` has it; `started_us` are microseconds since 1970."""
+        costs = Costs()
+        moments, costs.assumed_dates = self._moments(started_us)
+        period = _MINUTE_US if self._seller(model, provider).by_the_minute else _DAY_US
+        periods = [us // period for us in moments]
+        # In each period what comes first says when the list is asked, as it does call by call.
+        asked = dict(zip(reversed(periods), reversed(moments), strict=True))
+        found = {number: self._find(model, provider, EPOCH + us * MICROSECOND, tier) for number, us in asked.items()}
+        prices = {id(each): each for each in found.values()}
+        if len(prices) == 1:
+            add_costs(costs, found[periods[0]], calls)
+            return costs
+        by_price: dict[int, list[Counts]] = {}
+        for number, counts in zip(periods, calls, strict=True):
+            by_price.setdefault(id(found[number]), []).append(counts)
+        for number, some in by_price.items():
+            add_costs(costs, prices[number], some)
+        return costs
+
+    def _moments(self, started_us: Sequence[int | None]) -> tuple[Sequence[int], int]:
+        """The moments to price at, as `_moment` has them, and how many of them had to be assumed."""
+        today = (self._today - EPOCH) // MICROSECOND
+        first, last = (_EARLIEST - EPOCH) // MICROSECOND, today + _DAY_US
+        known = [us for us in started_us if us is not None and first <= us <= last]
+        if len(known) == len(started_us):
+            return known, 0
+        moments = [today if us is None or not first <= us <= last else us for us in started_us]
+        return moments, len(started_us) - len(known)
 
     def provider_of(self, model: str, provider: str | None) -> str | None:
         """Who is paid for a model: the log's own word for it, or the only one who sells it."""
@@ -167,7 +220,9 @@ class Prices:
         if key not in self._found:
             if len(self._found) >= _MEMORY:
                 self._found.clear()
-            self._found[key] = self._look_up(seller, at, tier)
+                self._alike.clear()
+            looked_up = self._look_up(seller, at, tier)
+            self._found[key] = self._alike.setdefault(looked_up, looked_up)
         return self._found[key]
 
     def _look_up(self, seller: Seller, at: datetime, tier: str | None) -> Found:

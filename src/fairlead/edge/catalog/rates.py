@@ -6,16 +6,19 @@ products. So the list itself, which is large, may lie in another process (`edge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 from fairlead.core.billing import TokenType
-from fairlead.core.money import cost
+from fairlead.core.money import MILLION, Costs, cost
 from fairlead.core.nouns import Money, TokenPrice, Usage
 from fairlead.core.quick import quick
 
+_KINDS = tuple(each.name for each in fields(Usage))
 NO_USAGE = "usage not recorded"
 """The reason why a call has no cost that no price would help."""
 
@@ -131,6 +134,81 @@ def cost_of_usage(found: Found, usage: Usage) -> tuple[Money | None, str]:
 def tier_for(found: Found, tokens: int) -> Rates:
     """The list's rates for an input of so many tokens."""
     return next(rates for rates in found.tiers if rates.limit is None or tokens <= rates.limit)
+
+
+Counts = tuple[int | None, ...]
+"""The token counts of a call, in the order of the fields of `Usage`."""
+
+
+class _Whole(NamedTuple):
+    """Rates as whole numbers of one small amount, in the order of `Counts`, and per request."""
+
+    rates: tuple[int, ...]
+    request: int
+    unit: Money
+
+
+def add_costs(costs: Costs, found: Found, calls: Sequence[Counts]) -> None:
+    """Add what calls with these token counts cost: in whole numbers, and one by one those that are not as most."""
+    if found.reason:
+        for _ in calls:
+            costs.add(None, found.reason)
+        return
+    whole = _ours(found.ours) if found.ours is not None else _listed(found.tiers[0])
+    usual, others = _told_apart(found, calls)
+    numbers = [whole.request] * len(usual)
+    for rate, column in zip(whole.rates, zip(*usual, strict=True), strict=False):
+        if rate and any(column):
+            numbers = [number + rate * (count or 0) for number, count in zip(numbers, column, strict=True)]
+    costs.spend.add_each(numbers, whole.unit)
+    for counts in others:
+        costs.add(*cost_of_usage(found, Usage(**dict(zip(_KINDS, counts, strict=True)))))
+
+
+def _told_apart(found: Found, calls: Sequence[Counts]) -> tuple[Sequence[Counts], Sequence[Counts]]:
+    """Calls whose tokens all have a known price in the lowest context tier, and the others."""
+    limit = None if found.ours is not None else found.tiers[0].limit
+    answers = bool(found.ours.output) if found.ours is not None else found.tiers[0].visible is not None
+    usual: list[Counts] = []
+    others: list[Counts] = []
+    for counts in calls:
+        fresh, read, write, write_1h, visible, reasoning, audio_in, image_in, audio_out = counts
+        is_usual = (
+            fresh is not None
+            and (visible is not None if answers else not (visible or reasoning or audio_out))
+            and not audio_in
+            and not audio_out
+            and (limit is None or fresh + (read or 0) + (write or 0) + (write_1h or 0) + (image_in or 0) <= limit)
+        )
+        (usual if is_usual else others).append(counts)
+    return usual, others
+
+
+@lru_cache(maxsize=1_024)
+def _listed(rates: Rates) -> _Whole:
+    each = (
+        rates.fresh, rates.cache_read, rates.cache_write_5m, rates.cache_write_1h, rates.visible, rates.reasoning,
+        rates.audio_in, rates.image_in, rates.audio_out,
+    )  # fmt: skip
+    return _whole([rate or Decimal(0) for rate in each], rates.request, "USD")
+
+
+@lru_cache(maxsize=1_024)
+def _ours(price: TokenPrice) -> _Whole:
+    """As `core.money.cost` reads a price."""
+    write = price.input if price.cache_write is None else price.cache_write
+    each = (
+        price.input, price.input if price.cache_read is None else price.cache_read, write,
+        write if price.cache_write_1h is None else price.cache_write_1h, price.output, price.output,
+        price.input, price.input, price.output,
+    )  # fmt: skip
+    return _whole([rate / MILLION for rate in each], Decimal(0), price.currency)
+
+
+def _whole(rates: Sequence[Decimal], request: Decimal, currency: str) -> _Whole:
+    exponent = min(0, *(int(each.as_tuple().exponent) for each in (*rates, request)))
+    unit = Decimal((0, (1,), exponent))
+    return _Whole(tuple(int(rate / unit) for rate in rates), int(request / unit), Money(amount=unit, currency=currency))
 
 
 def _as_text(usage: Usage, rates: Rates) -> bool:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from fairlead.core.calls import Calls
 from fairlead.core.errors import LedgerError, UsageError
 from fairlead.core.nouns import (
     JSON,
@@ -57,6 +58,7 @@ from fairlead.edge.store.sqlite import SqliteDatabase
 Item = TypeVar("Item")
 
 _ROWS_AT_ONCE = 5_000
+_CALLS_AT_ONCE = 10_000
 _EXCHANGES_AT_ONCE = 64  # bodies may be large
 _CHANGES_AT_ONCE = 5_000
 _EXPIRED_AT_ONCE = 500
@@ -214,6 +216,12 @@ class Ledger:
         reader = columns.RowReader()
         pages = self._pages(columns.SELECT_ROWS, _of_workload(workload_id), size=_ROWS_AT_ONCE)
         return (row for page in pages for row in reader.read(page))
+
+    def calls(self) -> Iterator[tuple[str | None, Calls]]:
+        """Every exchange for counting, by the column: some thousands at a time, parted by workload."""
+        reader = columns.CallReader()
+        pages = self._pages(columns.SELECT_CALLS, _of_workload(None), size=_CALLS_AT_ONCE)
+        return (calls for page in pages for calls in reader.read(page))
 
     def span(self) -> tuple[datetime, datetime] | None:
         """When the first and the last dated exchange were made."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
+from fairlead.core.calls import Calls
 from fairlead.core.nouns import (
     Answer,
     Dialect,
@@ -74,6 +75,11 @@ INSERT_ARRIVAL = (
 SELECT_ROWS = (
     "SELECT seq, id, request_key, workload_id, prompt_id, dialect, endpoint, model, provider,"
     f" {USAGE}, started_us, latency_s, failure, conversation, first_token_s, step, fidelity, tier, made_for, served FROM exchanges"
+)
+
+SELECT_CALLS = (
+    "SELECT seq, workload_id, model, provider, tier, served, fidelity, started_us, latency_s, first_token_s, failure,"
+    f" request_key, prompt_id, conversation, {USAGE} FROM exchanges"
 )
 
 SELECT_METADATA = "SELECT seq, id, metadata FROM exchanges"
@@ -283,6 +289,42 @@ class RowReader:
             tier=texts[tier],
             user=texts[made_for],
             by_candidate=served == BY_CANDIDATE,
+        )
+
+
+class CallReader:
+    """Reads the columns of `SELECT_CALLS` for counting."""
+
+    def __init__(self) -> None:
+        self._texts = _Texts({None: None})
+
+    def read(self, rows: Iterable[Row]) -> list[tuple[str | None, Calls]]:
+        """The rows by workload, each by the column and in order."""
+        by_workload: dict[str | None, list[Row]] = {}
+        for row in rows:
+            by_workload.setdefault(row[1], []).append(row)
+        return [(self._texts[workload], self._calls(each)) for workload, each in by_workload.items()]
+
+    def _calls(self, rows: list[Row]) -> Calls:
+        (
+            _, _, models, providers, tiers, served, fidelities, started_us, latencies_s, first_tokens_s, failures,
+            request_keys, prompt_ids, conversations, *usage,
+        ) = zip(*rows, strict=True)  # fmt: skip
+        text = self._texts.__getitem__
+        return Calls(
+            request_keys=request_keys,
+            prompt_ids=prompt_ids,
+            models=[text(model) or "" for model in models],
+            providers=[*map(text, providers)],
+            tiers=[*map(text, tiers)],
+            by_candidate=[each == BY_CANDIDATE for each in served],
+            started_us=started_us,
+            latencies_s=latencies_s,
+            first_tokens_s=first_tokens_s,
+            failures=failures,
+            fidelities=[*map(flags_from, fidelities)],
+            conversations=conversations,
+            usage=usage,
         )
 
 
