@@ -459,3 +459,27 @@ def test_a_tool_called_without_a_definition_and_a_lost_picture_are_both_flagged(
     asked = {"model": "m", "messages": [{"role": "user", "content": picture}]}
     pair, traced = scan_rows({"request": asked, "response": answer}, {"input": asked, "output": answer}).exchanges
     assert set(pair.fidelity) == set(traced.fidelity) == {Fidelity.MEDIA_DROPPED, Fidelity.TOOLS_MISSING}
+
+
+def test_pages_of_stored_messages_may_come_in_either_order_and_twice(scan_rows):
+    newest, oldest = stored_message(10, "user", "Hi"), stored_message(2, "system", "Be brief.")
+    (only,) = scan_rows(
+        {"object": "list", "data": [COMPLETION]},
+        {"object": "list", "data": [newest, oldest]},
+        {"object": "list", "data": [oldest]},
+        {"object": "list", "data": [], "has_more": False},
+    ).exchanges
+    assert (only.request.system, [turn.text for turn in only.request.messages]) == ("Be brief.", ["Hi"])
+
+
+def test_a_response_object_alone_is_an_answer_without_its_prompt(scan_rows):
+    (only,) = scan_rows({**RESPONSE, "created_at": 1772366400}).exchanges
+    assert (only.answer.text, only.usage.fresh) == ("14 degrees", 40)
+    assert Fidelity.PROMPT_ABSENT in only.fidelity
+    assert only.started_at is not None
+
+
+def test_an_error_that_openpipe_recorded_is_no_answer(scan_rows):
+    (only,) = scan_rows({"input": CHAT, "output": {"error": {"type": "timeout", "message": "slow"}}}).exchanges
+    assert only.answer.failure is not None
+    assert only.answer.failure.kind is FailureKind.TIMEOUT

@@ -210,3 +210,83 @@ def test_portkey_exports_are_read(scan_rows, nested):
     assert only.request.messages[0].text == "Hi"
     assert only.answer.text == "Hello"
     assert (only.latency_s, only.provider, only.conversation) == (1.5, "openai", "t-1")
+    assert only.user is None
+
+
+def test_portkey_labels_a_failure_and_an_answer_from_its_cache_are_read(scan_rows):
+    said = {"metadata.key": ["_user", "app"], "metadata.value": ["u-1", "x"]}
+    told, failed, cached = scan_rows(
+        {**PORTKEY, **said, "response_time": "1500.5"},
+        {**PORTKEY, "response.body": None, "response_status_code": None, "is_success": False, "trace_id": "t-2"},
+        {**PORTKEY, "cache_status": "HIT", "cost": 0},
+    ).exchanges
+    assert (told.user, told.metadata["app"], told.latency_s) == ("u-1", "x", 1.5005)
+    assert failed.answer.failure is not None
+    assert failed.answer.failure.kind is FailureKind.SERVER_ERROR
+    assert cached.usage == Usage(fresh=0, visible=0)
+    assert cached.answer.text == "Hello"
+
+
+def test_what_litellm_answered_from_its_own_cache_is_billed_nothing(scan_rows):
+    payload = {**PAYLOAD, "cache_hit": True, "response_cost": 0.0}
+    spend = {**SPEND, "cache_hit": "True", "spend": "0.0"}
+    (hit,), (logged,), (paid,) = (scan_rows(row).exchanges for row in (payload, spend, {**spend, "spend": 0.1}))
+    assert hit.usage == logged.usage == Usage(fresh=0, visible=0)
+    assert paid.usage == Usage(fresh=9, visible=2)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"error_code": "408", "error_message": "slow"}, FailureKind.TIMEOUT),
+        ({"error_code": "", "error_class": "Timeout", "error_message": "slow"}, FailureKind.TIMEOUT),
+        ({"error_code": "400", "error_message": "slow"}, FailureKind.REFUSED_REQUEST),
+        ({"error_code": "429", "error_message": "slow"}, FailureKind.SERVER_ERROR),
+    ],
+)
+def test_a_failure_that_litellm_tells_is_of_its_kind(scan_rows, told, kind):
+    (only,) = scan_rows({**PAYLOAD, "status": "failure", "response": None, "error_information": told}).exchanges
+    assert only.answer.failure is not None
+    assert (only.answer.failure.kind, only.answer.failure.detail) == (kind, "slow")
+
+
+def test_litellm_writes_of_a_cache_are_within_its_total_under_either_name(scan_rows):
+    usage = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 30}}
+    older = {**usage, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 30}
+    newer = {**usage, "prompt_tokens_details": {"cached_tokens": 30, "cache_creation_tokens": 20}}
+    for counted in (older, newer):
+        (only,) = scan_rows({**PAYLOAD, "response": {**COMPLETION, "usage": counted}}).exchanges
+        assert only.usage == Usage(fresh=50, cache_read=30, cache_write_5m=20, visible=5)
+
+
+def test_a_litellm_call_of_the_responses_api_keeps_its_items(scan_rows):
+    items = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "14"},
+    ]
+    (only,) = scan_rows({**PAYLOAD, "call_type": "aresponses", "messages": items}).exchanges
+    assert [turn.role for turn in only.request.messages] == ["user", "assistant", "tool"]
+
+
+def test_the_first_token_of_a_spend_log_is_told_where_it_came_before_the_last(scan_rows):
+    streamed, whole = scan_rows(
+        {**SPEND, "completionStartTime": "2026-03-01 12:00:00.500"},
+        {**SPEND, "request_id": "req-2", "completionStartTime": "2026-03-01 12:00:02.500"},
+    ).exchanges
+    assert (streamed.first_token_s, whole.first_token_s) == (0.5, None)
+
+
+def test_an_answer_that_litellm_shortened_is_flagged(scan_rows):
+    short = {**COMPLETION, "choices": [{"message": {"content": "He... (litellm_truncated 90 chars)"}}]}
+    (only,) = scan_rows({**PAYLOAD, "response": short}).exchanges
+    assert only.fidelity == (Fidelity.TRUNCATED,)
+
+
+def test_helicone_tells_cached_tokens_beside_the_others(scan_rows):
+    bare = {key: value for key, value in HELICONE.items() if key != "response_body"}
+    (only,) = scan_rows(
+        {**bare, "prompt_cache_read_tokens": 60, "prompt_cache_write_tokens": "8", "latency": 0.5}
+    ).exchanges
+    assert only.usage == Usage(fresh=9, cache_read=60, cache_write_5m=8, visible=2)
+    assert only.latency_s == 0.0005

@@ -225,3 +225,26 @@ def test_a_damaged_member_is_told_and_the_others_are_read(scan_rows):
 )
 def test_the_total_tells_whether_cached_tokens_are_inside(raw, counts):
     assert usage(raw) == counts
+
+
+@pytest.mark.parametrize(
+    ("total", "told"),
+    [
+        (130, Usage(fresh=60, cache_read=40, visible=10, reasoning=20)),
+        (150, Usage(fresh=60, cache_read=40, visible=30, reasoning=20)),
+        (170, Usage(fresh=100, cache_read=40, visible=10, reasoning=20)),
+        (190, Usage(fresh=100, cache_read=40, visible=30, reasoning=20)),
+        (None, Usage(fresh=100, cache_read=40, visible=10, reasoning=20)),
+    ],
+)
+def test_the_total_tells_what_is_within_input_and_output(total, told):
+    raw = {"input_tokens": 100, "input_tokens_cache_read": 40, "output_tokens": 30, "reasoning_tokens": 20}
+    assert usage({**raw, "total_tokens": total}) == told
+
+
+def test_what_a_long_log_holds_beside_its_samples_is_no_empty_log(scan_rows):
+    about = {"status": "success", "eval": {"eval_id": "e", "model": "openai/gpt-4o"}, "stats": {}}
+    asked, said = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+    sample = {"id": 1, "epoch": 1, "messages": [asked, said], "output": {"choices": [{"message": said}]}}
+    result = scan_rows({**about, "samples": [sample]}, {**about, "reductions": [{"scorer": "x"}]})
+    assert (len(result.exchanges), result.reasons) == (1, [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.core.nouns import Dialect, Fidelity, ToolCall, Usage
+import pytest
+
+from fairlead.core.nouns import Dialect, FailureKind, Fidelity, ToolCall, Usage
 
 LOST = (Fidelity.TRUNCATED, Fidelity.TOOLS_MISSING)
 
@@ -63,6 +65,52 @@ def test_claude_code_lines_of_one_answer_are_one_exchange(scan_rows):
     assert first.metadata["agent"] == "Claude Code"
 
 
+def test_a_result_between_the_lines_of_one_answer_does_not_count_it_twice(scan_rows):
+    found = scan_rows(
+        claude("user", "Fix it", "1"),
+        claude("assistant", [CALL], "2"),
+        claude("user", [RESULT], "3"),
+        claude("assistant", [{"type": "text", "text": "And so on."}], "4"),
+        claude("assistant", [{"type": "text", "text": "Done."}], "5", message_id="m2"),
+    ).exchanges
+    assert [(e.id, e.answer.text, len(e.answer.tool_calls)) for e in found] == [
+        ("m1", "And so on.", 1),
+        ("m2", "Done.", 0),
+    ]
+    assert [turn.role for turn in found[1].request.messages] == ["user", "assistant", "tool"]
+
+
+def test_a_session_that_is_gone_on_with_in_another_file_repeats_and_adds_nothing(scan_rows):
+    before = scan_rows(*CLAUDE).exchanges
+    after = scan_rows(*({**line, "sessionId": "s-2"} for line in CLAUDE)).exchanges
+    assert {e.row_hash for e in before} == {e.row_hash for e in after}
+
+
+def test_helpers_have_a_conversation_each(scan_rows):
+    lines = [
+        claude("assistant", "Found.", f"h{n}", message_id=f"h{n % 2}", side=True, agentId=f"a{n % 2}") for n in range(4)
+    ]
+    found = scan_rows(*lines).exchanges
+    assert {(e.conversation, e.answer.text, e.step) for e in found} == {
+        ("s-1/a0", "Found.Found.", 1),
+        ("s-1/a1", "Found.Found.", 1),
+    }
+
+
+def test_what_claude_code_says_itself_is_no_answer_and_a_call_that_failed_is_a_failure(scan_rows):
+    def synthetic(text, **more):
+        line = claude("assistant", [{"type": "text", "text": text}], "9", message_id="x", **more)
+        return {**line, "message": {**line["message"], "model": "<synthetic>"}}
+
+    told = "API Error: 529 Overloaded"
+    result = scan_rows(*CLAUDE, synthetic("No response requested."), synthetic(told, isApiErrorMessage=True))
+    assert sorted(e.request.model for e in result.exchanges) == ["claude-x"] * 4
+    (failed,) = [e for e in result.exchanges if e.answer.failure]
+    assert failed.answer.failure is not None
+    assert (failed.answer.failure.kind, failed.answer.failure.status) == (FailureKind.SERVER_ERROR, 529)
+    assert (failed.usage, failed.step) == (Usage(), 3)
+
+
 def codex(kind, **payload):
     return {"timestamp": "2026-03-01T12:00:00.000Z", "type": kind, "payload": payload}
 
@@ -115,6 +163,36 @@ def test_a_codex_session_that_stops_in_the_middle_gives_its_last_answer(scan_row
     assert only.usage == Usage()
 
 
+def test_codex_counts_that_come_after_the_results_of_tools_are_of_the_call_before(scan_rows):
+    found = scan_rows(
+        codex("session_meta", id="s"),
+        said("user", "Fix it"),
+        counted(9, 0, 9, 0),
+        codex("response_item", type="function_call", name="shell", arguments="{}", call_id="c1"),
+        counted(9, 0, 9, 0),
+        codex("response_item", type="function_call_output", call_id="c1", output="a.py"),
+        counted(100, 60, 30, 20),
+        said("assistant", "Done."),
+        counted(200, 100, 5, 0),
+    ).exchanges
+    assert [e.usage.fresh for e in found] == [40, 100]
+
+
+def test_codex_counts_told_again_are_not_those_of_the_next_call(scan_rows):
+    found = scan_rows(
+        codex("session_meta", id="s"),
+        said("user", "Fix it"),
+        codex("response_item", type="function_call", name="shell", arguments="{}", call_id="c1"),
+        counted(100, 60, 30, 20),
+        codex("response_item", type="function_call_output", call_id="c1", output="a.py"),
+        said("assistant", "Done."),
+        counted(100, 60, 30, 20),
+        counted(200, 100, 5, 0),
+    ).exchanges
+    assert [e.usage.fresh for e in found] == [40, 100]
+    assert [turn.role for turn in found[1].request.messages] == ["user", "assistant", "tool"]
+
+
 SAMPLE = {
     "doc_id": 3,
     "doc": {"text": "x"},
@@ -150,3 +228,16 @@ def test_likelihoods_are_no_answers(scan_rows):
     assert result.exchanges == []
     assert sum(result.reading.notes.values()) == 1
     assert result.reasons == ["an lm-eval sample whose arguments hold no prompt"]
+
+
+def test_an_item_under_two_filters_is_one_call_and_each_repeat_is_one(scan_rows):
+    strict, loose = ({**SAMPLE, "filter": name, "filtered_resps": [name]} for name in ("strict", "loose"))
+    result = scan_rows(strict, loose)
+    assert len({each.row_hash for each in result.exchanges}) == 1
+    twice = scan_rows({**SAMPLE, "resps": [["4", "5"]]}).exchanges
+    assert [each.answer.text for each in twice] == ["4", "5"]
+
+
+@pytest.mark.parametrize("pair", [[-1.5, False], ["-1.5", "False"], ["-inf", "True"]])
+def test_likelihoods_are_no_answers_however_they_are_written(scan_rows, pair):
+    assert scan_rows({**SAMPLE, "resps": [[pair]]}).exchanges == []

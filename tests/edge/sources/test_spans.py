@@ -302,6 +302,102 @@ def test_an_embedding_span_holds_its_texts(scan_rows):
     assert only.usage.fresh == 2
 
 
+# What could be counted twice, or lost
+
+
+def details(held=CURRENT, **more):
+    name = {"eventName": "gen_ai.client.inference.operation.details"}
+    return {"traceId": "5b8e", "spanId": "b7", **name, "attributes": attributes(**held), **more}
+
+
+@pytest.mark.parametrize("logs_first", [False, True])
+def test_a_call_told_by_its_span_and_by_its_event_is_one(scan_rows, logs_first):
+    rows = [otlp(span(CURRENT)), otlp(logs=[details()])]
+    result = scan_rows(*(rows[::-1] if logs_first else rows))
+    (only,) = result.exchanges
+    check_current(only)
+    assert result.reasons == []
+
+
+def test_an_event_without_its_span_is_a_call_by_itself(scan_rows):
+    (by_span, alone) = scan_rows(otlp(logs=[details(), details(spanId=None)])).exchanges
+    check_current(by_span)
+    check_current(alone)
+
+
+def test_what_programs_log_besides_is_counted_and_not_complained_of(scan_rows):
+    result = scan_rows(otlp(logs=[{"traceId": "t", "spanId": "s", "body": {"stringValue": "started"}}, {}]))
+    assert (result.exchanges, result.reasons, sum(result.reading.notes.values())) == ([], [], 2)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_call_recorded_twice_one_inside_the_other_is_one(scan_rows, apart):
+    outer = span({**CURRENT, "gen_ai.usage.input_tokens": 999}, span_id="a1")
+    inner = span(OLD if not apart else CURRENT, parentSpanId="a1")
+    result = scan_rows(otlp(inner), otlp(outer)) if apart else scan_rows(otlp(outer, inner))
+    (only,) = result.exchanges
+    assert only.id == "b7"
+    assert only.request.messages[0].text == "Weather in Lyon?"
+    assert only.usage.input != 999
+    assert sum(result.reading.notes.values()) == 1
+
+
+def test_spans_without_ids_are_all_kept_and_never_taken_for_each_other(scan_rows):
+    bare = [{**span(OLD), "traceId": "", "spanId": None, "startTimeUnixNano": str(START + n)} for n in range(3)]
+    found = scan_rows(otlp(*bare)).exchanges
+    assert len({each.row_hash for each in found}) == 3
+
+
+def test_spans_that_waited_in_vain_are_different_rows_in_different_logs(scan_rows):
+    (one,) = scan_rows(otlp(span(OLD))).exchanges
+    (other,) = scan_rows(otlp(span(OLD, span_id="c8"))).exchanges
+    (again,) = scan_rows(otlp(span(CURRENT, span_id="d9")), otlp(span(OLD))).exchanges[1:]
+    assert one.row_hash == again.row_hash != other.row_hash
+
+
+def test_what_a_tracer_says_around_the_call_is_kept(scan_rows):
+    numbered = {
+        "gen_ai.prompt.0.role": "user",
+        "gen_ai.prompt.0.content": "Hi",
+        "gen_ai.completion.0.tool_calls.0.name": "f",
+        "gen_ai.completion.0.tool_calls.0.arguments": "{}",
+        "llm.request.functions.0.name": "f",
+        "llm.request.functions.0.parameters": '{"type": "object"}',
+        "gen_ai.request.stream": True,
+        "gen_ai.request.choice.count": 2,
+        "gen_ai.output.type": "json",
+        "gen_ai.usage.cache_read_input_tokens": "3",
+    }
+    (only,) = scan_rows(otlp(span({**OLD, **numbered}))).exchanges
+    assert [(tool.name, tool.parameters) for tool in only.request.tools] == [("f", {"type": "object"})]
+    assert (only.request.stream, only.request.json_mode, only.request.parameters) == (True, True, {"n": 2})
+    assert (only.usage, only.fidelity) == (Usage(fresh=6, cache_read=3, visible=2), ())
+
+
+def test_audio_is_counted_apart_and_a_total_tells_whether_cached_tokens_are_beside_the_input(scan_rows):
+    heard = {"llm.token_count.prompt_details.audio": 20, "llm.token_count.completion_details.audio": 2}
+    beside = {"llm.token_count.prompt_details.cache_read": 40, "llm.token_count.total": 94}
+    (spoken,) = scan_rows(otlp(span({**INFERENCE, **heard}))).exchanges
+    (cached,) = scan_rows(otlp(span({**INFERENCE, **beside}))).exchanges
+    assert spoken.usage == Usage(fresh=20, cache_read=10, visible=2, audio_in=20, audio_out=2)
+    assert cached.usage == Usage(fresh=50, cache_read=40, visible=4)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"error.type": "400"}, FailureKind.REFUSED_REQUEST),
+        ({"error.type": "APIError", "http.response.status_code": 429}, FailureKind.SERVER_ERROR),
+        ({"error.type": "BadRequestError", "http.response.status_code": "404"}, FailureKind.REFUSED_REQUEST),
+    ],
+)
+def test_an_error_is_of_the_kind_that_its_status_says(scan_rows, told, kind):
+    raised = {"name": "exception", "attributes": attributes(**{"exception.message": "too long"})}
+    (only,) = scan_rows(otlp(span({**CURRENT, **told}, events=[raised]))).exchanges
+    assert only.answer.failure is not None
+    assert (only.answer.failure.kind, only.answer.failure.detail) == (kind, "too long")
+
+
 @given(st.dictionaries(st.text("ab0.", min_size=1, max_size=7), st.integers() | st.none(), max_size=8))
 def test_any_names_can_be_nested(flat):
     nested(flat)

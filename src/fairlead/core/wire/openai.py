@@ -464,6 +464,8 @@ def _details(raw: Mapping[str, JSON], *names: str) -> Mapping[str, JSON]:
 def _input_counts(raw: Mapping[str, JSON]) -> tuple[int | None, int | None, int | None]:
     details = _details(raw, *_INPUT_DETAILS)
     parts = [_first(details, "cached_tokens"), _first(details, "cache_write_tokens", "cache_creation_tokens")]
+    if parts[1] is None and "prompt_tokens" in raw:  # LiteLLM keeps Anthropic's name beside a total that includes it.
+        parts[1] = raw.get("cache_creation_input_tokens")
     if parts[0] is None:  # DeepSeek and Moonshot report hits beside the total.
         parts[0] = _first(raw, "prompt_cache_hit_tokens", "cached_tokens")
     total = fields.count(_first(raw, "prompt_tokens", "input_tokens"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fairlead.core.errors import UnreadableLine
-from fairlead.core.nouns import JSON, Dialect, Failure
+from fairlead.core.nouns import JSON, Dialect, Failure, Usage
 from fairlead.core.wire import fields, gemini, loose, responses
 from fairlead.core.wire.decode import decode, structure_or_text
 from fairlead.core.wire.failure import kind_of_status
@@ -26,9 +26,13 @@ def pair(
     model: str | None = None,
     status: int | None = None,
     failure: Failure | None = None,
+    is_free: bool = False,
     of: JSON = None,
 ) -> Logged:
-    """Return the row of a request and what came back; bodies may be JSON texts, and either may be missing."""
+    """Return the row of a request and what came back; bodies may be JSON texts, and either may be missing.
+
+    `is_free` says that a gateway answered from its own cache: nobody billed the tokens that the answer tells of.
+    """
     sent, got = _body(request), answered_whole(response)
     dialect = dialect_of_response(got)
     if dialect is not Dialect.OPENAI_EMBEDDINGS and isinstance(sent, dict) and _is_responses(sent, got):
@@ -42,7 +46,8 @@ def pair(
         sent = {**sent, "model": model}
     if failure is None and status is not None and status >= 400 and not _has_error(got):
         failure = Failure(kind=kind_of_status(status), status=status)
-    around = replace(around, usage=around.usage if _told(got) is None else None)
+    used = Usage(fresh=0, visible=0) if is_free else around.usage if _told(got) is None else None
+    around = replace(around, usage=used)
     return logged(
         sent if isinstance(sent, dict) else None,
         _chat_response(got),

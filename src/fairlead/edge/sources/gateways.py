@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from fairlead.core.nouns import JSON, Failure, FailureKind, Fidelity, Usage
-from fairlead.core.wire import fields, openai
+from fairlead.core.nouns import JSON, Failure, Fidelity, Usage
+from fairlead.core.wire import fields, openai, responses
 from fairlead.core.wire.decode import structure_or_text
-from fairlead.core.wire.failure import one_line
+from fairlead.core.wire.failure import failure_of
 from fairlead.core.wire.moment import seconds_between
 from fairlead.edge.sources.bodies import pair
-from fairlead.edge.sources.counts import counts_of, whole_number
+from fairlead.edge.sources.counts import counts_of, seconds_of_thousandths, whole_number
 from fairlead.edge.sources.reader import Around, EachRow, Found, Row, Source
 
 _REDACTED = "redacted-by-litellm"
@@ -28,7 +28,8 @@ def _object(value: JSON) -> Mapping[str, JSON]:
 
 
 def _is_cut(*values: JSON) -> bool:
-    return any(mark in str(value) for value in values if value is not None for mark in _CUT_MARKS)
+    texts = [str(value) for value in values if value is not None]
+    return any(mark in text for text in texts for mark in _CUT_MARKS)
 
 
 def _is_redacted(value: JSON) -> bool:
@@ -43,6 +44,8 @@ def _asked(model: JSON, messages: JSON, parameters: Mapping[str, JSON], call_typ
         return {"model": model, **parameters, **messages}
     if isinstance(call_type, str) and "embedding" in call_type:
         return {"model": model, **parameters, "input": messages}
+    if isinstance(call_type, str) and "responses" in call_type:
+        return responses.chat_body({"model": model, **parameters, "input": messages})
     listed: JSON = messages if isinstance(messages, list) else [{"role": "user", "content": messages}]
     return {"model": model, **parameters, "messages": listed}
 
@@ -85,20 +88,24 @@ def _litellm(row: Row) -> Iterable[Found]:
             "answered_from_cache": from_cache or None,
         },
         usage=_usage(row, about.get("usage_object") or hidden.get("usage_object")),
-        fidelity=(Fidelity.TRUNCATED,) if _is_cut(row.get("messages")) else (),
+        fidelity=(Fidelity.TRUNCATED,) if _is_cut(row.get("messages"), row.get("response")) else (),
     )
+    if row.get("stream") is True:
+        parameters.setdefault("stream", True)
     asked = _asked(row.get("model"), _open(row.get("messages")), parameters, row.get("call_type"))
     failure = _litellm_failure(row) if row.get("status") == "failure" else None
     answered = None if _is_redacted(row.get("response")) else row.get("response")
-    yield pair(asked, answered, around, model=fields.text_or_none(row.get("model")), failure=failure)
+    is_free = from_cache and not row.get("response_cost")
+    yield pair(asked, answered, around, model=fields.text_or_none(row.get("model")), failure=failure, is_free=is_free)
 
 
 def _litellm_failure(row: Row) -> Failure:
     about = fields.mapping_or_empty(row.get("error_information"))
     status = whole_number(about.get("error_code"))
     told = about.get("error_message") or row.get("error_str") or about.get("error_class")
-    kind = FailureKind.SERVER_ERROR if status is None or status == 429 or status >= 500 else FailureKind.REFUSED_REQUEST
-    return Failure(kind=kind, detail=one_line(told) if isinstance(told, str) else "", status=status)
+    status = status if status is not None and 400 <= status <= 599 else None
+    named = about.get("error_class") if status is None else None
+    return failure_of({"type": named, "message": told if isinstance(told, str) else ""}, status=status)
 
 
 LITELLM = Source(
@@ -126,10 +133,15 @@ def _spend(row: Row) -> Iterable[Found]:
     asked = _asked(model, _open(row.get("messages")), {}, row.get("call_type"))
     if asked is None and isinstance(body, dict) and body.get("messages"):
         asked = {**body, "model": model or body.get("model")}
+    whole = seconds_between(row.get("startTime"), row.get("endTime"))
+    # Where an answer did not come as a stream, its first token is told to have come with its last.
+    first = seconds_between(row.get("startTime"), row.get("completionStartTime"))
+    from_cache = str(row.get("cache_hit")).lower() == "true"
     around = Around(
         id=row.get("request_id"),
         started_at=row.get("startTime"),
-        latency_s=seconds_between(row.get("startTime"), row.get("endTime")),
+        latency_s=whole,
+        first_token_s=first if first is not None and whole is not None and first < whole else None,
         provider=row.get("custom_llm_provider") or None,
         conversation=row.get("session_id"),
         user=row.get("end_user") or row.get("user"),
@@ -138,14 +150,24 @@ def _spend(row: Row) -> Iterable[Found]:
             "key": about.get("user_api_key_alias"),
             "tags": _open(row.get("request_tags")),
             "model_group": row.get("model_group"),
+            "answered_from_cache": from_cache or None,
         },
         usage=_usage(row, about.get("usage_object")),
-        fidelity=(Fidelity.TRUNCATED,) if _is_cut(asked) else (),
+        fidelity=(Fidelity.TRUNCATED,) if _is_cut(asked, row.get("response")) else (),
     )
     failed = row.get("status") == "failure" or about.get("status") == "failure"
     failure = _litellm_failure({**row, "error_information": about.get("error_information")}) if failed else None
     answered = None if _is_redacted(row.get("response")) else _open(row.get("response"))
-    yield pair(asked, answered, around, model=model, failure=failure)
+    is_free = from_cache and _is_nothing(row.get("spend"))
+    yield pair(asked, answered, around, model=model, failure=failure, is_free=is_free)
+
+
+def _is_nothing(amount: JSON) -> bool:
+    """Whether an amount of money, which may be written as text, is known to be zero."""
+    try:
+        return isinstance(amount, (str, int, float)) and float(amount) == 0
+    except ValueError:
+        return False
 
 
 SPEND_LOGS = Source(
@@ -168,18 +190,26 @@ def _is_helicone(row: Row) -> bool:
 
 def _helicone(row: Row) -> Iterable[Found]:
     properties = _object(row.get("request_properties") or row.get("properties"))
-    delay = whole_number(row.get("delay_ms")) or whole_number(row.get("latency"))
-    first = whole_number(row.get("time_to_first_token"))
+    delay = next((s for key in ("delay_ms", "latency") if (s := _seconds_of(row.get(key)))), None)
+    first = _seconds_of(row.get("time_to_first_token"))
     model = next(
         (m for key in ("model", "response_model", "request_model") if (m := fields.text_or_none(row.get(key)))), None
     )
-    counts = {name: row.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    counts: dict[str, JSON] = {
+        "input": row.get("prompt_tokens"),
+        "output": row.get("completion_tokens"),
+        "input_cache_read": row.get("prompt_cache_read_tokens"),
+        "input_cache_creation": row.get("prompt_cache_write_tokens"),
+        "input_audio": row.get("prompt_audio_tokens"),
+        "output_audio": row.get("completion_audio_tokens"),
+        "output_reasoning": row.get("reasoning_tokens"),
+    }
     session = properties.get("Helicone-Session-Id")
     around = Around(
         id=row.get("request_id") or row.get("response_id"),
         started_at=row.get("request_created_at"),
-        latency_s=None if delay is None else delay / 1000,
-        first_token_s=first / 1000 if first else None,
+        latency_s=delay,
+        first_token_s=first or None,
         provider=_lower(row.get("provider")),
         conversation=session,
         user=row.get("request_user_id") or row.get("user_id"),
@@ -188,6 +218,10 @@ def _helicone(row: Row) -> Iterable[Found]:
     )
     status = whole_number(row.get("response_status"))
     yield pair(row.get("request_body"), row.get("response_body"), around, model=model, status=status)
+
+
+def _seconds_of(thousandths: JSON) -> float | None:
+    return fields.seconds(seconds_of_thousandths(thousandths))
 
 
 def _lower(value: JSON) -> str | None:
@@ -216,16 +250,19 @@ def _is_portkey(row: Row) -> bool:
 
 
 def _portkey(row: Row) -> Iterable[Found]:
-    took = whole_number(row.get("response_time"))
+    took = _seconds_of(row.get("response_time"))
+    labels = _labels(row)
     counts = {"input": row.get("req_units"), "output": row.get("res_units"), "total": row.get("total_units")}
     from_cache = str(row.get("cache_status", "")).upper() in {"HIT", "SEMANTIC HIT"}
     around = Around(
         id=row.get("id") or row.get("request_id"),
         started_at=row.get("created_at"),
-        latency_s=None if took is None else took / 1000,
+        latency_s=took,
         provider=_lower(row.get("ai_org")),
         conversation=row.get("trace_id"),
+        user=labels.get("_user"),
         metadata={
+            **{name: value for name, value in labels.items() if name != "_user"},
             "prompt": row.get("prompt_slug"),
             "config": row.get("config"),
             "answered_from_cache": from_cache or None,
@@ -233,8 +270,24 @@ def _portkey(row: Row) -> Iterable[Found]:
         usage=counts_of(counts),
     )
     status = whole_number(row.get("response_status_code"))
+    if status is None and row.get("is_success") in (False, 0, "0", "false"):
+        status = 500
     model = fields.text_or_none(row.get("ai_model"))
-    yield pair(_half(row, "request"), _half(row, "response"), around, model=model, status=status)
+    is_free = from_cache and not row.get("cost")
+    yield pair(_half(row, "request"), _half(row, "response"), around, model=model, status=status, is_free=is_free)
+
+
+def _labels(row: Row) -> dict[str, JSON]:
+    """What the caller said about a request: names and values in two lists, or one object."""
+    given = _open(row.get("metadata"))
+    if isinstance(given, dict) and not ({"key", "value"} <= given.keys()):
+        return dict(given)
+    inner = fields.mapping_or_empty(given)
+    names = _open(row.get("metadata.key")) or inner.get("key")
+    values = _open(row.get("metadata.value")) or inner.get("value")
+    if not isinstance(names, list) or not isinstance(values, list) or len(names) != len(values):
+        return {}
+    return {name: value for name, value in zip(names, values, strict=True) if isinstance(name, str)}
 
 
 def _half(row: Row, name: str) -> JSON:

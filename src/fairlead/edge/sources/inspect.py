@@ -17,7 +17,7 @@ from fairlead.core.wire.decode import decode
 from fairlead.core.wire.failure import one_line
 from fairlead.edge.sources.archive import Member
 from fairlead.edge.sources.lines import Damaged
-from fairlead.edge.sources.reader import Around, EachRow, Found, NotLogged, Row, Source, logged
+from fairlead.edge.sources.reader import Around, Found, NotLogged, Passed, Row, Source, Taker, logged
 
 _SETTINGS: Mapping[str, str] = {
     "temperature": "temperature",
@@ -75,6 +75,23 @@ class InspectParts:
 
 def _claims(row: Row) -> bool:
     return isinstance(row.get("eval"), dict) and ("samples" in row or "stats" in row)
+
+
+class Inspect(Taker):
+    """Takes logs and their samples; what a long log's document holds beside its samples comes as rows of its own."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def take(self, row: Row) -> Iterable[Found]:
+        """Give the calls of the samples."""
+        about = fields.mapping_or_empty(row.get("eval"))
+        log = fields.label(about.get("eval_id")) or fields.label(about.get("run_id")) or ""
+        if fields.list_or_empty(row.get("samples")):
+            self._given.add(log)
+        elif log in self._given:
+            return [Passed()]
+        return _rows(row)
 
 
 def _rows(row: Row) -> Iterable[Found]:
@@ -261,18 +278,26 @@ def _first_text(*values: JSON) -> str | None:
 
 
 def usage(raw: JSON) -> Usage | None:
-    """Return the tokens of a call; `None` when the log holds none."""
+    """Return the tokens of a call; `None` when the log holds none.
+
+    The total tells whether cached tokens are within the input and reasoning within the output (Google counts it beside).
+    """
     if not isinstance(raw, dict):
         return None
     counted = {name: fields.count(raw.get(name)) for name in raw}
     read, written = counted.get("input_tokens_cache_read"), counted.get("input_tokens_cache_write")
     fresh, output, reasoning = (counted.get(name) for name in ("input_tokens", "output_tokens", "reasoning_tokens"))
-    cached = (read or 0) + (written or 0)
-    if fresh is not None and output is not None and cached and counted.get("total_tokens") == fresh + output:
+    cached, thought, total = (read or 0) + (written or 0), reasoning or 0, counted.get("total_tokens")
+    are_cached_beside, is_thought_beside = True, False
+    if fresh is not None and output is not None and total is not None:
+        both = fresh + output
+        are_cached_beside = total not in {both, both + thought} or total == both + cached > both
+        is_thought_beside = total not in {both, both + cached} and total in {both + thought, both + cached + thought}
+    if fresh is not None and not are_cached_beside:
         fresh = fresh - cached if fresh >= cached else None
     visible = output
-    if output is not None and reasoning:
-        visible = output - reasoning if reasoning <= output else None
+    if output is not None and thought and not is_thought_beside:
+        visible = output - thought if thought <= output else None
     return Usage(fresh=fresh, cache_read=read, cache_write_5m=written, visible=visible, reasoning=reasoning)
 
 
@@ -280,5 +305,5 @@ INSPECT = Source(
     name="inspect",
     fields=frozenset({"version", "status", "eval", "plan", "results", "stats", "samples", "reductions"}),
     claims=_claims,
-    opened=lambda: EachRow(_rows),
+    opened=Inspect,
 )

@@ -21,20 +21,23 @@ def _claims(row: Row) -> bool:
 
 def _rows(row: Row) -> Iterable[Found]:
     asked = _arguments(row.get("arguments"))
-    answer = _answer(row.get("resps"))
+    answers = _answers(row.get("resps"))
     if asked is None:
         yield NotLogged(reason="an lm-eval sample whose arguments hold no prompt")
-    elif not isinstance(answer, str):
+        return
+    if not answers:
         yield Passed()
-    else:
-        prompt, settings = asked
+    prompt, settings = asked
+    for i, answer in enumerate(answers):
         read = loose.turns(
             structure_or_text(prompt) if prompt.startswith("[{") else [{"role": "user", "content": prompt}]
         )
         body = loose.chat_body(model="unnamed", messages=read.messages, parameters=_settings(settings))
         around = Around(metadata={"doc_id": row.get("doc_id"), "filter": row.get("filter")}, fidelity=read.fidelity)
         response = loose.completion(loose.message({"role": "assistant", "content": answer}))
-        yield logged(body, response, around, of={"doc": row.get("doc_hash"), "id": row.get("doc_id"), "row": dict(row)})
+        # An item is written once for each filter that was laid over its answers: these are the same calls.
+        of: JSON = {name: row.get(name) for name in ("doc_hash", "doc_id", "arguments", "resps")}
+        yield logged(body, response, around, of={"item": of, "answer": i})
 
 
 def _arguments(given: JSON) -> tuple[str, Mapping[str, JSON]] | None:
@@ -58,13 +61,24 @@ def _settings(given: Mapping[str, JSON]) -> dict[str, JSON]:
     return sampling({named.get(name, name): value for name, value in given.items()})
 
 
-def _answer(resps: JSON) -> JSON:
-    """The text of the first answer; a likelihood is a pair of numbers instead."""
-    while isinstance(resps, list) and resps:
-        if len(resps) == 2 and not isinstance(resps[0], list):
-            return None
-        resps = resps[0]
-    return resps
+def _answers(resps: JSON) -> list[str]:
+    """The texts that were answered, several where an item is asked repeatedly; none of likelihoods, which are pairs of numbers."""
+    if isinstance(resps, str):
+        return [resps]
+    if not isinstance(resps, list) or _is_likelihood(resps):
+        return []
+    return [answer for inner in resps for answer in _answers(inner)]
+
+
+def _is_likelihood(pair: list[JSON]) -> bool:
+    """Whether two values are a likelihood and whether it is the greatest, as numbers or as texts."""
+    match pair:
+        case [str(number), str(greatest)] if greatest in {"True", "False"}:
+            return number.lstrip("-").replace(".", "", 1).replace("e-", "", 1).isdigit() or number == "-inf"
+        case [_, bool()] | [int() | float(), _]:
+            return True
+        case _:
+            return False
 
 
 LM_EVAL = Source(

@@ -225,10 +225,12 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 def _identity(found: Logged, piece: Piece, index: int) -> str:
     """The hash of the part of the export that the exchange came from: read again, it is the same row."""
-    if found.of is None and piece.data:
-        data = piece.data
-    else:
-        data = _ENCODER.encode(piece.value if found.of is None else found.of)
+    if found.of is not None:
+        data = _ENCODER.encode(found.of)
+    elif piece.line:
+        data = piece.data or _ENCODER.encode(piece.value)
+    else:  # kept to the end: there is no record any more, only what was made of it
+        return row_hash(_ENCODER.encode(found.row))
     return row_hash(data if found.of is not None or not index else data + str(index).encode())
 
 

@@ -41,6 +41,9 @@ class SeenIds:
             self._grow()
         return Met.NEW
 
+    def __contains__(self, name: str) -> bool:
+        return bool(self._keys[self._slot(_hash(name))])
+
     def _slot(self, key: int) -> int:
         slot = key % self._size
         while self._keys[slot] and self._keys[slot] != key:

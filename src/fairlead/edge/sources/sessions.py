@@ -8,10 +8,12 @@ use and of quadratic size).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from fairlead.core.nouns import JSON, Dialect, Fidelity, Message, Usage
+from fairlead.core.nouns import JSON, Dialect, Failure, Fidelity, Message, Usage
 from fairlead.core.wire import fields, loose
+from fairlead.core.wire.failure import failure_of
 from fairlead.edge.sources.reader import Around, Found, Logged, Passed, Row, Source, Taker, logged
 
 _LOST = (Fidelity.TRUNCATED, Fidelity.TOOLS_MISSING)
@@ -34,7 +36,7 @@ class ClaudeCode(Taker):
     """One line holds one block of an answer; lines of one answer share its message id."""
 
     def __init__(self) -> None:
-        self._threads: dict[tuple[str, bool], _Thread] = {}
+        self._threads: dict[tuple[str, str], _Thread] = {}
 
     def take(self, row: Row) -> Iterator[Found]:
         """Give an answer when the next turn begins."""
@@ -42,10 +44,15 @@ class ClaudeCode(Taker):
         if not fields.is_one_of(row.get("type"), {"user", "assistant"}) or not isinstance(message, dict):
             yield Passed()
             return
-        key = (str(row.get("sessionId")), row.get("isSidechain") is True)
+        helper = fields.label(row.get("agentId")) or "helpers" if row.get("isSidechain") is True else ""
+        key = (str(row.get("sessionId")), helper)
         thread = self._threads.setdefault(key, _Thread(*key))
         if row["type"] == "user":
-            yield from thread.asked(message)
+            thread.asked(message)
+            yield Passed()
+        elif row.get("isApiErrorMessage") is True:
+            yield from thread.failed(message, row)
+        elif message.get("model") == _NOBODY:
             yield Passed()
         else:
             yield from thread.answered(message, row)
@@ -57,12 +64,21 @@ class ClaudeCode(Taker):
         self._threads.clear()
 
 
-class _Thread:
-    """A session's main conversation, or that of its helpers."""
+_NOBODY = "<synthetic>"
+"""The model that Claude Code names for what it says itself."""
+_ERROR_STATUS = re.compile(r"API Error:? \(?([45]\d\d)\b")
 
-    def __init__(self, session: str, is_side: bool) -> None:  # noqa: FBT001
-        self._session = session
-        self._is_side = is_side
+
+class _Thread:
+    """A session's main conversation, or that of a helper.
+
+    An answer is given when another begins: results of its first calls may stand between its lines.
+    """
+
+    def __init__(self, session: str, helper: str) -> None:
+        self._conversation = f"{session}/{helper}" if helper else session
+        self._model: str | None = None
+        self._later: list[JSON] = []
         self._first: JSON = None
         self._new: list[JSON] = []
         self._step = 0
@@ -70,10 +86,18 @@ class _Thread:
         self._blocks: list[JSON] = []
         self._row: Row = {}
 
-    def asked(self, message: dict[str, JSON]) -> Iterator[Found]:
-        yield from self.finished()
+    def asked(self, message: dict[str, JSON]) -> None:
         self._first = message if self._first is None else self._first
-        self._new.append(message)
+        (self._new if self._message is None else self._later).append(message)
+
+    def failed(self, message: dict[str, JSON], row: Row) -> Iterator[Found]:
+        """A call that failed, of which Claude Code tells in words of its own."""
+        yield from self.finished()
+        told = " ".join(part.text for part in loose.parts(message.get("content")))
+        status = _ERROR_STATUS.search(told)
+        failure = failure_of({"message": told}, status=int(status[1]) if status else None)
+        self._row = row
+        yield self._logged({"model": self._model}, failure=failure)
 
     def answered(self, message: dict[str, JSON], row: Row) -> Iterator[Found]:
         if self._message is not None and message.get("id") != self._message.get("id"):
@@ -87,26 +111,32 @@ class _Thread:
     def finished(self) -> Iterator[Found]:
         if self._message is not None:
             yield self._logged(self._message)
-            self._new = [{"role": "assistant", "content": self._blocks}]
-        self._message, self._blocks = None, []
+            self._new = [{"role": "assistant", "content": self._blocks}, *self._later]
+        self._message, self._blocks, self._later = None, [], []
 
-    def _logged(self, message: dict[str, JSON]) -> Logged:
+    def _logged(self, message: dict[str, JSON], *, failure: Failure | None = None) -> Logged:
         self._step += 1
-        model = fields.text_or_none(message.get("model"))
-        response: JSON = {**message, "type": "message", "content": list[JSON](self._blocks)}
+        model = self._model = fields.text_or_none(message.get("model"))
+        response: JSON = None if failure else {**message, "type": "message", "content": list[JSON](self._blocks)}
         around = Around(
-            id=message.get("id"),
+            id=message.get("id") or self._row.get("uuid"),
             started_at=self._row.get("timestamp"),
             provider="anthropic",
-            conversation=f"{self._session}/helpers" if self._is_side else self._session,
+            conversation=self._conversation,
             step=self._step,
             metadata={"agent": "Claude Code", "version": self._row.get("version"), "folder": self._row.get("cwd")},
             fidelity=_LOST,
         )
         asked = _anthropic_turns([self._first, *self._new] if self._first not in self._new else self._new)
         request: dict[str, JSON] = {"model": model or "unnamed", "messages": asked}
-        of: JSON = {"session": self._session, "message": message.get("id"), "blocks": list[JSON](self._blocks)}
-        return logged(request, response, around, dialect=Dialect.ANTHROPIC_MESSAGES, model=model, of=of)
+        # A session that is gone on with repeats earlier answers in a file of its own: they are known by their ids.
+        name = message.get("id") or self._row.get("uuid")
+        of: JSON = {"message": name, "request": self._row.get("requestId")}
+        if name is None:
+            of = {"session": self._conversation, "step": self._step, "blocks": list[JSON](self._blocks)}
+        return logged(
+            request, response, around, dialect=Dialect.ANTHROPIC_MESSAGES, model=model, failure=failure, of=of
+        )
 
 
 def _anthropic_turns(messages: list[JSON]) -> list[JSON]:
@@ -133,7 +163,7 @@ def _is_codex(row: Row) -> bool:
 
 
 class Codex(Taker):
-    """Items come one a line; a call of the model ends with a line that counts its tokens."""
+    """Items come one a line; a call of the model ends with a line that counts its tokens, before or after its tools' results."""
 
     def __init__(self) -> None:
         self._begin()
@@ -145,6 +175,8 @@ class Codex(Taker):
         self._first: JSON = None
         self._new: list[JSON] = []
         self._said: list[JSON] = []
+        self._later: list[JSON] = []
+        self._counted: JSON = None
         self._started: JSON = None
         self._step = 0
 
@@ -167,22 +199,26 @@ class Codex(Taker):
     def _item(self, item: Row, at: JSON) -> Iterator[Found]:
         kind = item.get("type")
         if fields.is_one_of(kind, _SAID) or (kind == "message" and item.get("role") == "assistant"):
+            if self._later:
+                yield from self._finished(None)
             self._started = self._started or at
             self._said.append(_spoken(item))
             return
         if kind == "message" or fields.is_one_of(kind, _RESULTS):
-            yield from self._finished(None)
             turn = _told(item)
             self._first = turn if self._first is None and item.get("role") == "user" else self._first
-            self._new.append(turn)
+            (self._later if self._said else self._new).append(turn)
         yield Passed()
 
     def _event(self, payload: Row) -> Iterator[Found]:
-        last = fields.mapping_or_empty(fields.mapping_or_empty(payload.get("info")).get("last_token_usage"))
-        if payload.get("type") == "token_count" and last and self._said:
-            yield from self._finished(_codex_usage(last))
-        else:
+        info = fields.mapping_or_empty(payload.get("info"))
+        last, total = fields.mapping_or_empty(info.get("last_token_usage")), info.get("total_token_usage")
+        is_repeated = total is not None and total == self._counted  # limits are told anew with the counts of before
+        if payload.get("type") != "token_count" or not last or is_repeated:
             yield Passed()
+            return
+        self._counted = total
+        yield from self._finished(_codex_usage(last)) if self._said else (Passed(),)
 
     def end_of_file(self) -> Iterator[Found]:
         """Give the call that the file ends with."""
@@ -207,7 +243,7 @@ class Codex(Taker):
         body = _body(self._first, self._new, model=self._model, system=self._system)
         of: JSON = {"session": self._session, "step": self._step, "said": list[JSON](self._said)}
         yield logged(body, loose.completion(said, model=self._model), around, model=self._model, of=of)
-        self._new, self._said, self._started = list(self._said), [], None
+        self._new, self._said, self._later, self._started = [*self._said, *self._later], [], [], None
 
 
 def _instructions(payload: Row) -> str:

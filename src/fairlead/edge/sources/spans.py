@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fairlead.core.nouns import JSON, Dialect, Failure, FailureKind, Usage
+from fairlead.core.nouns import JSON, Dialect, Failure, Usage
 from fairlead.core.wire import fields, loose
 from fairlead.core.wire.decode import structure_or_text
-from fairlead.core.wire.failure import one_line
+from fairlead.core.wire.failure import failure_of
 from fairlead.core.wire.moment import seconds_between
 from fairlead.edge.sources.attributes import flat_otlp, nested, whole
+from fairlead.edge.sources.counts import whole_number
 from fairlead.edge.sources.kept import Kept
 from fairlead.edge.sources.reader import Around, Found, Logged, NotLogged, Passed, Row, Source, Taker, logged
+from fairlead.edge.sources.seen import SeenIds
 from fairlead.edge.sources.traced import answer_body, asked_body, asked_of, sampling
 
 _CALLS = frozenset({"chat", "generate_content", "text_completion", "completion", "embeddings"})
@@ -28,6 +30,7 @@ _MESSAGE_EVENTS: Mapping[str, str] = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
+_COUNTS = ("gen_ai.usage.", "llm.token_count.", "llm.usage.")
 _DETAILS = "gen_ai.client.inference.operation.details"
 _SETTINGS = {
     "gen_ai.request.temperature": "temperature",
@@ -38,6 +41,7 @@ _SETTINGS = {
     "gen_ai.request.seed": "seed",
     "gen_ai.request.frequency_penalty": "frequency_penalty",
     "gen_ai.request.presence_penalty": "presence_penalty",
+    "gen_ai.request.choice.count": "n",
 }
 
 
@@ -54,42 +58,89 @@ def _is_span(row: Row) -> bool:
 
 
 class Spans(Taker):
-    """Keeps spans whose prompt may still come as log records."""
+    """Keeps spans whose prompt may still come as log records, and those inside another, which may be the same call."""
 
     def __init__(self) -> None:
         self._waiting = Kept()
         self._records = Kept()
+        self._given = SeenIds()
+        self._around = SeenIds()
 
     def take(self, row: Row) -> Iterator[Found]:
         """Give the calls among the spans of a record."""
-        records = list(_of_otlp(row, "resourceLogs", "scopeLogs", "logRecords"))
-        for record, around in records:
-            self._keep(_span_of(record, around))
-        found = [_span_of(row, {})] if _is_span(row) else []
-        found += [_span_of(span, around) for span, around in _of_otlp(row, "resourceSpans", "scopeSpans", "spans")]
-        if not found and not records:
+        records = [
+            _span_of(record, around) for record, around in _of_otlp(row, "resourceLogs", "scopeLogs", "logRecords")
+        ]
+        spans = [_span_of(row, {})] if _is_span(row) else []
+        spans += [_span_of(span, around) for span, around in _of_otlp(row, "resourceSpans", "scopeSpans", "spans")]
+        if not spans and not records:
             yield Passed()
-        for span in found:
-            if not _is_call(span):
+        for record in records:
+            yield from self._record(record)
+        calls = {name: span for span in spans if _is_call(span) and (name := _key(span))}
+        doubled = {outer for span in calls.values() if (outer := _outer(span)) in calls}
+        for span in spans:
+            name = _key(span)
+            if not _is_call(span) or name in doubled or (name is not None and name in self._around):
                 yield Passed()
-            elif _has_prompt(span):
-                yield _call(span)
             else:
-                self._waiting.put(_key(span), span)
+                yield from self._span(span, calls)
 
-    def _keep(self, record: dict[str, JSON]) -> None:
-        name = _key(record)
-        self._records.put(name, [*fields.list_or_empty(self._records.take(name)), record])
+    def _span(self, span: dict[str, JSON], beside: Mapping[str, dict[str, JSON]]) -> Iterator[Found]:
+        """Give a call, or keep it until its prompt comes; one recorded around another is the other's, where it tells more."""
+        name, outer = _key(span), beside.get(_outer(span) or "")
+        if name is None:
+            yield _call(span)
+        elif _has_prompt(span) or (outer is not None and _has_prompt(outer)):
+            self._given.meet(name, "")
+            self._around.meet(_outer(span) or "", "")
+            yield _call(span if outer is None or _has_prompt(span) else _doubled(span, outer))
+        else:
+            waited = self._waiting.take(name)
+            if isinstance(waited, dict) and waited != span:
+                yield _call(waited)  # two spans under one name: neither is lost
+            self._waiting.put(name, span)
+
+    def _record(self, record: dict[str, JSON]) -> Iterator[Found]:
+        """Keep what was logged about a call for its span; all else that programs log is no call."""
+        told = record.get("name") or _attributes(record).get("event.name")
+        if not isinstance(told, str) or not told.startswith("gen_ai."):
+            yield Passed()
+        elif (name := _key(record)) is None:
+            yield _alone(record)
+        else:
+            self._records.put(name, [*fields.list_or_empty(self._records.take(name)), record])
 
     def end(self) -> Iterator[Found]:
         """Give the spans that waited, with what came for them; and records that tell a whole call by themselves."""
         for name, span in self._waiting.rest():
             held = dict(fields.mapping_or_empty(span))
             yield _call(_with_records(held, fields.list_or_empty(self._records.take(name))))
-        for _, records in self._records.rest():
-            for record in fields.list_or_empty(records):
-                held = dict(fields.mapping_or_empty(record))
-                yield _call(held) if _has_prompt(held) else NotLogged(reason="a log record of a span that is not here")
+        for name, records in self._records.rest():
+            if name not in self._given:
+                for record in fields.list_or_empty(records):
+                    yield _alone(dict(fields.mapping_or_empty(record)))
+
+
+def _alone(record: dict[str, JSON]) -> Found:
+    """A log record without its span: a call if it tells one, which only the event with all details does."""
+    return _call(record) if _has_prompt(record) else NotLogged(reason="a log record of a span that is not here")
+
+
+def _outer(span: Row) -> str | None:
+    """The name of the span that this one was recorded in."""
+    return _key({"trace": span.get("trace"), "span": span.get("parent")})
+
+
+def _doubled(span: dict[str, JSON], outer: Row) -> dict[str, JSON]:
+    """A call that two instrumentations recorded, one inside the other: what the inner one does not say, the outer one does."""
+    counted = any(name.startswith(_COUNTS) for name in _attributes(span))
+    around = {name: held for name, held in _attributes(outer).items() if not (counted and name.startswith(_COUNTS))}
+    return {
+        **span,
+        "attributes": {**around, **_attributes(span)},
+        "events": fields.list_or_empty(span.get("events")) or outer.get("events"),
+    }
 
 
 def _of_otlp(row: Row, outer: str, middle: str, inner: str) -> Iterator[tuple[Row, Row]]:
@@ -112,6 +163,7 @@ def _span_of(raw: Row, resource: Row) -> dict[str, JSON]:
     return {
         "trace": _first(raw, "traceId", "trace_id") or context.get("trace_id"),
         "span": _first(raw, "spanId", "span_id") or context.get("span_id"),
+        "parent": _first(raw, "parentSpanId", "parent_span_id", "parent_id"),
         "name": raw.get("name") or raw.get("eventName"),
         "start": _first(raw, "startTimeUnixNano", "start_time", "timeUnixNano", "observedTimeUnixNano"),
         "end": _first(raw, "endTimeUnixNano", "end_time"),
@@ -132,8 +184,10 @@ def _first(raw: Row, *names: str) -> JSON:
     return next((raw[name] for name in names if raw.get(name) is not None), None)
 
 
-def _key(span: Row) -> str:
-    return f"{span.get('trace')}/{span.get('span')}"
+def _key(span: Row) -> str | None:
+    """The name of a span; `None` where it does not say both of which trace and which span it is."""
+    trace, own = fields.label(span.get("trace")), fields.label(span.get("span"))
+    return f"{trace}/{own}" if trace and own and own.strip("0") else None
 
 
 def _attributes(span: Row) -> Mapping[str, JSON]:
@@ -252,12 +306,22 @@ def _call(span: Row) -> Logged:
     failure = _failure(span, held)
     if _is_embedding(held):
         return logged(
-            _texts(held, model), None, around, dialect=Dialect.OPENAI_EMBEDDINGS, model=model, failure=failure
+            _texts(held, model),
+            None,
+            around,
+            dialect=Dialect.OPENAI_EMBEDDINGS,
+            model=model,
+            failure=failure,
+            of=_identity(span),
         )
     settings = [structure_or_text(held.get("llm.invocation_parameters")), _request_settings(held)]
     asked = asked_of(sent, attributes={**held, **_defined_tools(held)})
     instructions = loose.parts(structure_or_text(held.get("gen_ai.system_instructions")))
     body = asked_body(asked, model=model, settings=settings)
+    if held.get("gen_ai.request.stream") is True or held.get("llm.is_streaming") is True:
+        body["stream"] = True
+    if held.get("gen_ai.output.type") == "json" and "response_format" not in body:
+        body["response_format"] = {"type": "json_object"}
     if instructions:
         body["messages"] = [
             {"role": "system", "content": "\n".join(part.text for part in instructions)},
@@ -268,8 +332,15 @@ def _call(span: Row) -> Logged:
     answered_by = _text(held, "gen_ai.response.model")
     answer = answer_body(got, model=answered_by, finish=finish)
     return logged(
-        body if asked.messages else None, answer, around.with_fidelity(asked.fidelity), model=model, failure=failure
-    )
+        body if asked.messages else None, answer, around.with_fidelity(asked.fidelity), model=model, failure=failure,
+        of=_identity(span),
+    )  # fmt: skip
+
+
+def _identity(span: Row) -> JSON:
+    """By what a span is known again: its name, wherever it was exported to; without one, all it says."""
+    name = _key(span)
+    return dict(span) if name is None else {"span": name, "start": span.get("start")}
 
 
 def _request_settings(held: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -277,11 +348,13 @@ def _request_settings(held: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def _defined_tools(held: Mapping[str, JSON]) -> dict[str, JSON]:
-    """OpenInference keeps each tool's definition as a JSON text."""
+    """Tools that are numbered: OpenInference keeps each definition as a JSON text, OpenLLMetry name by name."""
+    tree = nested(held)
     found = [
         structure_or_text(fields.mapping_or_empty(fields.mapping_or_empty(raw).get("tool")).get("json_schema"))
-        for raw in fields.list_or_empty(_path(nested(held), "llm", "tools"))
+        for raw in fields.list_or_empty(_path(tree, "llm", "tools"))
     ]
+    found = found or fields.list_or_empty(_path(tree, "llm", "request", "functions"))
     return {"llm.tools": found} if found else {}
 
 
@@ -299,6 +372,8 @@ def _texts(held: Mapping[str, JSON], model: str | None) -> dict[str, JSON] | Non
 
 def _around(span: Row, held: Mapping[str, JSON]) -> Around:
     first = fields.seconds(held.get("gen_ai.response.time_to_first_chunk"))
+    if first is None:
+        first = fields.seconds(held.get("gen_ai.server.time_to_first_token"))
     return Around(
         id=fields.label(span.get("span")),
         started_at=span.get("start"),
@@ -323,23 +398,47 @@ def _text(held: Mapping[str, JSON], *names: str) -> str | None:
 
 
 def _count(held: Mapping[str, JSON], *names: str) -> int | None:
-    return next((found for name in names if (found := fields.count(held.get(name))) is not None), None)
+    return next((found for name in names if (found := whole_number(held.get(name))) is not None), None)
+
+
+_READ = (
+    "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.details.cache_read_tokens", "llm.token_count.prompt_details.cache_read",
+)  # fmt: skip
+_WRITTEN = (
+    "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.details.cache_write_tokens", "llm.token_count.prompt_details.cache_write",
+)  # fmt: skip
+_THOUGHT = (
+    "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens", "llm.usage.reasoning_tokens",
+    "gen_ai.usage.details.reasoning_tokens", "llm.token_count.completion_details.reasoning",
+)  # fmt: skip
+_TOTAL = ("llm.token_count.total", "llm.usage.total_tokens", "gen_ai.usage.total_tokens")
 
 
 def _usage(held: Mapping[str, JSON]) -> Usage | None:
+    """Disjoint counts. Cached tokens are within the input by convention; a total that says otherwise is believed."""
     given = _count(held, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
     made = _count(held, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion")
     if given is None and made is None:
         return None
-    read = _count(held, "gen_ai.usage.cache_read.input_tokens", "llm.token_count.prompt_details.cache_read")
-    written = _count(held, "gen_ai.usage.cache_creation.input_tokens", "llm.token_count.prompt_details.cache_write")
-    thought = _count(held, "gen_ai.usage.reasoning.output_tokens", "llm.token_count.completion_details.reasoning")
+    read, written, thought, total = (_count(held, *names) for names in (_READ, _WRITTEN, _THOUGHT, _TOTAL))
+    heard = _count(held, "llm.token_count.prompt_details.audio") or None
+    spoken = _count(held, "llm.token_count.completion_details.audio") or None
     cached = (read or 0) + (written or 0)
-    if given is not None and given >= cached:
+    is_beside = cached > 0 and total is not None and total == (given or 0) + (made or 0) + cached
+    if given is not None and given >= cached and not is_beside:
         given -= cached
     if made is not None and thought is not None:
         made = made - thought if made >= thought else None
-    return Usage(fresh=given, cache_read=read, cache_write_5m=written, visible=made, reasoning=thought)
+    if heard is not None and given is not None:
+        given, heard = (given - heard, heard) if given >= heard else (given, None)
+    if spoken is not None and made is not None:
+        made, spoken = (made - spoken, spoken) if made >= spoken else (made, None)
+    return Usage(
+        fresh=given, cache_read=read, cache_write_5m=written, visible=made, reasoning=thought,
+        audio_in=heard, audio_out=spoken,
+    )  # fmt: skip
 
 
 def _failure(span: Row, held: Mapping[str, JSON]) -> Failure | None:
@@ -347,12 +446,18 @@ def _failure(span: Row, held: Mapping[str, JSON]) -> Failure | None:
     status = span.get("status")
     if kind is None and status not in (2, "ERROR", "STATUS_CODE_ERROR"):
         return None
-    told = span.get("message")
-    timed_out = kind is not None and "timeout" in kind.lower()
-    return Failure(
-        kind=FailureKind.TIMEOUT if timed_out else FailureKind.SERVER_ERROR,
-        detail=one_line(told if isinstance(told, str) and told else kind or ""),
-    )
+    told = span.get("message") or _exception(span)
+    code = _count(held, "http.response.status_code", "http.status_code") or whole_number(kind)
+    code = code if code is not None and 400 <= code <= 599 else None
+    return failure_of({"type": kind, "message": told if isinstance(told, str) and told else kind or ""}, status=code)
+
+
+def _exception(span: Row) -> JSON:
+    """What the exception that a span holds as an event said."""
+    for event in _objects(span.get("events")):
+        if event.get("name") == "exception":
+            return fields.mapping_or_empty(event.get("attributes")).get("exception.message")
+    return None
 
 
 SPANS = Source(

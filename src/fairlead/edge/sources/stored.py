@@ -13,7 +13,7 @@ from fairlead.core.nouns import JSON
 from fairlead.core.wire import fields, responses
 from fairlead.edge.sources.bodies import pair
 from fairlead.edge.sources.kept import Kept
-from fairlead.edge.sources.reader import Around, EachRow, Found, Logged, NotLogged, Row, Source, Taker
+from fairlead.edge.sources.reader import Around, EachRow, Found, Logged, NotLogged, Passed, Row, Source, Taker
 
 _SETTINGS = (
     "temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "tools", "tool_choice", "response_format",
@@ -34,10 +34,18 @@ def _data(row: Row) -> list[JSON]:
 
 
 def _claims(row: Row) -> bool:
-    if _is_completion(row):
+    if _is_completion(row) or _is_whole_response(row) or _is_empty_page(row):
         return True
     data = _data(row)
     return bool(data) and (_is_completion(data[0]) or _is_message(data[0]) or _is_stored_response(data[0]))
+
+
+def _is_whole_response(row: Row) -> bool:
+    return row.get("object") == "response" and isinstance(row.get("output"), list)
+
+
+def _is_empty_page(row: Row) -> bool:
+    return row.get("object") == "list" and row.get("data") == [] and "has_more" in row
 
 
 def _is_stored_response(value: JSON) -> bool:
@@ -53,7 +61,9 @@ class Stored(Taker):
 
     def take(self, row: Row) -> Iterable[Found]:
         """Give completions that have their messages."""
-        for item in [dict(row)] if _is_completion(row) else _data(row):
+        if _is_empty_page(row):
+            yield Passed()
+        for item in [dict(row)] if _is_completion(row) or _is_whole_response(row) else _data(row):
             if _is_message(item):
                 self._keep_message(fields.mapping_or_empty(item))
             elif _is_completion(item):
@@ -71,7 +81,7 @@ class Stored(Taker):
     def _keep_message(self, item: Row) -> None:
         name = str(item["id"]).rpartition("-")[0]
         kept = fields.list_or_empty(self._messages.take(name))
-        self._messages.put(name, [*kept, dict(item)])
+        self._messages.put(name, [*(one for one in kept if one != item), dict(item)])
 
     def end(self) -> Iterator[Found]:
         """Give every completion, with its messages where they came."""
@@ -84,7 +94,7 @@ class Stored(Taker):
 def _joined(item: Row, messages: JSON) -> Logged:
     asked: dict[str, JSON] | None = None
     if isinstance(messages, list) and messages:
-        asked = {"model": item.get("model"), "messages": [_sent(message) for message in messages]}
+        asked = {"model": item.get("model"), "messages": [_sent(message) for message in sorted(messages, key=_place)]}
         asked |= {name: item[name] for name in _SETTINGS if item.get(name) not in (None, [])}
     around = Around(
         id=item.get("id"),
@@ -95,6 +105,12 @@ def _joined(item: Row, messages: JSON) -> Logged:
     )
     answer = {name: value for name, value in item.items() if name != "messages"}
     return pair(asked, answer, around, of={"completion": answer, "messages": messages})
+
+
+def _place(message: JSON) -> int:
+    """The number that a stored message's id ends with: pages may come in either order."""
+    number = (fields.label(fields.mapping_or_empty(message).get("id")) or "").rpartition("-")[2]
+    return int(number) if number.isdecimal() and len(number) < 10 else 0
 
 
 def _sent(message: JSON) -> JSON:
@@ -109,7 +125,7 @@ def _response(item: Row) -> Found:
     if not responses.is_response(dict(item)):
         return NotLogged(reason=f"a stored object of kind {fields.label(item.get('object'))}")
     around = Around(id=item.get("id"), started_at=item.get("created_at"), provider="openai")
-    return pair(None, dict(item), around, model=fields.text_or_none(item.get("model")))
+    return pair(None, dict(item), around, model=fields.text_or_none(item.get("model")), of={"response": dict(item)})
 
 
 STORED = Source(
@@ -129,7 +145,9 @@ def _openpipe(row: Row) -> Iterable[Found]:
     tags = fields.mapping_or_empty(row.get("tags") or row.get("metadata"))
     output = fields.mapping_or_empty(row.get("output"))
     answer: dict[str, JSON] = dict(output)
-    if "choices" not in output:
+    if output.get("error") is not None:
+        answer = {"error": output["error"]}
+    elif "choices" not in output:
         answer = {"choices": [{"message": dict(output)}]}
     started = row.get("requestedAt") or row.get("timestamp") or output.get("created")
     yield pair(row.get("input"), answer, Around(id=row.get("id"), started_at=started, metadata=tags))

@@ -13,7 +13,7 @@ from fairlead.edge.sources.counts import counts_of, whole_number
 _SAMPLING = frozenset(
     {
         "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty",
-        "seed", "stop", "stop_sequences", "reasoning_effort", "min_p", "repetition_penalty",
+        "n", "seed", "stop", "stop_sequences", "reasoning_effort", "min_p", "repetition_penalty",
     }
 )  # fmt: skip
 _TOOL_KEYS = ("gen_ai.tool.definitions", "llm.tools", "tools", "llm.request.functions")
