@@ -5,6 +5,7 @@ Both are loaded at the first number that needs them: phonenumbers takes longer t
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
@@ -27,6 +28,17 @@ _OWN: dict[str, Callable[[str], bool]] = {
     "gb.nino": lambda number: _NINO.fullmatch(re.sub(r"[ -]", "", number)) is not None,
     "vn.cccd": lambda number: _CCCD.fullmatch(number) is not None,
 }
+
+
+def _is_global(number: str) -> bool:
+    try:
+        address = ipaddress.ip_address(number)
+    except ValueError:
+        return False
+    return address.is_global and not address.is_multicast
+
+
+_OWN["ip"] = _is_global
 _KEPT = 50_000
 _DIGITS = re.compile(r"\d+")
 

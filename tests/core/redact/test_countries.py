@@ -24,6 +24,23 @@ CARD = luhn("400000000000123")
 SPACED = " ".join(CARD[i : i + 4] for i in range(0, 16, 4))
 
 FOUND = [
+    # However they are written
+    (f"card {SPACED.replace(' ', chr(0x200B))}", "card <card 1>"),
+    (f"card {SPACED.replace(' ', chr(0x2007))}", "card <card 1>"),
+    (f"card {SPACED.replace(' ', '.')}", "card <card 1>"),
+    (f"card {CARD[:7]}\u00ad{CARD[7:]}", "card <card 1>"),
+    (f"card {CARD.translate({48 + i: 0x09E6 + i for i in range(10)})}", "card <card 1>"),
+    (f"pay to {iban('DE', '370400440532013000').replace(' ', '-')} today", "pay to <bank account 1> today"),
+    (f"pay to {iban('DE', '370400440532013000').replace(' ', chr(0xA0))} today", "pay to <bank account 1> today"),
+    ("SSN 219 09 9997", "SSN <national id 1>"),
+    ("dial 0044 20 7946 0958", "dial <phone 1>"),
+    ("dial (+44) 20 7946 0958", "dial <phone 1>"),
+    ("at ann\uff20example.org", "at <email 1>"),
+    ("/?who=ann%40example.org&x=1", "/?who=<email 1>&x=1"),
+    (r"from ann\u0040example.org", "from <email 1>"),
+    ("josé.ruiz@example.es wrote", "<email 1> wrote"),
+    ("to jörg@bücher.example now", "to <email 1> now"),
+    ("from 81.2.69.142:443 and 2a00:1450:4009:80b::200e.", "from <ip address 1>:443 and <ip address 2>."),
     # United Kingdom
     ("Ring 020 7946 0958 before noon", "Ring <phone 1> before noon"),
     ("my mobile is 07700900123", "my mobile is <phone 1>"),
@@ -79,6 +96,10 @@ LEFT = [
     "£1,234,567.89 or 12.345.678,90 € or $ 1 234 567",
     "tracking 9434765919, ticket 5369043990",
     "ISBN 978-3-16-148410-0, version 10.2.144.7",
+    "hosts 192.168.100.14, 127.0.0.1 and fe80::1, std::vector<int>",
+    "firmware version 81.2.69.142",
+    "sections 12.13.14.15.16",
+    "sk-estimator-checks-for-classifiers",
     "server 172.16.254.1 and 10.0.0.12:8080",
     "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16",
     "id 3f2504e0-4f89-11d3-9a0c-0305e82c3301",

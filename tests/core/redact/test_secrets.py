@@ -11,6 +11,9 @@ SECRETS = [
     f"sk-proj-{BODY}", f"sk-ant-api03-{BODY}", f"AKIA{'Q3EXAMPL7ZSECRET'}", f"AIza{BODY[:35]}", f"ghp_{BODY[:36]}",
     f"github_pat_{BODY}", f"glpat-{BODY[:20]}", f"xoxb-{BODY[:24]}", f"hf_{BODY[:34]}", f"gsk_{BODY}", f"npm_{BODY[:36]}",
     f"sk_live_{BODY[:24]}", f"SG.{BODY[:22]}.{BODY}", JWT, f"hvs.{BODY}", f"nvapi-{BODY}", f"r8_{BODY[:37]}",
+    f"ABSK{BODY}{BODY}", f"glrt-{BODY[:20]}", f"tgp_v1_{BODY}", f"csk-{BODY}ab", f"lsv2_pt_{'0a' * 16}_{'0b' * 5}", f"pcsk_{BODY}",
+    f"ATATT3{BODY}{BODY}", f"figd_{BODY}", f"sbp_{'0a' * 20}", f"glsa_{BODY[:32]}_{'0b' * 4}", f"secret_{BODY}xyz", f"NRAK-{'A1B' * 9}",
+    f"abc8Q~{BODY[:34]}", f"123456789:AA{BODY[:33]}", f"discord.com/api/webhooks/123456789012345678/{BODY}",
 ]  # fmt: skip
 
 
@@ -36,6 +39,13 @@ def test_a_provider_s_key_never_stays(secret: str, around: str, mask: Redactor) 
         (f"AWS_SECRET_ACCESS_KEY={BODY}", "AWS_SECRET_ACCESS_KEY=<api key 1>"),
         ("mật khẩu là Abc12345", "mật khẩu là <password 1>"),
         ("my password is Tr0ub4dor&3", "my password is <password 1>"),
+        ("Authorization: Basic dXNlcjpzZWNyZXR3b3Jk", "Authorization: Basic <token 1>"),
+        ("curl -u admin:S3cretPw1 https://host.example", "curl -u admin:<password 1> https://host.example"),
+        ("machine host login bob password hunter2z", "machine host login bob password <password 1>"),
+        (f"https://host.example/?x%3Dsk-proj-{BODY}", "https://host.example/?x%3D<api key 1>"),
+        (r"{\\\"password\\\": \\\"S3cretPass!\\\"}", r"{\\\"password\\\": \\\"<password 1>\\\"}"),
+        (f"- key:\n  -sk-{BODY}", "- key:\n  -<api key 1>"),
+        (f"sk-proj-{BODY[:12]}\u200b{BODY[12:]}", "<api key 1>"),
     ],
 )
 def test_a_secret_is_known_by_where_it_stands(text: str, plain: str, mask: Redactor) -> None:

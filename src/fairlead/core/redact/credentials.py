@@ -7,32 +7,32 @@ keys, the place where a secret stands (`scheme://user:HERE@host`, `Bearer HERE`)
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from math import log2
 
 from fairlead.core.redact.kinds import Hit, Kind
 
-_EDGE = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))"
-"""Where a word begins; within JSON text a line break before it reads as the letters `\\n`."""
+_EDGE = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
+"""Where a word begins; within JSON text a line break before it reads as the letters `\\n`, within an address a `=` as `%3D`."""
 
 _PREFIXED: tuple[tuple[str, Kind, str], ...] = (
-    ("sk-", Kind.API_KEY, r"sk-(?:proj-|ant-|or-|svcacct-|admin-|lf-)?[A-Za-z0-9_-]{16,400}"),
+    ("sk-", Kind.API_KEY, r"sk-(?:proj-|ant-|or-|svcacct-|admin-|lf-|(?=[A-Za-z0-9_-]{0,60}\d))[A-Za-z0-9_-]{16,400}"),
     ("pk-lf-", Kind.API_KEY, r"pk-lf-[A-Za-z0-9-]{16,80}"),
-    ("k_live_", Kind.API_KEY, r"[sr]k_live_[A-Za-z0-9]{16,200}"),
-    ("k_test_", Kind.API_KEY, r"[sr]k_test_[A-Za-z0-9]{16,200}"),
-    ("whsec_", Kind.API_KEY, r"whsec_[A-Za-z0-9+/=]{16,200}"),
+    ("sk_live_", Kind.API_KEY, r"sk_live_[A-Za-z0-9]{16,200}"),
+    ("rk_live_", Kind.API_KEY, r"rk_live_[A-Za-z0-9]{16,200}"),
+    ("sk_test_", Kind.API_KEY, r"sk_test_[A-Za-z0-9]{16,200}"),
+    ("rk_test_", Kind.API_KEY, r"rk_test_[A-Za-z0-9]{16,200}"),
     ("AKIA", Kind.API_KEY, r"AKIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
     ("ASIA", Kind.API_KEY, r"ASIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
     ("AIza", Kind.API_KEY, r"AIza[A-Za-z0-9_-]{35}"),
-    ("ya29.", Kind.TOKEN, r"ya29\.[A-Za-z0-9_-]{20,2000}"),
     ("GOCSPX-", Kind.API_KEY, r"GOCSPX-[A-Za-z0-9_-]{20,60}"),
     ("gh", Kind.API_KEY, r"gh[pousr]_[A-Za-z0-9]{30,255}"),
     ("github_pat_", Kind.API_KEY, r"github_pat_[A-Za-z0-9_]{22,255}"),
     ("glpat-", Kind.API_KEY, r"glpat-[A-Za-z0-9_-]{20,255}"),
     ("xox", Kind.TOKEN, r"xox[abeoprs]-[A-Za-z0-9-]{10,400}"),
     ("xapp-", Kind.TOKEN, r"xapp-[A-Za-z0-9-]{10,400}"),
-    ("hooks.slack.com", Kind.TOKEN, r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{20,200}"),
     ("hf_", Kind.API_KEY, r"hf_[A-Za-z0-9]{30,60}"),
     ("gsk_", Kind.API_KEY, r"gsk_[A-Za-z0-9]{40,80}"),
     ("xai-", Kind.API_KEY, r"xai-[A-Za-z0-9]{40,120}"),
@@ -42,7 +42,6 @@ _PREFIXED: tuple[tuple[str, Kind, str], ...] = (
     ("tvly-", Kind.API_KEY, r"tvly-[A-Za-z0-9-]{20,60}"),
     ("fw_", Kind.API_KEY, r"fw_[A-Za-z0-9]{20,60}(?![A-Za-z0-9_])"),
     ("jina_", Kind.API_KEY, r"jina_[A-Za-z0-9_-]{40,120}"),
-    ("SG.", Kind.API_KEY, r"SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{16,80}"),
     ("key-", Kind.API_KEY, r"key-[0-9a-f]{32}(?![A-Za-z0-9])"),
     ("SK", Kind.API_KEY, r"SK[0-9a-f]{32}(?![A-Za-z0-9])"),
     ("npm_", Kind.API_KEY, r"npm_[A-Za-z0-9]{36}"),
@@ -50,7 +49,6 @@ _PREFIXED: tuple[tuple[str, Kind, str], ...] = (
     ("dop_v1_", Kind.API_KEY, r"dop_v1_[a-f0-9]{64}"),
     ("dckr_pat_", Kind.API_KEY, r"dckr_pat_[A-Za-z0-9_-]{20,80}"),
     ("shp", Kind.API_KEY, r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
-    ("hvs.", Kind.TOKEN, r"hvs\.[A-Za-z0-9_-]{20,200}"),
     ("lin_api_", Kind.API_KEY, r"lin_api_[A-Za-z0-9]{40}"),
     ("ntn_", Kind.API_KEY, r"ntn_[A-Za-z0-9]{40,60}"),
     ("sq0", Kind.API_KEY, r"sq0(?:atp|csp)-[A-Za-z0-9_-]{20,60}"),
@@ -58,9 +56,59 @@ _PREFIXED: tuple[tuple[str, Kind, str], ...] = (
     ("PMAK-", Kind.API_KEY, r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}"),
     ("age-secret-key-", Kind.PRIVATE_KEY, r"(?i:age-secret-key-1)[A-Za-z0-9]{50,70}"),
     ("AGE-SECRET-KEY-", Kind.PRIVATE_KEY, r"(?i:age-secret-key-1)[A-Za-z0-9]{50,70}"),
+    ("ABSK", Kind.API_KEY, r"ABSK[A-Za-z0-9+/]{60,400}={0,2}"),
+    ("gldt-", Kind.API_KEY, r"gldt-[A-Za-z0-9_-]{20,255}"),
+    ("glrt-", Kind.API_KEY, r"glrt-[A-Za-z0-9_.-]{20,255}"),
+    ("glptt-", Kind.API_KEY, r"glptt-[0-9a-f]{40}"),
+    ("glsa_", Kind.API_KEY, r"glsa_[A-Za-z0-9]{32}_[0-9A-Fa-f]{8}"),
+    ("glc_", Kind.API_KEY, r"glc_[A-Za-z0-9+/]{32,400}={0,2}"),
+    ("tgp_v1_", Kind.API_KEY, r"tgp_v1_[A-Za-z0-9_-]{30,80}"),
+    ("csk-", Kind.API_KEY, r"csk-[A-Za-z0-9]{40,80}"),
+    ("lsv2_", Kind.API_KEY, r"lsv2_[ps][tk]_[0-9a-f]{32}_[0-9a-f]{10}"),
+    ("pcsk_", Kind.API_KEY, r"pcsk_[A-Za-z0-9_]{40,120}"),
+    ("sntry", Kind.API_KEY, r"sntry[su]_[A-Za-z0-9+/=_]{40,400}"),
+    ("ATATT3", Kind.API_KEY, r"ATATT3[A-Za-z0-9_=-]{50,400}"),
+    ("figd_", Kind.API_KEY, r"figd_[A-Za-z0-9_-]{30,80}"),
+    ("sbp_", Kind.API_KEY, r"sbp_[0-9a-f]{40}"),
+    ("secret_", Kind.API_KEY, r"secret_[A-Za-z0-9]{43}(?![A-Za-z0-9_])"),
+    ("NRAK-", Kind.API_KEY, r"NRAK-[A-Z0-9]{27}"),
     ("eyJ", Kind.TOKEN, r"eyJ[A-Za-z0-9_-]{8,20000}\.[A-Za-z0-9_-]{8,50000}(?:\.[A-Za-z0-9_-]{4,20000})?"),
 )
-_PATTERNS = tuple((prefix, kind, re.compile(_EDGE + pattern)) for prefix, kind, pattern in _PREFIXED)
+_INSIDE: tuple[tuple[str, Kind, re.Pattern[str]], ...] = (
+    (
+        "8Q~",
+        Kind.API_KEY,
+        re.compile(r"(?:(?<![A-Za-z0-9_~.-])|(?<=\\[nrt]))[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
+    ),
+    (":AA", Kind.API_KEY, re.compile(r"(?<!\d)\d{8,10}:AA[A-Za-z0-9_-]{32,33}(?![A-Za-z0-9_-])")),
+    (":APA91b", Kind.API_KEY, re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{7,30}:APA91b[A-Za-z0-9_-]{100,200}")),
+    ("/api/webhooks/", Kind.TOKEN, re.compile(r"/api/webhooks/\d{10,25}/[A-Za-z0-9_-]{40,100}")),
+)
+"""Keys whose mark stands within them."""
+
+_PARTED: tuple[tuple[str, Kind, str], ...] = (
+    ("ya29.", Kind.TOKEN, r"ya29\.[A-Za-z0-9_-]{20,2000}"),
+    ("hooks.slack.com", Kind.TOKEN, r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{20,200}"),
+    ("SG.", Kind.API_KEY, r"SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{16,80}"),
+    ("hvs.", Kind.TOKEN, r"hvs\.[A-Za-z0-9_-]{20,200}"),
+    ("whsec_", Kind.API_KEY, r"whsec_[A-Za-z0-9+/=]{16,200}"),
+)
+"""Keys of several words, of which the long one may stand behind the prefix: behind a dot, a slash, a plus."""
+
+_Pattern = tuple[Kind, re.Pattern[str]]
+
+
+def _by_beginning() -> dict[str, list[tuple[str, _Pattern]]]:
+    found: dict[str, list[tuple[str, _Pattern]]] = {}
+    for prefix, kind, pattern in (*_PREFIXED, *_PARTED):
+        found.setdefault(prefix[:2], []).append((prefix, (kind, re.compile(_EDGE + pattern))))
+    return found
+
+
+_BY_BEGINNING = _by_beginning()
+"""Keys by the first two letters of their word: a look-up for each long word, however many keys are known."""
+_PARTS = [each for entries in _BY_BEGINNING.values() for each in entries if each[0] in {p for p, _, _ in _PARTED}]
+_BEFORE = frozenset("\\%./+=-")
 
 LONG_WORD = b"x" * 16
 _PREFIX_REACH = 48
@@ -80,16 +128,19 @@ _IN_PASSWORD_NAMES = ("pass", "pwd", "contrase", "mật khẩu")
 _KEY_NAMES = ("secret", "token", "key", "credential")
 _BEFORE_KEY = ("api", "access", "secret", "private", "auth", "account", "encryption", "signing", "master", "client")
 _AFTER_NAME = re.compile(
-    r"[A-Za-z0-9_ñ-]{0,16}\\?[\"'`]?(?:\s{0,3}(?::=|=>|[:=])\s{0,3}| is:? | was:? | là )"
-    r"(?P<open>\\?[\"'`])?(?P<it>[^\s\"'`<>]{4,500})",
+    r"[A-Za-z0-9_ñ-]{0,16}\\{0,7}[\"'`]?(?:\s{0,3}(?::=|=>|[:=])\s{0,3}| is:? | was:? | là )"
+    r"(?P<open>\\{0,7}[\"'`])?(?P<it>[^\s\"'`<>]{4,500})",
     re.IGNORECASE,
 )
 _CODE = re.compile(
     r"[$%{(\[]|^(?:os|process|env|config|settings|self|this|null|none|true|false|undefined)\b", re.IGNORECASE
 )
 _MADE_UP = re.compile(
-    r"(?i)x{4,}|\*{3,}|\.{3,}|^(?:your|my|the|some|example|changeme|placeholder|redacted|string|secret)[_-]?\w*$"
+    r"(?i)x{4,}|\*{3,}|\.{3,}|^(?:your|my|the|some|example|changeme|placeholder|redacted|string|secret)[_-]?\w{0,36}$"
 )
+_LOGIN = re.compile(r"\blogin\s+\S{1,100}\s+password\s+(?P<it>[^\s\"'<>]{4,300})")
+"""As `.netrc` has it."""
+_CURL_USER = re.compile(r"\s(?:-u|--user)[ =]\s{0,3}[\"']?[^\s:\"']{1,100}:(?P<it>[^\s\"'<>]{4,300})")
 _NEXT_PART = re.compile(r"[;&,](?=[A-Za-z][\w -]{0,40}=)")
 _TRAILING = ".,;:!?)]}\\"
 
@@ -101,6 +152,9 @@ def secrets(text: str, lowered: str, words: bytes) -> Iterator[Hit]:
         yield from _prefixed(text, words)
         if "bearer" in lowered or "basic " in lowered or "token " in lowered:
             yield from _placed(_IN_HEADER, text, Kind.TOKEN, needs_mix=True)
+        for mark, kind, pattern in _INSIDE:
+            if mark in text:
+                yield from (Hit(*found.span(), kind) for found in pattern.finditer(text))
         if "?" in text or "&" in text:
             yield from _placed(_IN_QUERY, text, Kind.TOKEN, needs_mix=True)
     if "-----BEGIN " in text:
@@ -111,6 +165,10 @@ def secrets(text: str, lowered: str, words: bytes) -> Iterator[Hit]:
         yield from _placed(_IN_PARTS, text, Kind.PASSWORD)
     if any(part in lowered for part in _IN_PASSWORD_NAMES):
         yield from _named(text, lowered, _PASSWORD_NAMES)
+        if "login" in lowered:
+            yield from _placed(_LOGIN, text, Kind.PASSWORD)
+    if "curl " in text:
+        yield from _placed(_CURL_USER, text, Kind.PASSWORD)
     if has_long_word:
         yield from _named(text, lowered, _KEY_NAMES)
 
@@ -151,18 +209,32 @@ def _prefixed(text: str, words: bytes) -> Iterator[Hit]:
                 yield Hit(found.start(), found.end(), kind)
 
 
-def _seen(text: str, words: bytes) -> Iterator[tuple[Kind, re.Pattern[str]]]:
-    """Patterns whose prefix stands at or shortly before a long word; every key has or follows one."""
-    left = _PATTERNS
+def _seen(text: str, words: bytes) -> Iterator[_Pattern]:
+    """Patterns whose prefix begins a long word or stands shortly before one; every key has or follows one."""
+    seen: dict[_Pattern, None] = {}
     at = words.find(LONG_WORD)
-    while at >= 0 and left:
-        near = text[max(0, at - _PREFIX_REACH) : at + _PREFIX_REACH]
-        here = [each for each in left if each[0] in near]
-        if here:
-            left = tuple(each for each in left if each not in here)
-            yield from (each[1:] for each in here)
+    while at >= 0:
+        here = _BY_BEGINNING.get(text[at : at + 2])
+        if here is not None:
+            seen.update((pattern, None) for prefix, pattern in here if text.startswith(prefix, at))
+        if text[at] == "-" or text[at - 1 : at] in _BEFORE:
+            seen.update((pattern, None) for pattern in _seen_apart(text, at))
         end = words.find(b" ", at)
         at = words.find(LONG_WORD, end) if end > 0 else -1
+    if "-sk-" in text:
+        seen.update((pattern, None) for prefix, pattern in _BY_BEGINNING["sk"] if prefix == "sk-")
+    yield from seen
+
+
+def _seen_apart(text: str, at: int) -> Iterator[_Pattern]:
+    """Patterns of a long word that does not begin with the key: behind an escape, in several parts, or behind dashes."""
+    begins = at + {"\\": 1, "%": 2}.get(text[at - 1 : at], 0)
+    begins += len(text[begins : begins + 4]) - len(text[begins : begins + 4].lstrip("-"))
+    for prefix, pattern in _BY_BEGINNING.get(text[begins : begins + 2], ()):
+        if text.startswith(prefix, begins):
+            yield pattern
+    near = text[max(0, at - _PREFIX_REACH) : at]
+    yield from (pattern for prefix, pattern in _PARTS if prefix in near)
 
 
 def _private_keys(text: str) -> Iterator[Hit]:
@@ -174,7 +246,7 @@ def _private_keys(text: str) -> Iterator[Hit]:
 def _placed(pattern: re.Pattern[str], text: str, kind: Kind, *, needs_mix: bool = False) -> Iterator[Hit]:
     for found in pattern.finditer(text):
         value = found["it"]
-        if _MADE_UP.search(value) or _CODE.match(value) or (needs_mix and not _is_mixed(value)):
+        if _MADE_UP.search(value) or _CODE.match(value) or (needs_mix and not (_is_mixed(value) or _is_pair(value))):
             continue
         yield Hit(found.start("it"), found.end("it"), kind)
 
@@ -223,6 +295,14 @@ def _is_password(value: str, *, is_quoted: bool) -> bool:
 def _is_mixed(value: str) -> bool:
     """Letters and digits both: words and plain numbers are no keys."""
     return any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
+
+
+def _is_pair(value: str) -> bool:
+    """Whether this is `user:password` as basic authentication sends it, which may hold no digit."""
+    try:
+        return b":" in base64.b64decode(value, validate=True)
+    except ValueError:
+        return False
 
 
 def entropy(text: str) -> float:

@@ -36,19 +36,35 @@ _WORDS = bytes(120 if i in _WORD_BYTES else _SPACE for i in range(256))
 _SIX_DIGITS = b"000000"
 _LETTERED_SHAPES = (b"A000000", b"AAAAA0000A", b"AAAAAA00A00A000A", b"AA00A", b"AA0000", b"000000A")
 _TOKENS = bytes(
-    _DIGIT if 48 <= i <= 57 else _UPPER if 65 <= i <= 90 else _SPACE if i in b" -" else 120 for i in range(256)
+    _DIGIT if 48 <= i <= 57 else _UPPER if 65 <= i <= 90 else _SPACE if i in b" -\xa0" else 120 for i in range(256)
 )
 
-_ODD_DIGITS = "".join(chr(zero + i) for zero in (0x0660, 0x06F0, 0x0966, 0xFF10) for i in range(10))
-_ODD_BETWEEN = "\u2009\u202f\u2010\u2011\u2012\u2013"
-_PLAIN = str.maketrans(_ODD_DIGITS + _ODD_BETWEEN, "0123456789" * 4 + "  ----")
+_ZEROS = (0x0660, 0x06F0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0E50, 0xFF10)
+_ODD_DIGITS = "".join(chr(zero + i) for zero in _ZEROS for i in range(10))
+_ODD_BETWEEN = "\u2007\u2009\u202f\u2010\u2011\u2012\u2013\uff0d\uff0e\uff20"
+_WIDE = "".join(map(chr, (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))))
+_UNSEEN = "\u00ad\u200b\u2060\ufeff"
+"""Characters without width that copied text may hold anywhere, also within a number."""
+_PLAIN = str.maketrans(
+    _ODD_DIGITS + _ODD_BETWEEN + _WIDE,
+    "0123456789" * (len(_ODD_DIGITS) // 10) + "   -----.@" + "".join(chr(ord(letter) - 0xFEE0) for letter in _WIDE),
+)
+_ODD = re.compile(f"[{_ODD_DIGITS}{_ODD_BETWEEN}{_WIDE}{_UNSEEN}]")
+_HIDES = re.compile(f"[{_UNSEEN}]")
 
 _BINARY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\r\n"
 _BINARY_FROM = 1_000
 _DATA_URL = re.compile(r"data:[\w.+-]{0,60}/?[\w.+-]{0,60}(?:;[\w=.+-]{0,60}){0,4};base64,")
 
-_LOCAL = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+'-"
-_DOMAIN = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])")
+_LATIN = "".join(letter for letter in map(chr, range(0xC0, 0x250)) if letter.isalpha())
+_LOCAL = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+'-" + _LATIN
+_ALNUM = r"A-Za-z0-9\u00c0-\u024f"
+_DOMAIN = re.compile(
+    rf"(?:@|%40|\\u0040|&#64;)[{_ALNUM}](?:[{_ALNUM}-]{{0,62}}\.){{1,8}}[A-Za-z]{{2,24}}(?![A-Za-z0-9-])"
+)
+_AT = ("%40", "\\u0040", "&#64;")
+"""How an address, JSON and HTML write the `@`."""
+_IPV6 = re.compile(r"(?<![\w:.])2[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{1,4}(?![\w:])")
 _UPI = re.compile(r"@(?:ok(?:axis|hdfcbank|icici|sbi)|ybl|ibl|axl|paytm|apl|upi|icici|sbi|hdfcbank|axisbank)(?![\w.-])")
 _ROLES = re.compile(
     r"(?:info|service|support|sales|contact|help|helpdesk|no-?reply|do-?not-?reply|admin|billing|accounts?|office|hello|team"
@@ -173,16 +189,33 @@ class Finder:
         yield from self._looked(text, name)
 
     def _looked(self, text: str, name: str) -> Iterator[Hit]:
+        if not text.isascii() and _ODD.search(text):
+            text = text.translate(_PLAIN)
+            if _HIDES.search(text):
+                yield from self._uncovered(text, name)
+                return
         data = text.encode("latin-1", "replace")
         yield from secrets(text, text.lower(), data.translate(_WORDS))
         if not self._personal:
             return
         if "@" in text:
-            yield from _addresses(text)
-        if not text.isascii() and any(odd in text for odd in _ODD_BETWEEN + _ODD_DIGITS):
-            text = text.translate(_PLAIN)
-            data = text.encode("latin-1", "replace")
+            yield from _addresses(text, "@")
+        if "40" in text or "&#64;" in text:
+            for mark in _AT:
+                yield from _addresses(text, mark)
+        if "::" in text:
+            yield from (
+                Hit(*found.span(), Kind.IP_ADDRESS)
+                for found in _IPV6.finditer(text)
+                if self._checks.is_valid("ip", found[0])
+            )
         yield from self._numbers(text, data, name)
+
+    def _uncovered(self, text: str, name: str) -> Iterator[Hit]:
+        """What the text holds without the characters that nobody sees."""
+        places = [at for at, letter in enumerate(text) if letter not in _UNSEEN]
+        for hit in self._looked("".join(text[at] for at in places), name):
+            yield Hit(places[hit.start], places[hit.end - 1] + 1, hit.kind)
 
     def _numbers(self, text: str, data: bytes, name: str) -> Iterator[Hit]:
         shape = data.translate(_SHAPE, b" .-()/\xa0")
@@ -215,9 +248,9 @@ def _telling(name: str) -> str:
     return words if announces(words) or is_secret_name(name) else ""
 
 
-def _addresses(text: str) -> Iterator[Hit]:
-    """Mail addresses, and Indian payment addresses, which look alike."""
-    at = text.find("@")
+def _addresses(text: str, mark: str) -> Iterator[Hit]:
+    """Mail addresses, and Indian payment addresses, which look alike; `mark` is how the `@` is written."""
+    at = text.find(mark)
     while at >= 0:
         found = _DOMAIN.match(text, at)
         kind = Kind.EMAIL if found else Kind.BANK_ACCOUNT
@@ -228,7 +261,7 @@ def _addresses(text: str) -> Iterator[Hit]:
             start = _after_escape(text, at - len(local))
             if start < at and not _ROLES.fullmatch(text, start, at):
                 yield Hit(start, found.end(), kind)
-        at = text.find("@", at + 1)
+        at = text.find(mark, at + 1)
 
 
 def _after_escape(text: str, start: int) -> int:

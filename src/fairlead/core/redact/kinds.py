@@ -20,6 +20,7 @@ class Kind(StrEnum):
     NATIONAL_ID = "national id"
     TAX_ID = "tax id"
     PASSPORT = "passport"
+    IP_ADDRESS = "ip address"
 
 
 SECRETS = frozenset({Kind.API_KEY, Kind.PRIVATE_KEY, Kind.PASSWORD, Kind.TOKEN})

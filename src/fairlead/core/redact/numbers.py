@@ -55,10 +55,11 @@ _IDS_BY_LENGTH = {
 }
 _CARDS = ("4", "51", "52", "53", "54", "55", "22", "23", "24", "25", "26", "27", "34", "37", "6011", "65", "35", "62")
 FORMATS: tuple[Format, ...] = (
-    Format(kind=Kind.CARD, layouts=("4 4 4 4", "4-4-4-4", "16"), schemes=("luhn",), starts=_CARDS),
+    Format(kind=Kind.CARD, layouts=("4 4 4 4", "4-4-4-4", "4.4.4.4", "16"), schemes=("luhn",), starts=_CARDS),
     Format(kind=Kind.CARD, layouts=("4 6 5", "4-6-5", "15"), schemes=("luhn",), starts=("34", "37")),
     Format(kind=Kind.CARD, layouts=("13", "18", "19", "4 4 4 4 3"), schemes=("luhn",), starts=_CARDS, needs=("card",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("3-2-4",), schemes=("us.ssn", "us.itin")),
+    Format(kind=Kind.NATIONAL_ID, layouts=("3 2 4",), schemes=("us.ssn", "us.itin"), needs=("id", "tax")),
     Format(kind=Kind.NATIONAL_ID, layouts=("4 4 4", "4-4-4"), schemes=("in_.aadhaar",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("6-4", "8-4"), schemes=("se.personnummer",)),
     Format(kind=Kind.NATIONAL_ID, layouts=("3.4.4.2", "13"), schemes=("ch.ssn",), starts=("756",)),
@@ -90,10 +91,10 @@ _DATE = re.compile(
 _ISO_DATE = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?: \d\d?)?")
 _GROUPS = re.compile(r"\d+")
 _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
-_NATIONAL = re.compile(r"\(?0\d{1,4}\)?[ .\-/]|(?:1[ .-])?(?:\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}([ .-])\d{3}\1\d{4})$")
+_NATIONAL = re.compile(r"\(?0\d{1,5}\)?[ .\-/]|(?:1[ .-])?(?:\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}([ .-])\d{3}\1\d{4})$")
 
 LETTERED: tuple[tuple[Kind, bytes, str, tuple[str, ...], tuple[str, ...]], ...] = (
-    (Kind.BANK_ACCOUNT, b"AA00", r"[A-Z]{2}\d{2} ?(?:[A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}", ("iban",), ()),
+    (Kind.BANK_ACCOUNT, b"AA00", r"[A-Z]{2}\d{2}[ \xa0-]?(?:[A-Z0-9]{4}[ \xa0-]?){2,7}[A-Z0-9]{1,4}", ("iban",), ()),
     (Kind.NATIONAL_ID, b"AA000000A", r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", ("gb.nino",), ()),
     (Kind.NATIONAL_ID, b"AAAAAA00A00A000A", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", ("it.codicefiscale",), ()),
     (Kind.TAX_ID, b"00AAAAA0000A", r"\d{2}[A-Z]{5}\d{4}[A-Z][1-9A-Z]Z[0-9A-Z]", ("in_.gstin",), ()),
@@ -137,7 +138,7 @@ def numbers(text: str, mapped: bytes, around: Surroundings, checks: Checks) -> I
         start, end = found.span()
         if start and text[start - 1] in "(+":
             start -= 1
-            if start and text[start - 1] == "+":
+            if start and text[start - 1] in "(+" and text[start] != text[start - 1]:
                 start -= 1
         if not _stands_alone(text, start, end):
             continue
@@ -205,6 +206,8 @@ class _Run:
         digits = "".join(_GROUPS.findall(raw))
         if _is_monotone(digits):
             return None
+        if _IP_ADDRESS.fullmatch(raw):
+            return Kind.IP_ADDRESS if self._is_address(start, end, raw) else None
         by_table = next((f.kind for f in _BY_LAYOUT.get(layout_of(raw), ()) if self._fits(f, digits)), None)
         if by_table is not None and not ("phone" in self._words and by_table is Kind.BANK_ACCOUNT):
             return by_table
@@ -220,18 +223,24 @@ class _Run:
             return False
         return not format_.schemes or any(self._checks.is_valid(scheme, digits) for scheme in format_.schemes)
 
+    def _is_address(self, start: int, end: int, raw: str) -> bool:
+        """An address that others can reach, and no number of a version or section; those of a network of one's own name nobody."""
+        is_whole = self._text[start - 1 : start] != "." and self._text[end : end + 1] != "."
+        return is_whole and "not" not in self._words and self._checks.is_valid("ip", raw)
+
     def _is_phone(self, raw: str, digits: str) -> bool:
         """International numbers by their `+`, national ones by a word in front or by a layout that only phones have."""
         if (
             _DATE.match(raw.lstrip("("))
-            or _IP_ADDRESS.match(raw)
-            or len(digits) > 15
+            or len(digits) > 15 + 2 * raw.startswith("00")
             or raw.count("(") != raw.count(")")
         ):
             return False
         is_announced = "phone" in self._words
         if raw.startswith(("+", "(+")):
             return is_announced or not self._may_look or self._checks.is_phone(raw, strict=False)
+        if raw.startswith("00") and "not" not in self._words and layout_of(raw) != str(len(digits)):
+            return not self._may_look or self._checks.is_phone(f"+{raw[2:]}", strict=False)
         if is_announced:
             return not self._may_look or self._checks.is_phone(raw, strict=False)
         if "not" in self._words or not 9 <= len(digits) <= 12 or not _NATIONAL.match(raw):
