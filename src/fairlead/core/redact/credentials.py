@@ -149,14 +149,7 @@ def secrets(text: str, lowered: str, words: bytes) -> Iterator[Hit]:
     """Every secret in `text`; `lowered` is its lower case, `words` has an `x` for each letter, digit, `_` and `-` of it."""
     has_long_word = LONG_WORD in words
     if has_long_word:
-        yield from _prefixed(text, words)
-        if "bearer" in lowered or "basic " in lowered or "token " in lowered:
-            yield from _placed(_IN_HEADER, text, Kind.TOKEN, needs_mix=True)
-        for mark, kind, pattern in _INSIDE:
-            if mark in text:
-                yield from (Hit(*found.span(), kind) for found in pattern.finditer(text))
-        if "?" in text or "&" in text:
-            yield from _placed(_IN_QUERY, text, Kind.TOKEN, needs_mix=True)
+        yield from _marked(text, lowered, words)
     if "-----BEGIN " in text:
         yield from _private_keys(text)
     if "@" in text and "://" in text:
@@ -171,6 +164,18 @@ def secrets(text: str, lowered: str, words: bytes) -> Iterator[Hit]:
         yield from _placed(_CURL_USER, text, Kind.PASSWORD)
     if has_long_word:
         yield from _named(text, lowered, _KEY_NAMES)
+
+
+def _marked(text: str, lowered: str, words: bytes) -> Iterator[Hit]:
+    """Secrets that hold a long word and are told by a mark of their own or by where they stand."""
+    yield from _prefixed(text, words)
+    for mark, kind, pattern in _INSIDE:
+        if mark in text:
+            yield from (Hit(*found.span(), kind) for found in pattern.finditer(text))
+    if "bearer" in lowered or "basic " in lowered or "token " in lowered:
+        yield from _placed(_IN_HEADER, text, Kind.TOKEN, needs_mix=True)
+    if "?" in text or "&" in text:
+        yield from _placed(_IN_QUERY, text, Kind.TOKEN, needs_mix=True)
 
 
 def is_secret_name(name: str) -> bool:
