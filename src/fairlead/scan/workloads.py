@@ -90,7 +90,7 @@ class Grouping:
     def _sort(self, *, left: Mapping[str, Endpoint]) -> None:
         """Place every ungrouped exchange and describe the workloads that got some; a killed scan `left` some already."""
         unread = {self._grouper.resolve(id_): endpoint for id_, endpoint in left.items()}
-        placed = _Placed(self._ledger, self._grouper, self._spools)
+        placed = _Placed(self._ledger, self._grouper, self._spools, keeps_bodies=self._keeps_bodies)
         for count in placed.all():
             self._report("sorting exchanges", count)
         unread |= placed.unread | self._merge()
@@ -183,8 +183,11 @@ class Learning:
 class _Placed:
     """The second pass: every exchange that belongs nowhere yet is placed by what was put aside of it, else by its request."""
 
-    def __init__(self, ledger: ExchangeLedger, grouper: Grouper, spools: Sequence[Spool]) -> None:
+    def __init__(
+        self, ledger: ExchangeLedger, grouper: Grouper, spools: Sequence[Spool], *, keeps_bodies: bool
+    ) -> None:
         self._ledger = ledger
+        self._keeps_bodies = keeps_bodies
         self._grouper = grouper
         self._asides = [spool.read() for spool in spools]
         self._heads: list[Aside | None] = [next(aside, None) for aside in self._asides]
@@ -206,6 +209,9 @@ class _Placed:
         aside = self._taken_out(row_hash, here)
         if aside is not None:
             found = self._grouper.assign_shape(aside.shaped)
+            if found is None and not self._keeps_bodies:
+                # Its user message was not read, for those read before did not tell calls apart: it goes with what is left.
+                found = self._grouper.assign_shape(Shaped(aside.shaped.frame, ()))
             if found is None:
                 found = self._grouper.assign(self._ledger.request(seq))
             self._note(found, aside)

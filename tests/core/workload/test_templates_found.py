@@ -292,6 +292,36 @@ def test_instructions_in_the_message_split_a_prompt_that_says_nothing():
     assert kept_apart(scanned(mixed(one, two, chats)), one, two, chats)
 
 
+LONG = (
+    "You help the clerks of a shipping company with their letters to customers. Keep every amount and date exactly as it stands."
+    " Never promise a refund, name no employee and write in plain English without greetings."
+)
+
+
+def taken(requests):
+    """The requests as a process takes them in that cannot read them again, and the workload each is placed in."""
+    grouper = Grouper()
+    shapes = [grouper.take(request, whole=True) for request in requests]
+    grouper.link()
+    return shapes, [grouper.assign_shape(shaped) for shaped in shapes]
+
+
+def test_messages_behind_a_long_prompt_that_tell_nothing_are_read_no_more():
+    shapes, placed = taken([asks(LONG, text(i)) for i in range(600)])
+    read = sum(shaped.opening is not None for shaped in shapes)
+    assert 128 <= read < 300
+    assert len({assignment.workload_id for assignment in placed}) == 1
+
+
+def test_jobs_given_in_messages_behind_a_long_prompt_are_told_apart_where_they_cannot_be_read_again():
+    jobs = ["Shorten the letter to three lines:", "List the amounts that the letter names:", "Say in one word how angry the writer is:"]  # fmt: skip
+    shapes, placed = taken([asks(LONG, f"{jobs[i % 3]}\n{text(i)}") for i in range(600)])
+    assert all(shaped.opening is not None for shaped in shapes)
+    homes = [{assignment.workload_id for assignment in placed[n::3]} for n in range(3)]
+    assert [len(each) for each in homes] == [1, 1, 1]
+    assert len(set.union(*homes)) == 3
+
+
 def test_popular_questions_do_not_split_a_chat():
     popular = ["Where is my parcel?", "What are your opening hours?", "How do I return something?"]
     chats = [

@@ -24,7 +24,7 @@ from typing import Final
 from fairlead.core.errors import LedgerTooNew, UsageError
 from fairlead.core.ids import digest
 from fairlead.core.nouns import JSON, Endpoint, Request
-from fairlead.core.workload.grow import grow
+from fairlead.core.workload.grow import grow, messages_may_divide
 from fairlead.core.workload.link import SHARED, versions
 from fairlead.core.workload.mask import Masker
 from fairlead.core.workload.memo import Memo
@@ -131,12 +131,15 @@ class Grouper:
             self._learn(request, frame_of(request, self._masker), at, stands_for)
 
     def take(self, request: Request, *, at: datetime | None = None, whole: bool = False) -> Shaped:
-        """Learn from a request and return what places it later; `whole` reads every user message."""
+        """Learn from a request and return what places it later.
+
+        `whole` says that the request cannot be read again: then every user message is read that may tell where it belongs.
+        """
         system = request.system
         stands_for = 1 if not system or self._masker.has_masked(system) else self._news.stands_for(system)
         frame = frame_of(request, self._masker)
         opening = self._learn(request, frame, at, stands_for) if stands_for else None
-        if opening is None and (whole or self._needs_opening(frame)):
+        if opening is None and (self._needs_opening(frame) or (whole and self._may_need_opening(frame))):
             opening = anchors_of(first_user(request), self._masker)
         return Shaped(frame, opening)
 
@@ -163,6 +166,19 @@ class Grouper:
             known = 1 if words < SHORT_FRAME and not frame.tools and not frame.format else 2
             self._reads.put(frame, known)
         return known == 1
+
+    def _may_need_opening(self, frame: Frame) -> bool:
+        """Whether the user's message told calls of this frame apart before, or may by what was read of such messages."""
+        asked = False
+
+        def anchors() -> tuple[str, ...]:
+            nonlocal asked
+            asked = True
+            return ()
+
+        if self._plain.get(frame) is None and (leaf := walk(self._tree, frame, anchors)) is not None and not asked:
+            self._plain.put(frame, leaf)
+        return asked or self._news.may_divide(frame, messages_may_divide)
 
     def assign_shape(self, shaped: Shaped) -> Assignment | None:
         """Where a request of this shape belongs; `None` when its user message decides that and was not read."""
@@ -197,6 +213,7 @@ class Grouper:
         """A grouper that learns for this one to `absorb`, sharing what this one has worked out about wording."""
         other = Grouper()
         other._masker = self._masker
+        other._tree = self._tree
         return other
 
     def arrive(self, request: Request, *, at: datetime | None = None) -> Assignment | None:

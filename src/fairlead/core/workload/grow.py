@@ -75,6 +75,20 @@ def grow(sample: Sample) -> Node:
     return root
 
 
+def messages_may_divide(cells: Sequence[Cell]) -> bool:
+    """Whether user messages may yet tell the calls of these frames apart, as far as those read so far show.
+
+    Under a long prompt they do where fixed wording covers nearly all of them: where it covers less than half as much now, no.
+    """
+    grower = _Grower(cells[0].frame.family, list(cells))
+    framed = _framed(cells)
+    if framed < _LONG_FRAME:
+        return True
+    items = _openings_of(cells)
+    blocks = grower.anchor_blocks(items, depth=0, framed=framed, cover=_ANCHOR_COVER / 2, fewest=1)
+    return bool(blocks)
+
+
 class _Grower:
     """Grows the tree of one family."""
 
@@ -189,15 +203,10 @@ class _Grower:
 
     def _users(self, cells: list[Cell]) -> Node:
         """Split by fixed wording of the user's message; what has none stays one group."""
-        items = [
-            Item.of_opening(cell, segments, opening)
-            for cell in cells
-            for segments, opening in sorted(cell.openings.items())
-        ]
-        return self._anchors(items, cells, depth=0, framed=_framed(cells))
+        return self._anchors(_openings_of(cells), cells, depth=0, framed=_framed(cells))
 
     def _anchors(self, items: list[Item], cells: list[Cell], *, depth: int, framed: int) -> Node:
-        blocks = [] if depth > _MAX_DEPTH else self._anchor_blocks(items, depth=depth, framed=framed)
+        blocks = [] if depth > _MAX_DEPTH else self.anchor_blocks(items, depth=depth, framed=framed)
         if not blocks:
             return Node(By.LEAF, leaf=_leaf(self._family, cells, items, k=self._k, split=depth > 0, anchored=depth > 0))
         node = Node(By.USER)
@@ -219,7 +228,10 @@ class _Grower:
         wording = wording if wording >= _ONE_PROMPT else 0
         return self._anchors(items, _cells_of(items), depth=depth, framed=max(framed, wording))
 
-    def _anchor_blocks(self, items: list[Item], *, depth: int, framed: int) -> list[Block]:
+    def anchor_blocks(
+        self, items: list[Item], *, depth: int, framed: int, cover: float = _ANCHOR_COVER, fewest: int = 2
+    ) -> list[Block]:
+        """Fixed wording that divides messages; under a long prompt it is at least `fewest` and covers `cover` of them."""
         whole = total(items)
         top = depth == 0
         share = _ANCHOR_SHARE if framed else 0.0
@@ -238,10 +250,10 @@ class _Grower:
             return different_messages(holders) >= distinct or (not framed and is_repeated(feature, holders, whole))
 
         blocks = divided(items, k=self._k, least=least, clean=not top, fits=fits, telling=1)
-        cover = sum(block.weight for block in blocks)
-        if framed >= _LONG_FRAME and (len(blocks) < 2 or cover < _ANCHOR_COVER * whole):
+        covered = sum(block.weight for block in blocks)
+        if framed >= _LONG_FRAME and (len(blocks) < fewest or covered < cover * whole):
             return []
-        if not top and (cover < _COVER * whole or _is_whole(blocks, whole)):
+        if not top and (covered < _COVER * whole or _is_whole(blocks, whole)):
             return []
         return blocks
 
@@ -256,6 +268,14 @@ def _seen(cells: Iterable[Cell]) -> int:
 
 def _cells_of(items: Iterable[Item]) -> list[Cell]:
     return list({id(item.cell): item.cell for item in items}.values())
+
+
+def _openings_of(cells: Iterable[Cell]) -> list[Item]:
+    return [
+        Item.of_opening(cell, segments, opening)
+        for cell in cells
+        for segments, opening in sorted(cell.openings.items())
+    ]
 
 
 def _has_words(feature: str, _: Sequence[Item]) -> bool:

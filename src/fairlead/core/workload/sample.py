@@ -32,6 +32,8 @@ _READ_MESSAGES: Final = (64, 512)
 _READ_LITTLE_SAID: Final = (400, 3_000)
 _READ_UNFRAMED: Final = (2_000, 20_000)
 _READ_PROMPTS: Final = (200, 1_500)
+# How many user messages were seen before it is told whether they divide the calls of a prompt.
+_FIRST_LOOK: Final = 128
 # How many prompts of one frame are looked at for abbreviations; what differs among them stays a slot.
 _LOOKED_AT: Final = 32
 
@@ -74,10 +76,15 @@ class Opening:
 
 @dataclass(slots=True)
 class Kin:
-    """Frames that begin and end alike: how many user messages were seen in any of them, and how many are read."""
+    """Frames that begin and end alike: how many user messages were seen in any of them, and how many are read.
+
+    `divides` says whether what users write seemed to tell their calls apart, when that was `looked_at` last.
+    """
 
     steps: tuple[int, int]
     messages: int = 0
+    divides: bool = True
+    looked_at: int = 0
 
 
 @dataclass(slots=True)
@@ -210,6 +217,17 @@ class Sample:
         level = max(cell.level, _level(cell.kin.messages, cell.kin.steps))
         cell.kin.messages += 1
         return None if mark & ((1 << level) - 1) else level
+
+    def may_divide(self, frame: Frame, divides: Callable[[Sequence[Cell]], bool]) -> bool:
+        """Whether user messages may tell calls of this frame apart: asked again of `divides` each time four times as many were seen."""
+        cell = self.cells.get(frame)
+        if cell is None:
+            return True
+        kin = cell.kin
+        if kin.messages >= max(_FIRST_LOOK, 4 * kin.looked_at):
+            kin.looked_at = kin.messages
+            kin.divides = divides([each for each in self.cells.values() if each.kin is kin])
+        return kin.divides
 
     def opening(self, cell: Cell, segments: tuple[str, ...], mark: int, level: int = 0) -> None:
         """Count one user message in a frame."""
