@@ -63,7 +63,7 @@ class PrivacySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything `fairlead.toml` can say."""
+    """What `fairlead.toml` says of all but the gateway; `serves` tells whether it says anything of that."""
 
     ledger: str = "fairlead.db"
     currency: str = "USD"
@@ -74,6 +74,7 @@ class Settings:
     privacy: PrivacySettings = PrivacySettings()
     candidates: Mapping[str, Candidate] = field(default_factory=dict[str, Candidate])
     prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
+    serves: bool = False
 
 
 TOP = {"ledger", "currency", "organisation", "pilot", "judging", "judges", "privacy", "candidates", "prices", "serve"}
@@ -126,6 +127,7 @@ def settings(raw: Mapping[str, Any], *, where: str) -> Settings:
             name: token_price(entry, f'{where} [prices."{name}"]')
             for name, entry in table(raw, "prices", where).items()
         },
+        serves="serve" in raw,
     )
 
 

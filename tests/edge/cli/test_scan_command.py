@@ -60,6 +60,21 @@ def test_what_was_not_understood_beside_the_bodies_is_told(run: Run, bare: Path)
     assert record["set_aside"] == {"date set aside": 1, "field shop not understood": 1}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("[serve]\nport = 80000\n", "[serve]: port must be a whole number from 1 to 65535, not 80000"),
+        ('[serve.routes]\nstrat = "canary"\n', "[serve.routes] has an unknown name 'strat'"),
+        ("[serve.logs]\nnone = 1\n", "[serve.logs] has an unknown name 'none'"),
+    ],
+)
+def test_a_mistake_in_settings_that_a_command_does_not_use_is_told(run: Run, bare: Path, wrong: str, says: str) -> None:
+    Path("log.jsonl").write_text(GOOD)
+    Path("fairlead.toml").write_text(wrong)
+    done = run("scan", "log.jsonl")
+    assert (done.code, says in done.complaint) == (2, True), done.complaint
+
+
 def test_the_reason_of_a_single_wrong_file_is_said_once(run: Run, bare: Path) -> None:
     Path("wrong.jsonl").write_text('{"shape": 1}\n')
     shown = run("scan", "wrong.jsonl")

@@ -76,6 +76,14 @@ def names(workloads: Sequence[Workload]) -> str:
     return shown + (f" and {len(workloads) - 8} more" if len(workloads) > 8 else "")
 
 
+def check_serving(config: Path | None) -> None:
+    """Say what is wrong in the gateway's part of the settings, which the command does not need: a mistake is told when it is made."""
+    from fairlead.edge import operate_settings, route_settings, serve_settings  # noqa: PLC0415  # only where it is there
+
+    for part in (serve_settings, route_settings, operate_settings):
+        part.load(config)
+
+
 @contextmanager
 def opened(
     *,
@@ -87,6 +95,8 @@ def opened(
 ) -> Generator[Desk]:
     """A desk for one command; the ledger is closed at the end, whatever happens."""
     settings = settings_file.load(config)
+    if settings.serves:
+        check_serving(config)
     where = ledger or settings.ledger
     prices = {**settings.prices, **(own_prices or {})}
     with Ledger.open(where, create=create) as opened_ledger:
