@@ -54,7 +54,7 @@ def _not_run(case: Case) -> Advice | None:
         return Advice(
             action=Action.WAIT, reason="nobody has looked at its pairs yet", next="let people look: fairlead review"
         )
-    return Advice(action=Action.WAIT, reason="declared, no pairs yet", next="run its pilot")
+    return Advice(action=Action.WAIT, reason="declared, no pairs yet", next="run its pilot: fairlead pilot NAME")
 
 
 def _out_of_date(case: Case) -> Advice | None:

@@ -155,7 +155,7 @@ def _move(workload: WorkloadFacts, options: Sequence[Option], *, span: LogSpan |
         workload=workload,
         action=best.action if best else Action.WAIT,
         reason=best.reason if best else "no pilot yet",
-        next=best.next if best else "declare a candidate and pilot it",
+        next=best.next if best else "pilot it: fairlead pilot NAME --endpoint URL --model MODEL",
         money=best.money if best else forecasted(workload, None, span=span, rates=rates),
         calls_a_day=calls_a_day(workload, span),
         best=best,

@@ -43,6 +43,32 @@ def test_a_workload_is_named_by_what_its_prompt_asks_for(prompt, name):
 @pytest.mark.parametrize(
     ("line", "name"),
     [
+        (
+            "explain to a new nurse what the chart says of the patient in the bed by the window .",
+            "explain to a new nurse",
+        ),
+        (
+            "fill in the form from the tenant's letter of complaint .",
+            "fill in the form from the tenant's letter of complaint",
+        ),
+        (
+            "make a list of names from the parish's old books of births and deaths in the valley .",
+            "make a list of names",
+        ),
+        (
+            "read the old letters from the war and give each of them a date and a place .",
+            "read the old letters from the war",
+        ),
+        ("أنت مساعد في <x> .", "أنت مساعد"),
+    ],
+)
+def test_a_name_ends_where_a_phrase_ends(line, name):
+    assert phrase(line) == name
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
         ("you write <x> for the analysts of <x> .", "write for the analysts"),
         ("translate <x> to <x> for lawyers .", "translate for lawyers"),
         ("write a <x> of the <x> for teachers . be brief .", "write for teachers"),
@@ -163,5 +189,5 @@ def test_clean_text_is_one_printable_line_within_its_limit(words, limit):
 
 
 @given(st.text(max_size=200))
-def test_a_phrase_has_at_most_eight_words(line):
-    assert len(phrase(line.lower()).split()) <= 8
+def test_a_phrase_has_at_most_eleven_words(line):
+    assert len(phrase(line.lower()).split()) <= 11

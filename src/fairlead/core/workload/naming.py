@@ -18,6 +18,8 @@ from fairlead.core.workload.tree import Leaf
 
 MAX_NAME: Final = 60
 _MAX_WORDS: Final = 8
+_MOST_WORDS: Final = 11
+"""A phrase that ends of itself may have so many words; one that goes on is cut, and ends where a part of it does."""
 # A prompt says what it is for in its first lines; what sounds so further down is a rule of the house.
 _OPENS: Final = 4
 _AD_HOC: Final = "Ad hoc chat"
@@ -54,9 +56,17 @@ _ACRONYMS: Final = {
 # Words that lead nowhere at the end of a name.
 _LEADING_NOWHERE: Final = (
     "a an the of to for in on at by with and or from into that which who is are be as using based your you it its this "
-    "these those their his her our my if when then than about per via not no only any all so below most exactly whether used"
+    "these those their his her our my if when then than about per via not no only any all so below most exactly whether used "
+    "what how where why because while until unless must should would could "
+    "el los las del una para por con le les du une dans avec der das dem ein eine einen einem und oder für im zum zur il lo gli "
+    "della che dos das em het een voor ya wa kwa na katika của cho và với tại ở في من على إلى عن مع के की का में को से और"
 )
 _TAIL: Final = frozenset(_LEADING_NOWHERE.split())
+_CLAUSES: Final = "what whether how which that if when where why who whose while because unless until before after"
+_CLAUSE_OPENS: Final = frozenset(_CLAUSES.split())
+_ARTICLES_AND_LIKE: Final = "a an the this that these those your its their his her our my all any"
+_DETERMINERS: Final = frozenset(_ARTICLES_AND_LIKE.split())
+_OWNERS: Final = ("'s", "’s", "s'", "s’")
 _STOPS: Final = r"<\s?/|[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b|\band (?:you|your)\b"
 _BREAK: Final = re.compile(rf"\s*(?:<x>|{_STOPS})")
 _STOP: Final = re.compile(rf"\s*(?:{_STOPS})")
@@ -101,8 +111,27 @@ def _cut(text: str) -> str:
     words = _led(_BREAK.split(text, maxsplit=1)[0].split())
     if len(words) < 2 and SLOT in text:
         words = _bridged(text)
-    words = _led(words[:_MAX_WORDS])
+    words = _short(words)
     return " ".join(_ACRONYMS.get(word, word) for word in words).strip(" ,-'’.")
+
+
+def _short(words: list[str]) -> list[str]:
+    """The words where they are few, else the first of them up to where a part of the sentence ends.
+
+    >>> " ".join(_short("sort the letters by street and tell the postman what he has to carry up the hill".split()))
+    'sort the letters by street'
+    """
+    if len(words) <= _MAX_WORDS or (len(words) <= _MOST_WORDS and len(" ".join(words)) <= MAX_NAME):
+        return _led(words)
+    led = _led(words[:_MAX_WORDS])
+    follows = words[len(led)]
+    if len(led) > 2 and (len(led) == _MAX_WORDS or follows in _DETERMINERS):  # the last word is not the end of anything
+        if led[-1].endswith(_OWNERS):
+            led = _led(led[:-1])
+        elif led[-2] in {"and", "or"}:
+            led = _led(led[:-2])
+    opens = max((at for at, word in enumerate(led) if word in _CLAUSE_OPENS), default=0)
+    return _led(led[:opens]) if opens >= 3 else led
 
 
 def _bridged(text: str) -> list[str]:
