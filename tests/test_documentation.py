@@ -143,7 +143,7 @@ def test_every_setting_is_named_in_the_documentation() -> None:
 def test_the_settings_that_are_read_are_those_that_are_known() -> None:
     assert {field.name for field in fields(config.PilotSettings)} == config.PILOT
     assert {field.name for field in fields(config.JudgingSettings)} == config.JUDGING
-    assert {field.name for field in fields(config.Settings)} | {"serve"} == config.TOP  # read by the gateway alone
+    assert {field.name for field in fields(config.Settings)} == config.TOP
 
 
 def test_every_grader_is_named_where_graders_are_explained() -> None:

@@ -63,7 +63,7 @@ class PrivacySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What `fairlead.toml` says of all but the gateway; `serves` tells whether it says anything of that."""
+    """What `fairlead.toml` says of all but the gateway; `serve` tells whether it says anything of that."""
 
     ledger: str = "fairlead.db"
     currency: str = "USD"
@@ -74,7 +74,7 @@ class Settings:
     privacy: PrivacySettings = PrivacySettings()
     candidates: Mapping[str, Candidate] = field(default_factory=dict[str, Candidate])
     prices: Mapping[str, TokenPrice] = field(default_factory=dict[str, TokenPrice])
-    serves: bool = False
+    serve: bool = False
 
 
 TOP = {"ledger", "currency", "organisation", "pilot", "judging", "judges", "privacy", "candidates", "prices", "serve"}
@@ -127,7 +127,7 @@ def settings(raw: Mapping[str, Any], *, where: str) -> Settings:
             name: token_price(entry, f'{where} [prices."{name}"]')
             for name, entry in table(raw, "prices", where).items()
         },
-        serves="serve" in raw,
+        serve="serve" in raw,
     )
 
 

@@ -95,7 +95,7 @@ def opened(
 ) -> Generator[Desk]:
     """A desk for one command; the ledger is closed at the end, whatever happens."""
     settings = settings_file.load(config)
-    if settings.serves:
+    if settings.serve:
         check_serving(config)
     where = ledger or settings.ledger
     prices = {**settings.prices, **(own_prices or {})}
