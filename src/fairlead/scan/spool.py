@@ -14,6 +14,7 @@ from typing import IO, cast
 
 import msgspec
 
+from fairlead.core.quick import quick
 from fairlead.core.workload import Shaped
 from fairlead.core.workload.shape import Frame
 
@@ -21,6 +22,7 @@ _MOST_FRAMES = 4_000
 _PREFIX = 4
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Aside:
     """An exchange put aside: the hash of its row, what places it, and its signals where they were read."""

@@ -24,6 +24,7 @@ from typing import Final
 from fairlead.core.errors import LedgerTooNew, UsageError
 from fairlead.core.ids import digest
 from fairlead.core.nouns import JSON, Endpoint, Request
+from fairlead.core.quick import quick
 from fairlead.core.workload.grow import grow, messages_may_divide
 from fairlead.core.workload.link import SHARED, versions
 from fairlead.core.workload.mask import Masker
@@ -51,6 +52,7 @@ class Assignment:
     prompt_id: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Shaped:
     """A request by what places it; `opening` is `None` where the user's message was not read, for it hardly ever matters."""

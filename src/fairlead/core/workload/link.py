@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from typing import Final
 
@@ -52,6 +53,7 @@ def versions(whole: Sequence[Leaf]) -> list[list[int]]:
         if len({joined.root(b) for b in others} - {joined.root(a)}) < _HEADED:
             for b in others:
                 joined.join(a, b)
+    _told.cache_clear()  # nobody asks again before much has changed
     return joined.groups()
 
 
@@ -152,7 +154,7 @@ def _words(lines: Sequence[str] | set[str]) -> int:
 
 
 class _Told:
-    """A line with its words and the verb it opens with, found once however many lines it is held against."""
+    """A line with its words and the verb it opens with, found once (`_told`) however many lines it is held against."""
 
     __slots__ = ("line", "verb", "words")
 
@@ -165,11 +167,14 @@ class _Told:
         return likeness(self.words, other.words)
 
 
+_told = lru_cache(maxsize=4_096)(_Told)
+
+
 def _reworded(only_a: Sequence[str], only_b: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of lines that say nearly the same of the same thing to do: another verb is another task."""
-    left = [_Told(line) for line in only_b[:32]]
+    left = [*map(_told, only_b[:32])]
     pairs: list[tuple[str, str]] = []
-    for told in map(_Told, only_a[:32]):
+    for told in map(_told, only_a[:32]):
         close = [other for other in left if other.verb == told.verb]
         best = max(close, key=told.likeness, default=None)
         if best is not None and told.likeness(best) >= _REWORDED:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -74,6 +75,7 @@ _GERMAN_WORDS: Final = (
 _GERMAN: Final = frozenset(_GERMAN_WORDS.split())
 
 
+@lru_cache(maxsize=4_096)
 def literal_words(segment: str) -> int:
     """How many words of a masked segment are the template's own; where words are not spaced, three letters are one."""
     found = len(_LITERAL.findall(segment))

@@ -366,9 +366,9 @@ class Ledger:
         """Say which workload and prompt version exchanges belong to: (`seq`, workload id, prompt id)."""
         sql = "UPDATE exchanges SET workload_id = ?, prompt_id = ? WHERE seq = ?"
         for part in _parts(rows, _CHANGES_AT_ONCE):
-            values = [(key_or_none(workload), key_or_none(prompt), seq) for seq, workload, prompt in part]
+            keys = {name: key_or_none(name) for name in {name for row in part for name in row[1:]}}
             with self._database.write() as transaction:
-                transaction.change_each(sql, values)
+                transaction.change_each(sql, [(keys[workload], keys[prompt], seq) for seq, workload, prompt in part])
 
     def place(self, rows: Sequence[tuple[int, str, str | None]]) -> None:
         """Say which workload exchanges belong to, as `assign` does, and move those that were counted without one."""
