@@ -32,7 +32,8 @@ def test_a_pilot_costs_its_requests_at_the_reference_price():
 
 
 def test_a_pilot_asks_no_more_than_the_log_holds():
-    assert looked(replace(JOB, can_be_asked=200)).pairs == 200
+    found = looked(replace(JOB, can_be_asked=200))
+    assert (found.pairs, found.needed) == (200, pairs_needed(0.03))
 
 
 def test_a_narrower_margin_needs_more_pairs():

@@ -54,10 +54,12 @@ class Candidacy:
 class Outlook:
     """What a pilot of one workload would take and might show. `why_not` is empty where a pilot can begin.
 
-    `pairs` are about how many it needs; `pilot_cost` is for these; `after` is the workload's month at the reference price.
+    `needed` are about how many pairs decide the margin, `pairs` those of them that the log has requests for; `pilot_cost` is for
+    these; `after` is the workload's month at the reference price.
     """
 
     id: str
+    needed: int
     pairs: int
     pilot_cost: Decimal | None
     after: Decimal | None
@@ -68,12 +70,14 @@ class Outlook:
 
 def outlook(workload: Candidacy, price: TokenPrice | None, *, rate: Decimal, margin: float) -> Outlook:
     """What a pilot at `price` would take; `rate` converts the price's currency to the workload's."""
-    pairs = min(pairs_needed(margin), workload.can_be_asked)
+    needed = pairs_needed(margin)
+    pairs = min(needed, workload.can_be_asked)
     each = _each(workload, price, rate)
     after = None if each is None or workload.calls_per_month is None else each * workload.calls_per_month
     saving = None if after is None or workload.spend_per_month is None else workload.spend_per_month - after
     return Outlook(
         id=workload.id,
+        needed=needed,
         pairs=pairs,
         pilot_cost=None if each is None else each * pairs,
         after=after,

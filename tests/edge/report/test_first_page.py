@@ -19,7 +19,7 @@ WORKLOAD = PageWorkload(
     requests=2_900, spend_per_month=Decimal(400), spend_is_partial=False, calls_a_day=100.0, calls_an_hour=4.2, peak_an_hour=77,
     peak_at=datetime(2026, 6, 3, 9, tzinfo=UTC), inputs=(1200.0, 14_000.0), outputs=(20.0, 90.0), cached_share=0.4, prefix_reuse=0.7,
     latency=(0.6, 2.5), error_rate=0.002, steps=4.0, trajectories=500, growth=0.12, daily=(90, 100, 110, 120), models={"gpt-4o": 2_990, "gpt-4o-mini": 10},
-    replayable=2_900, is_local_only=False, pairs=1_600, pilot_cost=Decimal("1.20"), after=Decimal(30), saving=Decimal(370), weight=Decimal(333),
+    replayable=2_900, is_local_only=False, needed=1_600, pairs=1_600, pilot_cost=Decimal("1.20"), after=Decimal(30), saving=Decimal(370), weight=Decimal(333),
     why_not="", reference="Qwen3-32B",
 )  # fmt: skip
 PAGE = FirstPage(
@@ -85,6 +85,13 @@ def test_it_says_what_is_spent_where_and_what_to_pilot_first():
     ):
         assert shape in told, shape
     assert "answers are JSON. Also: writing." in told
+
+
+def test_a_pilot_that_the_log_is_too_short_for_says_so():
+    assert "may end undecided" not in text(PAGE)
+    short = replace(PAGE, workloads=(replace(WORKLOAD, pairs=90),))
+    assert "about 90 requests" in text(short)
+    assert "a margin of 3 points takes about 1,600, so this may end undecided" in text(short)
 
 
 def test_text_from_logs_can_do_nothing_to_the_page():

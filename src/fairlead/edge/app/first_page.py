@@ -137,6 +137,7 @@ def _workload(desk: Desk, found: FoundWorkload, survey: Survey, reference: Refer
         models=found.models,
         replayable=found.replayable,
         is_local_only=found.data_class is DataClass.LOCAL_ONLY,
+        needed=looked.needed,
         pairs=looked.pairs,
         pilot_cost=looked.pilot_cost,
         after=looked.after,

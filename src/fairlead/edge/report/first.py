@@ -59,6 +59,7 @@ class PageWorkload:
     models: Mapping[str, int]
     replayable: int
     is_local_only: bool
+    needed: int
     pairs: int
     pilot_cost: Decimal | None
     after: Decimal | None
@@ -256,6 +257,7 @@ def _pilot(each: PageWorkload, page: FirstPage, rank: int) -> dict[str, Any]:
         "after": _UNKNOWN if each.after is None else money(each.after, page.currency),
         "saving": _UNKNOWN if each.saving is None else money(each.saving, page.currency),
         "pairs": f"{each.pairs:,}",
+        "needed": f"{each.needed:,}" if each.pairs < each.needed else "",
         "cost": _UNKNOWN if each.pilot_cost is None else money(each.pilot_cost, page.currency),
         "reference": shown(each.reference),
         "command": f"fairlead pilot {each.id} --endpoint URL --model NAME --labels FILE",
