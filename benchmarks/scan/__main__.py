@@ -1,10 +1,11 @@
 """What a scan costs: `python -m benchmarks.scan [--size 60] [--memory]` (megabytes of log; 1000 for the figure in the docs).
 
-Over one generated log (see `log.py`), in one run on one machine: decoding every line with msgspec alone; the borrowed parts
-alone, one after the other (decode, hash, redactor, compressor); and `fairlead scan` itself in a process of its own: without
-bodies, with bodies and the default redaction, and with personal data masked. Nothing is switched off. Prints CPU seconds of all processes together, the
-ratios, the most memory that all of them held together (looked at five times a second, shared pages counted once), and the share of
-each step. 100 MB take about two minutes on two shared cores, 1 GB about fifteen.
+Over one generated log (see `log.py`): `fairlead scan` in a process of its own, without bodies, with bodies and the default redaction,
+and with personal data masked; nothing is switched off. Beside each scan, five times a second all the time it runs, the parts that it
+borrows (decode, hash, compressor, redactor) are run alone over some lines of the same log: a shared machine is up to twice as fast in
+one minute as in the next, so only what was measured in the same seconds can be compared. Prints CPU seconds of all processes
+together, microseconds a line, the ratios, the most memory that all processes held together (shared pages counted once), and with
+`--shares` the share of each step. 100 MB take about two minutes on two shared cores, 1 GB about seven.
 At 100 MB and below, a good part is paid once per scan: imports, the language model, the first fifty calls of each kind. `--memory` scans a tenth of the log as well, to show that memory is flat.
 """
 
@@ -21,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -32,11 +34,13 @@ import zstandard
 import fairlead
 from benchmarks.scan.log import write
 from fairlead.core.redact import Policy, Redactor
-from fairlead.edge.app import opened, scanning, together
+from fairlead.edge.app import opened, scanning
 from fairlead.edge.cli.main import look_for_garbage_seldom
 from fairlead.edge.recognisers import Recognisers
 
 LOOK_S = 0.2
+TITLES = {"drop": "scan without bodies", "keep": "scan with bodies", "mask": "scan, data masked"}
+DECODE, OURS, THEIRS = "decode (msgspec)", "redactor (ours)", "phone library, matching"
 STEPS = {
     "decode": ("wire/decode.py",),
     "read a row": ("wire/row.py", "wire/openai.py", "wire/fields.py", "wire/moment.py", "sources/", "wire/stream.py"),
@@ -56,63 +60,59 @@ def lines_of(path: Path) -> Iterator[bytes]:
         yield from file
 
 
-def cpu(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+def again_and_again(path: Path) -> Iterator[bytes]:
+    """Every line of the log, from its beginning again when it ends."""
+    while True:
+        yield from lines_of(path)
 
 
-def alone(path: Path) -> dict[str, float]:
-    """CPU seconds of each borrowed part over the lines, with as many processes at it as the scan has.
+class Beside:
+    """The parts that a scan borrows, each run alone over lines of the log, a few at a time while the scan runs.
 
-    Two threads of one core each take longer than one does alone, so what is compared has the same company.
+    With `personal`, the phone library's own matching is measured too: it stands for the redactor where personal data is masked.
     """
-    number = together.processes()
-    with ProcessPoolExecutor(number) as pool:
-        taken = [each.result() for each in [pool.submit(alone_here, path) for _ in range(number)]]
-    return {name: sum(each[name] for each in taken) / number for name in taken[0]}
+
+    def __init__(self, path: Path, *, personal: bool) -> None:
+        redactor = Redactor(Recognisers(), policy=Policy.KEEP)
+        decode = msgspec.json.decode
+        compress = zstandard.ZstdCompressor(level=1).compress
+        self._lines = again_and_again(path)
+        self._works: dict[str, tuple[int, Callable[[bytes], object], Callable[[object], object]]] = {
+            DECODE: (400, bytes, decode),
+            "hash (blake2b)": (100, bytes, lambda line: hashlib.blake2b(line, digest_size=16).digest()),
+            "compressor (zstd)": (100, bytes, compress),
+            OURS: (50, decode, redactor.value),
+        }
+        if personal:
+            self._works[THEIRS] = (2, decode, matched)
+        self._seconds: Counter[str] = Counter()
+        self._count: Counter[str] = Counter()
+
+    def look(self) -> None:
+        """Run each part over its next lines."""
+        for name, (number, ready, work) in self._works.items():
+            made = [ready(line) for line in islice(self._lines, number)]
+            began = time.process_time()
+            for each in made:
+                work(each)
+            self._seconds[name] += time.process_time() - began
+            self._count[name] += number
+
+    def line_us(self) -> dict[str, float]:
+        """Microseconds of CPU a line, by part."""
+        return {name: self._seconds[name] / count * 1e6 for name, count in self._count.items()}
 
 
-def alone_here(path: Path) -> dict[str, float]:
-    """CPU seconds of each borrowed part, run alone over the lines, one part after the other."""
-    redactor = Redactor(Recognisers(), policy=Policy.KEEP)
-    compress = zstandard.ZstdCompressor(level=1).compress
-    decode = msgspec.json.decode
-
-    def each(work: Callable[[bytes], object]) -> float:
-        return cpu(lambda: [None for line in lines_of(path) if work(line) is None])
-
-    reading = cpu(lambda: [None for _ in lines_of(path)])
-    parts = {
-        "decode (msgspec)": each(decode) - reading,
-        "hash (blake2b)": each(lambda line: hashlib.blake2b(line, digest_size=16).digest()) - reading,
-        "compressor (zstd)": each(compress) - reading,
-    }
-    parts["redactor (ours)"] = each(lambda line: redactor.value(decode(line))) - reading - parts["decode (msgspec)"]
-    return parts
+def matched(value: object) -> object:
+    """What the phone library's own matcher finds in all texts of a line."""
+    if isinstance(value, str):
+        return list(phonenumbers.PhoneNumberMatcher(value, "GB"))
+    if isinstance(value, dict | list):
+        return [matched(member) for member in (value.values() if isinstance(value, dict) else value)]
+    return None
 
 
-def matcher(path: Path, share: int) -> float:
-    """CPU seconds that the phone library's own matcher would take over all texts, from one line in `share`."""
-
-    def texts(value: object) -> Iterator[str]:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict | list):
-            for member in value.values() if isinstance(value, dict) else value:
-                yield from texts(member)
-
-    some = [line for number, line in enumerate(lines_of(path)) if number % share == 0]
-    return share * cpu(
-        lambda: [
-            list(phonenumbers.PhoneNumberMatcher(text, "GB"))
-            for line in some
-            for text in texts(msgspec.json.decode(line))
-        ]
-    )
-
-
-def scanned(path: Path, policy: str, *, shares: bool) -> dict[str, float]:
+def scanned(path: Path, policy: str, *, shares: bool, beside: Beside | None = None) -> dict[str, float]:
     """Scan in a process of its own: CPU seconds with all its children's, wall seconds, megabytes at most."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -130,6 +130,8 @@ def scanned(path: Path, policy: str, *, shares: bool) -> dict[str, float]:
             most = 0
             while scan.poll() is None:
                 most = max(most, sum(map(held_kb, family_of(scan.pid))))
+                if beside is not None:
+                    beside.look()
                 time.sleep(LOOK_S)
             assert scan.stdout is not None
             told = scan.stdout.read()
@@ -203,6 +205,7 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=60, help="megabytes of log")
     parser.add_argument("--memory", action="store_true", help="scan a tenth of the log as well")
     parser.add_argument("--log", type=Path, help="a log that `--size` made before; made there when it does not exist")
+    parser.add_argument("--only", choices=tuple(TITLES), help="one of the three scans")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--policy", default="keep", help=argparse.SUPPRESS)
     parser.add_argument("--ledger", default="", help=argparse.SUPPRESS)
@@ -218,12 +221,8 @@ def main() -> None:
             write(path, int(given.size * 1e6))
         size, number = path.stat().st_size, sum(1 for _ in lines_of(path))
         print(f"{size / 1e6:,.0f} MB, {number:,} lines of {size / number / 1000:.1f} KB")
-        parts = alone(path)
-        for name, seconds in parts.items():
-            print(f"  {name:<24}{seconds:9.2f} s CPU {seconds / number * 1e6:9.1f} µs a line")
-        library = matcher(path, max(1, number // 200))
-        print(f"  {'phone library, matching':<24}{library:9.2f} s CPU (from 200 lines)")
-        report(path, parts, number, library=library, shares=given.shares)
+        for policy in [given.only] if given.only else TITLES:
+            report(path, number, policy, shares=given.shares)
         if given.memory:
             small = Path(folder, "small.jsonl")
             write(small, int(size / 10))
@@ -233,33 +232,35 @@ def main() -> None:
             )
 
 
-def report(path: Path, parts: dict[str, float], number: int, *, library: float, shares: bool) -> None:
-    """Print the scans beside the parts. Where personal data is masked, the library's own matching stands for the redactor."""
-    decode, ours = parts["decode (msgspec)"], sum(parts.values())
-    theirs = ours - parts["redactor (ours)"] + library
-    rows = (
-        ("drop", "scan without bodies", None, ""),
-        ("keep", "scan with bodies", ours, "its borrowed parts"),
-        ("mask", "scan, data masked", theirs, "its borrowed parts with the library's matching for the redactor"),
+def report(path: Path, number: int, policy: str, *, shares: bool) -> None:
+    """Print a scan beside the parts. Where personal data is masked, the library's own matching stands for the redactor."""
+    beside = Beside(path, personal=policy == "mask")
+    took = scanned(path, policy, shares=False, beside=beside)
+    line_us = took["cpu"] / number * 1e6
+    parts = beside.line_us()
+    print(
+        f"{TITLES[policy]}: {took['cpu']:.1f} s CPU, {line_us:.0f} µs a line; {took['wall']:.1f} s on the clock"
+        f" ({took['cpu'] / took['wall']:.1f} cores), {took['tree_mb']:,} MB at most in all processes together"
+        f" ({took['mb']:,} MB in the first), {took['workloads']:g} workloads"
     )
-    for policy, title, borrowed, named in rows:
-        took = scanned(path, policy, shares=False)
-        against = f"{took['cpu'] / decode:.1f}× decoding"
-        if borrowed is not None:
-            against += f", {took['cpu'] / borrowed:.2f}× {named} ({borrowed:.1f} s)"
-        cores = took["cpu"] / took["wall"]
+    print("  beside it, µs a line: " + ", ".join(f"{name} {us:.1f}" for name, us in parts.items()))
+    print(f"  {line_us / parts[DECODE]:.1f}× decoding" + against(line_us, parts, policy), flush=True)
+    if shares:
+        told = scanned(path, policy, shares=True)["steps"]
+        assert isinstance(told, dict)
         print(
-            f"{title:<22}{took['cpu']:9.2f} s CPU {took['cpu'] / number * 1e6:9.1f} µs a line: {against};"
-            f" {took['wall']:.1f} s on the clock ({cores:.1f} cores), {took['tree_mb']:,} MB at most in all processes together"
-            f" ({took['mb']:,} MB in the first), {took['workloads']:g} workloads"
+            "  " + ", ".join(f"{name} {share:.0%}" for name, share in sorted(told.items(), key=lambda step: -step[1]))
         )
-        if shares:
-            told = scanned(path, policy, shares=True)["steps"]
-            assert isinstance(told, dict)
-            print(
-                "  "
-                + ", ".join(f"{name} {share:.0%}" for name, share in sorted(told.items(), key=lambda step: -step[1]))
-            )
+
+
+def against(line_us: float, parts: Mapping[str, float], policy: str) -> str:
+    """The scan against the sum of its borrowed parts, where it stores bodies."""
+    if policy == "drop":
+        return ""
+    if policy == "keep":
+        return f"; {line_us / sum(parts.values()):.2f}× its borrowed parts ({sum(parts.values()):.0f} µs)"
+    borrowed = sum(us for name, us in parts.items() if name != OURS)
+    return f"; {line_us / borrowed:.2f}× its borrowed parts with the phone library's matching for the redactor ({borrowed:.0f} µs)"
 
 
 if __name__ == "__main__":

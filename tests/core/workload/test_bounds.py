@@ -9,6 +9,7 @@ import pytest
 
 from core.workload.making import WORDS, asks, places, scanned, text
 from fairlead.core.workload import Grouper, sample
+from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.sample import Sample
 
 
@@ -117,3 +118,19 @@ def test_a_grouper_that_is_to_spare_memory_remembers_little_and_places_the_same(
     assert [grouper.place(each) for each in jobs] == before
     assert len(grouper._masker._lines) < 60
     assert len(grouper._plain) < 60
+
+
+def test_a_memory_for_what_comes_again_keeps_nothing_that_is_offered_once():
+    memo: Memo[str, int] = Memo(1_000, second_time=True)
+    memo.put("once", 1)
+    assert (memo.get("once"), memo.was_offered("once"), memo.was_offered("never")) == (None, True, False)
+    memo.put("once", 1)
+    assert memo.get("once") == 1
+
+
+def test_what_was_offered_once_is_forgotten_too():
+    memo: Memo[int, int] = Memo(1_000, second_time=True)
+    for number in range(100_000):
+        memo.put(number, number)
+    assert len(memo) == 0
+    assert not memo.was_offered(0)

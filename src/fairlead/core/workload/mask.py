@@ -117,8 +117,8 @@ class Masker:
     """Masks texts and remembers what it masked: prompts and lines repeat, and a repeated one costs a look-up."""
 
     def __init__(self, *, text_budget: int = 12_000_000, line_budget: int = 12_000_000) -> None:
-        self._texts: Memo[str, tuple[str, ...]] = Memo(text_budget, _cost_of_text)
-        self._lines: Memo[str, _Line] = Memo(line_budget, _cost_of_line)
+        self._texts: Memo[str, tuple[str, ...]] = Memo(text_budget, _cost_of_text, second_time=True)
+        self._lines: Memo[str, _Line] = Memo(line_budget, _cost_of_line, second_time=True)
         self._sentences = Sentences()
 
     def system(self, text: str) -> tuple[str, ...]:
@@ -145,8 +145,8 @@ class Masker:
         self._lines.spare(budget)
 
     def has_masked(self, text: str) -> bool:
-        """Whether this system prompt was masked lately, so that masking it again costs nothing."""
-        return text in self._texts
+        """Whether this system prompt was masked lately: it comes back."""
+        return self._texts.was_offered(text)
 
     def _segments(self, pieces: tuple[str, ...]) -> list[str]:
         found: list[str] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from fairlead import scan
 from fairlead.core.calls import Calls
 from fairlead.core.money import Costs, Rates, Spend
-from fairlead.core.nouns import Category, Endpoint, ExchangeRow, Money, Workload
+from fairlead.core.nouns import JSON, Category, Endpoint, ExchangeRow, Money, Workload
 from fairlead.core.redact import DataClass, Policy
 from fairlead.core.span import DAYS_A_MONTH, LogSpan
 from fairlead.edge.app import helping, together
@@ -22,7 +22,7 @@ from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.privacy import redactor_for
 from fairlead.edge.catalog.rates import NO_USAGE, Counts
 from fairlead.edge.currency import rates
-from fairlead.edge.language import Languages
+from fairlead.edge.language import Languages, LanguagesApart
 from fairlead.edge.sources import read
 
 MOST_MODELS = 2_000
@@ -144,45 +144,53 @@ def run(
         before = sum(each.exchanges + each.skipped for each in taken)
         on_progress("reading", before + exchanges + skipped)
 
-    grouping = scan.Grouping(
-        desk.ledger, language_of=Languages(), on_progress=on_progress, keeps_bodies=redactor.policy is not Policy.DROP
-    )
-    if parts:
-        redactor.hashed("", "key")  # a key is made once, before several processes ask for it
-        job = helping.Job(
-            ledger=desk.where, privacy=desk.settings.privacy, policy=redactor.policy, now=desk.now, spool="", parent=os.getpid(),
-            processes=number,
-        )  # fmt: skip
-        helped, again = together.take_in_parts(parts, job, grouping, number=number, on_progress=reading)
-        taken.append(helped)
-        whole += again
-    if whole:
-        rest = read.read(whole, now=desk.now)
-        taken.append(
-            scan.take_in(
-                rest,
-                ledger=desk.ledger,
-                redactor=redactor,
-                on_new=grouping.learn,
-                on_progress=reading,
-                set_aside=rest.set_aside,
-            )
+    # Where others read the log, the model that knows languages is needed here for a few texts at most: it need not stay.
+    with LanguagesApart() as apart:
+        grouping = scan.Grouping(
+            desk.ledger,
+            language_of=apart if parts and not whole else Languages(),
+            on_progress=on_progress,
+            keeps_bodies=redactor.policy is not Policy.DROP,
         )
-    grouping.finish()
+        if parts:
+            redactor.hashed("", "key")  # a key is made once, before several processes ask for it
+            job = helping.Job(
+                ledger=desk.where, privacy=desk.settings.privacy, policy=redactor.policy, now=desk.now, spool="", parent=os.getpid(),
+                processes=number,
+            )  # fmt: skip
+            helped, again = together.take_in_parts(parts, job, grouping, number=number, on_progress=reading)
+            taken.append(helped)
+            whole += again
+        if whole:
+            rest = read.read(whole, now=desk.now)
+            taken.append(
+                scan.take_in(
+                    rest,
+                    ledger=desk.ledger,
+                    redactor=redactor,
+                    on_new=grouping.learn,
+                    on_progress=reading,
+                    set_aside=rest.set_aside,
+                )
+            )
+        grouping.finish()
     taken_in = helping.combined(taken)
-    desk.ledger.add_scan(
-        {
-            "at": desk.now.isoformat(),
-            "paths": list(paths),
-            "exchanges": taken_in.exchanges,
-            "new": taken_in.new,
-            "skipped": taken_in.skipped,
-            "reasons": dict(taken_in.reasons),
-            "redact": redactor.policy.value,
-            "redacted": taken_in.redacted.to_json(),
-        }
-    )
+    desk.ledger.add_scan(_record(desk, paths, taken_in, redactor.policy))
     return Scan(taken=taken_in, survey=survey(desk, currency=currency), policy=redactor.policy)
+
+
+def _record(desk: Desk, paths: Sequence[str], taken: scan.TakenIn, policy: Policy) -> JSON:
+    """What the ledger keeps of a scan."""
+    return {
+        "at": desk.now.isoformat(),
+        "paths": list(paths),
+        "exchanges": taken.exchanges,
+        "new": taken.new,
+        "skipped": taken.skipped,
+        "reasons": dict(taken.reasons),
+        "redact": policy.value,
+        "redacted": taken.redacted.to_json(),
+    }
 
 
 def about(files: Sequence[str]) -> int | None:
