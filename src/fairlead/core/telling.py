@@ -207,11 +207,6 @@ def count(number: float) -> str:
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
 
 
-def many(number: int, what: str) -> str:
-    """So many of something: `1 line`, `2,000 lines`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def span_words(span: LogSpan | None) -> str:
     """The log's dates and length: `1 Sep to 30 Sep 2026, 29.9 days`."""
     if span is None:

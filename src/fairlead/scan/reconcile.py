@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from fairlead.core.billing import UNNAMED, Bill, BillLine, TokenType, family, tokens_by_type
 from fairlead.core.nouns import ExchangeRow, Usage
-from fairlead.core.telling import many
+from fairlead.core.plural import many
 
 Value = Callable[[BillLine], Decimal | None]
 """What the tokens of a line cost by the price list; `None` when that is not known."""

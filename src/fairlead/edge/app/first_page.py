@@ -10,9 +10,9 @@ from itertools import islice
 from fairlead import __version__, scan
 from fairlead.core.money import people
 from fairlead.core.nouns import Category, Endpoint, Money, TokenPrice
+from fairlead.core.plural import many
 from fairlead.core.redact import DataClass
 from fairlead.core.span import DAYS_A_MONTH
-from fairlead.core.telling import many
 from fairlead.edge.app.desk import Desk
 from fairlead.edge.app.scanning import FoundWorkload, Scan, Survey, price_advice
 from fairlead.edge.currency import rates

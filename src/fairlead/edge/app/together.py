@@ -71,7 +71,7 @@ def take_in_parts(
             helper.join(_END_S)
             helper.kill()
             helper.join()
-        for each in done:
+        for each in sorted(done, key=lambda each: each.spool):  # in the same order whoever was ready first
             grouping.absorb(each.news, spool=Path(each.spool), learned=each.learned)
     return combined([each.taken for each in done]), sorted({name for each in done for name in each.mixed})
 

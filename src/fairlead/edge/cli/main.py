@@ -107,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 _OF_THIS_MACHINE: Mapping[int, str] = {
     errno.ENOSPC: "The disk is full{at}; make room and run the same command again.",
+    errno.EFBIG: "The disk is full or a limit on the size of files was reached{at}; make room and run the same command again.",
     errno.EDQUOT: "The quota of the disk is used up{at}; make room and run the same command again.",
     errno.EROFS: "Nothing can be written{at}: the file system is read-only; name a place that can be written.",
     errno.EACCES: "There is no right to use what stands{at}; change its owner or rights, or name another place.",

@@ -16,8 +16,9 @@ from markupsafe import Markup
 
 from fairlead.core.money import CENT, people
 from fairlead.core.nouns import Money
+from fairlead.core.plural import many
 from fairlead.core.span import LogSpan
-from fairlead.core.telling import count, many, span_words
+from fairlead.core.telling import count, span_words
 from fairlead.edge.report.text import shown
 
 _UNKNOWN = "unknown"

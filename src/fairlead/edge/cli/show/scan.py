@@ -8,8 +8,8 @@ from itertools import islice
 
 from rich.text import Text
 
+from fairlead.core.plural import many
 from fairlead.core.span import LogSpan
-from fairlead.core.telling import many
 from fairlead.edge.app import scanning
 from fairlead.edge.cli.show.terminal import (
     UNKNOWN,
