@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from fairlead.core.nouns import Exchange
 from fairlead.core.ports import ExchangeLedger
@@ -18,8 +18,7 @@ from fairlead.core.redact import Policy, Redactor, Report, redacted
 
 KEPT_SKIPS = 1000
 BATCH = 100
-
-Item = TypeVar("Item")
+MOST_CHARACTERS = 4_000_000
 
 
 class Skip(Protocol):
@@ -118,13 +117,22 @@ def take_in(
     )
 
 
-def batches(items: Iterable[Item], *, size: int) -> Iterator[list[Item]]:
-    """`items` in lists of at most `size`."""
-    batch: list[Item] = []
+def batches(items: Iterable[Exchange], *, size: int, characters: int = MOST_CHARACTERS) -> Iterator[list[Exchange]]:
+    """`items` in lists of at most `size`, and of about `characters` at most: lines with pictures in them are megabytes long."""
+    batch: list[Exchange] = []
+    held = 0
     for item in items:
         batch.append(item)
-        if len(batch) == size:
+        held += _characters(item)
+        if len(batch) == size or held >= characters:
             yield batch
-            batch = []
+            batch, held = [], 0
     if batch:
         yield batch
+
+
+def _characters(exchange: Exchange) -> int:
+    """Roughly how much text an exchange carries."""
+    request = exchange.request
+    said = sum([len(part.text) for message in request.messages for part in message.parts])
+    return len(request.system) + said + sum(map(len, request.inputs)) + len(exchange.answer.text)

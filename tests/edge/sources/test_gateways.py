@@ -235,6 +235,15 @@ def test_what_litellm_answered_from_its_own_cache_is_billed_nothing(scan_rows):
     assert paid.usage == Usage(fresh=9, visible=2)
 
 
+def test_an_answer_from_a_cache_whose_cost_is_not_told_is_not_taken_for_free(scan_rows):
+    payload, portkey = {**PAYLOAD, "cache_hit": True}, {**PORTKEY, "cache_status": "HIT"}
+    payload.pop("response_cost", None)
+    portkey.pop("cost", None)
+    for row in (payload, portkey):
+        (only,) = scan_rows(row).exchanges
+        assert only.usage.visible
+
+
 @pytest.mark.parametrize(
     ("told", "kind"),
     [

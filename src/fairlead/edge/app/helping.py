@@ -26,7 +26,7 @@ from typing import Any
 from fairlead import scan
 from fairlead.core.errors import FairleadError, LedgerError
 from fairlead.core.nouns import JSON, Exchange
-from fairlead.core.redact import Policy
+from fairlead.core.redact import Policy, Report
 from fairlead.core.workload import language, share
 from fairlead.core.workload.shape import first_user
 from fairlead.edge.app.privacy import redactor_for
@@ -55,9 +55,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Helped:
-    """What a helping process did; `mixed` are files that hold more than it could read."""
+    """What a helping process did: what it took in of each part, by the part's file; `mixed` are files that hold more than it could read."""
 
-    taken: scan.TakenIn
+    read: tuple[tuple[str, scan.TakenIn], ...]
     news: JSON
     spool: str
     learned: int
@@ -163,7 +163,7 @@ def _helped(
 ) -> Helped:
     redactor = redactor_for(job.privacy, ledger=job.ledger, policy=job.policy)
     spool = scan.Spool(Path(job.spool))
-    taken: list[scan.TakenIn] = []
+    read: list[tuple[str, scan.TakenIn]] = []
     mixed: list[str] = []
     with Ledger.open(job.ledger, create=False, wait_s=120) as ledger:
         learning = scan.Learning(
@@ -182,21 +182,21 @@ def _helped(
                     if other.exitcode:
                         raise LedgerError(died(other.exitcode))
 
-            taken.append(
-                scan.take_in(
-                    reading,
-                    ledger=ledger,
-                    redactor=redactor,
-                    on_new=learning.learn,
-                    on_progress=told,
-                    set_aside=reading.set_aside,
-                )
+            redactor.report = Report()
+            taken = scan.take_in(
+                reading,
+                ledger=ledger,
+                redactor=redactor,
+                on_new=learning.learn,
+                on_progress=told,
+                set_aside=reading.set_aside,
             )
+            read.append((part.path, taken))
             if reading.is_mixed:
                 mixed.append(part.path)
     spool.close()
     return Helped(
-        taken=replace(combined(taken), redacted=redactor.report),
+        read=tuple(read),
         news=learning.grouper.news(),
         spool=job.spool,
         learned=learning.learned,

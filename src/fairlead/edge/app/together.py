@@ -73,7 +73,14 @@ def take_in_parts(
             helper.join()
         for each in sorted(done, key=lambda each: each.spool):  # in the same order whoever was ready first
             grouping.absorb(each.news, spool=Path(each.spool), learned=each.learned)
-    return combined([each.taken for each in done]), sorted({name for each in done for name in each.mixed})
+    mixed = {name for each in done for name in each.mixed}
+    read = [_new_only(taken) if name in mixed else taken for each in done for name, taken in each.read]
+    return combined(read), sorted(mixed)
+
+
+def _new_only(taken: scan.TakenIn) -> scan.TakenIn:
+    """Of a file that is read again whole, all but what was new is told by that reading."""
+    return scan.TakenIn(exchanges=0, new=taken.new, skipped=0)
 
 
 def _awaited(

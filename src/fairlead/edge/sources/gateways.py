@@ -95,7 +95,7 @@ def _litellm(row: Row) -> Iterable[Found]:
     asked = _asked(row.get("model"), _open(row.get("messages")), parameters, row.get("call_type"))
     failure = _litellm_failure(row) if row.get("status") == "failure" else None
     answered = None if _is_redacted(row.get("response")) else row.get("response")
-    is_free = from_cache and not row.get("response_cost")
+    is_free = from_cache and _is_nothing(row.get("response_cost"))
     yield pair(asked, answered, around, model=fields.text_or_none(row.get("model")), failure=failure, is_free=is_free)
 
 
@@ -273,7 +273,7 @@ def _portkey(row: Row) -> Iterable[Found]:
     if status is None and row.get("is_success") in (False, 0, "0", "false"):
         status = 500
     model = fields.text_or_none(row.get("ai_model"))
-    is_free = from_cache and not row.get("cost")
+    is_free = from_cache and _is_nothing(row.get("cost"))
     yield pair(_half(row, "request"), _half(row, "response"), around, model=model, status=status, is_free=is_free)
 
 
