@@ -271,6 +271,43 @@ def test_an_error_in_many_lines_is_told_in_one():
             {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 5}},
             Usage(fresh=1, cache_read=4, cache_write_5m=5),
         ),
+        (  # LiteLLM keeps Anthropic's names and says how long what was written is kept (llms/anthropic/chat/transformation.py).
+            {
+                "prompt_tokens": 130,
+                "completion_tokens": 5,
+                "total_tokens": 135,
+                "cache_creation_input_tokens": 40,
+                "cache_read_input_tokens": 60,
+                "prompt_tokens_details": {
+                    "cached_tokens": 60,
+                    "cache_creation_tokens": 40,
+                    "cache_creation_token_details": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 30},
+                },
+            },
+            Usage(fresh=30, cache_read=60, cache_write_5m=10, cache_write_1h=30, visible=5),
+        ),
+        (  # Its 1.77 repeats what was read where what was written should stand.
+            {
+                "prompt_tokens": 130,
+                "cache_creation_input_tokens": 0,
+                "prompt_tokens_details": {"cached_tokens": 60, "cache_creation_tokens": 60},
+            },
+            Usage(fresh=70, cache_read=60, cache_write_5m=0),
+        ),
+        (  # Its 1.65 to 1.75 leave what was written out of the prompt.
+            {"prompt_tokens": 72, "cache_creation_input_tokens": 400, "prompt_tokens_details": {"cached_tokens": 60}},
+            Usage(fresh=12, cache_read=60, cache_write_5m=400),
+        ),
+        (  # Portkey leaves out both, and counts them in the total (providers/anthropic/chatComplete.ts).
+            {
+                "prompt_tokens": 500,
+                "completion_tokens": 5,
+                "total_tokens": 605,
+                "cache_creation_input_tokens": 40,
+                "cache_read_input_tokens": 60,
+            },
+            Usage(fresh=500, cache_read=60, cache_write_5m=40, visible=5),
+        ),
         (
             {"prompt_tokens": 10, "prompt_cache_hit_tokens": 7, "prompt_cache_miss_tokens": 3, "completion_tokens": 1},
             Usage(fresh=3, cache_read=7, visible=1),

@@ -299,3 +299,36 @@ def test_helicone_tells_cached_tokens_beside_the_others(scan_rows):
     ).exchanges
     assert only.usage == Usage(fresh=9, cache_read=60, cache_write_5m=8, visible=2)
     assert only.latency_s == 0.0005
+
+
+def test_what_helicone_answered_from_its_cache_is_billed_nothing(scan_rows):
+    """Helicone/helicone LoggingHandler.ts: such a row names the request answered before, and its counts are zero."""
+    again = {**HELICONE, "prompt_tokens": 0, "completion_tokens": 0, "cache_reference_id": "5c1f"}
+    (only,) = scan_rows(again).exchanges
+    assert only.usage == Usage(fresh=0, visible=0)
+    assert only.metadata["answered_from_cache"] is True
+    (asked,) = scan_rows({**HELICONE, "cache_reference_id": "00000000-0000-0000-0000-000000000000"}).exchanges
+    assert asked.usage == Usage(fresh=5, cache_read=4, visible=2)
+
+
+def test_helicone_counts_audio_within_and_reasoning_beside(scan_rows):
+    """Helicone/helicone HandlerContext.ts: a prompt's tokens are those of all modalities, a completion's hold no reasoning."""
+    bare = {key: value for key, value in HELICONE.items() if not key.endswith("_body")}
+    counts = {"prompt_tokens": 50, "prompt_audio_tokens": 30, "completion_tokens": 9, "completion_audio_tokens": 4}
+    (only,) = scan_rows({**bare, **counts, "reasoning_tokens": 7}).exchanges
+    assert only.usage == Usage(fresh=20, audio_in=30, visible=5, audio_out=4, reasoning=7)
+
+
+def test_a_helicone_note_in_place_of_a_body_is_no_body(scan_rows):
+    note = {"helicone_message": "fetching body from signed_url"}
+    (only,) = scan_rows({**HELICONE, "request_body": note, "response_body": json.dumps(note)}).exchanges
+    assert only.fidelity == (Fidelity.PROMPT_ABSENT,)
+    assert only.usage == Usage(fresh=9, visible=2)
+    assert only.request.model == "gpt-4o-2024-08-06"
+
+
+def test_spend_logs_of_older_versions_keep_the_details_apart(scan_rows):
+    """BerriAI/litellm spend_tracking_utils.py: `additional_usage_values` are what the columns do not hold."""
+    details = {"prompt_tokens_details": {"cached_tokens": 60}, "cache_creation_input_tokens": 20}
+    (only,) = scan_rows({**SPEND, "metadata": json.dumps({"additional_usage_values": details})}).exchanges
+    assert only.usage == Usage(fresh=10, cache_read=60, cache_write_5m=20, visible=20)

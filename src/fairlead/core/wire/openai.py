@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count as numbers
+from typing import NamedTuple
 
 from fairlead.core.errors import UnreadableLine
 from fairlead.core.nouns import (
@@ -395,7 +396,7 @@ def usage(raw: JSON) -> Usage:
     usual = _usual_usage(raw)
     if usual is not None:
         return usual
-    fresh, cached, written = _input_counts(raw)
+    fresh, cached, written, kept = _input_counts(raw)
     visible, reasoning = _output_counts(raw)
     if fresh is None and visible is None:
         return Usage()
@@ -406,6 +407,7 @@ def usage(raw: JSON) -> Usage:
         fresh=None if fresh is None else fresh - (heard or 0) - (seen or 0),
         cache_read=cached,
         cache_write_5m=written,
+        cache_write_1h=kept,
         visible=None if visible is None else visible - (spoken or 0),
         reasoning=reasoning,
         audio_in=heard,
@@ -461,20 +463,59 @@ def _details(raw: Mapping[str, JSON], *names: str) -> Mapping[str, JSON]:
     return fields.mapping_or_empty(_first(raw, *names))
 
 
-def _input_counts(raw: Mapping[str, JSON]) -> tuple[int | None, int | None, int | None]:
+class _Inputs(NamedTuple):
+    """Disjoint counts of an input; `None` is unknown."""
+
+    fresh: int | None = None
+    read: int | None = None
+    written: int | None = None
+    kept: int | None = None
+    """Written to be kept for an hour."""
+
+
+def _input_counts(raw: Mapping[str, JSON]) -> _Inputs:
     details = _details(raw, *_INPUT_DETAILS)
-    parts = [_first(details, "cached_tokens"), _first(details, "cache_write_tokens", "cache_creation_tokens")]
-    if parts[1] is None and "prompt_tokens" in raw:  # LiteLLM keeps Anthropic's name beside a total that includes it.
-        parts[1] = raw.get("cache_creation_input_tokens")
-    if parts[0] is None:  # DeepSeek and Moonshot report hits beside the total.
-        parts[0] = _first(raw, "prompt_cache_hit_tokens", "cached_tokens")
-    total = fields.count(_first(raw, "prompt_tokens", "input_tokens"))
-    counts = [None if part is None else fields.count(part) for part in parts]
-    broken = any(part is not None and counted is None for part, counted in zip(parts, counts, strict=True))
-    rest = None if total is None else total - sum(counted or 0 for counted in counts)
-    if broken or rest is None or rest < 0:
-        return None, None, None
-    return rest, counts[0], counts[1]
+    named = [_first(details, "cached_tokens"), _written(raw, details), _kept(details)]
+    if named[0] is None:  # DeepSeek and Moonshot report hits beside the total, gateways by Anthropic's name.
+        named[0] = _first(raw, "prompt_cache_hit_tokens", "cached_tokens")
+        named[0] = raw.get("cache_read_input_tokens") if named[0] is None and "prompt_tokens" in raw else named[0]
+    given = fields.count(_first(raw, "prompt_tokens", "input_tokens"))
+    counts = [None if part is None else fields.count(part) for part in named]
+    if given is None or any(part is not None and held is None for part, held in zip(named, counts, strict=True)):
+        return _Inputs()
+    read, written, kept = counts
+    fresh = _fresh(raw, given, read or 0, written or 0)
+    if fresh is None or (kept or 0) > (written or 0):
+        return _Inputs()
+    return _Inputs(fresh, read, written - kept if written and kept else written, kept or None)
+
+
+def _written(raw: Mapping[str, JSON], details: Mapping[str, JSON]) -> JSON:
+    """Tokens written to a cache. LiteLLM keeps Anthropic's name beside; its 1.77 repeats what was read in the detail."""
+    beside = raw.get("cache_creation_input_tokens") if "prompt_tokens" in raw else None
+    told = details.get("cache_creation_tokens") if beside is None else beside
+    return _first(details, "cache_write_tokens") or told
+
+
+def _kept(details: Mapping[str, JSON]) -> JSON:
+    return fields.mapping_or_empty(details.get("cache_creation_token_details")).get("ephemeral_1h_input_tokens")
+
+
+def _fresh(raw: Mapping[str, JSON], given: int, read: int, written: int) -> int | None:
+    """What of the input was neither read from nor written to a cache; `None` where the counts contradict each other.
+
+    OpenAI counts both within. Gateways that keep Anthropic's names may count either beside: Portkey both, as its total
+    tells, and LiteLLM 1.65 to 1.75 what was written, which shows where it cannot be within.
+    """
+    everything = fields.count(raw.get("total_tokens"))
+    made = fields.count(_first(raw, "completion_tokens", "output_tokens"))
+    if read + written and everything is not None and made is not None and everything == given + made + read + written:
+        return given
+    if given >= read + written:
+        return given - read - written
+    if raw.get("cache_creation_input_tokens") is None and raw.get("cache_read_input_tokens") is None:
+        return None
+    return given - read if given >= read else given
 
 
 def _output_counts(raw: Mapping[str, JSON]) -> tuple[int | None, int | None]:

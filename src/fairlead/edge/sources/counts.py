@@ -1,7 +1,10 @@
 """Token counts under the many names that tracers give them, made disjoint.
 
 Whether cached and reasoning tokens are inside `input` and `output` or beside them is told by the total where there is one;
-else by the names: a dotted detail (`prompt_details.cache_read`) is inside, a key of its own is beside.
+else by the names: a dotted detail (`prompt_details.cache_read`) is inside, a key of its own is beside. Langfuse's server
+and SDKs (langfuse/langfuse `OtelIngestionProcessor.ts`, `ingestion/types.ts`; langfuse-python `CallbackHandler.py`) keep
+every key beside; LiteLLM's Langfuse logger (`integrations/langfuse/langfuse.py`) takes what was read out of the input and
+leaves what was written in, older ones leave both in: its total tells.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ _READ = (
 _WRITTEN = (
     "input_cache_creation", "cache_creation_input_tokens", "input_cache_write", "cache_creation",
     "prompt_details.cache_write", "prompt_tokens_details.cache_write_tokens", "input_token_details.cache_creation",
-    "input_cache_creation_5m",
 )  # fmt: skip
-_WRITTEN_1H = ("input_cache_creation_1h",)
+# What was written by how long it is kept stands beside the rest that was written.
+_WRITTEN_5M = ("input_cache_creation_5m", "input_ephemeral_5m_input_tokens")
+_WRITTEN_1H = ("input_cache_creation_1h", "input_ephemeral_1h_input_tokens")
 _THOUGHT = (
     "output_reasoning", "output_reasoning_tokens", "reasoning", "reasoning_tokens", "completion_details.reasoning",
     "completion_tokens_details.reasoning_tokens", "output_token_details.reasoning",
@@ -38,7 +42,11 @@ _SPOKEN = (
     "completion_tokens_details.audio_tokens",
     "output_token_details.audio",
 )
-_NAMED = frozenset({*_INPUT, *_OUTPUT, *_TOTAL, *_READ, *_WRITTEN, *_WRITTEN_1H, *_THOUGHT, *_HEARD, *_SEEN, *_SPOKEN})
+_NAMED = frozenset(
+    {
+        *_INPUT, *_OUTPUT, *_TOTAL, *_READ, *_WRITTEN, *_WRITTEN_5M, *_WRITTEN_1H, *_THOUGHT, *_HEARD, *_SEEN, *_SPOKEN,
+    }
+)  # fmt: skip
 
 
 def whole_number(value: JSON) -> int | None:
@@ -63,19 +71,20 @@ def counts_of(raw: Mapping[str, JSON]) -> Usage | None:
     given, made = _count(flat, _INPUT), _count(flat, _OUTPUT)
     if given is None and made is None:
         return None
-    read, written, long, thought = (_count(flat, names) for names in (_READ, _WRITTEN, _WRITTEN_1H, _THOUGHT))
+    read, thought, long = (_count(flat, names) for names in (_READ, _THOUGHT, _WRITTEN_1H))
+    written = _sum(_count(flat, _WRITTEN), _count(flat, _WRITTEN_5M))
     heard, seen, spoken = (_count(flat, names) or None for names in (_HEARD, _SEEN, _SPOKEN))
-    within_in = (read or 0) + (written or 0) + (long or 0) + (heard or 0) + (seen or 0)
-    within_out = (thought or 0) + (spoken or 0)
-    apart = {"audio_in": heard, "image_in": seen, "audio_out": spoken}
-    if _is_inside(flat, given, made, within_in + within_out):
-        given = None if given is None or given < within_in else given - within_in
-        made = None if made is None or made < within_out else made - within_out
-        return Usage(
-            fresh=given, cache_read=read, cache_write_5m=written, cache_write_1h=long, visible=made, reasoning=thought,
-            **apart,
-        )  # fmt: skip
-    more_in, more_out = _others(flat, "input_"), _others(flat, "output_")
+    inside = _inside(
+        flat,
+        both=(given or 0) + (made or 0),
+        read=read or 0,
+        other_input=(written or 0) + (long or 0) + (heard or 0) + (seen or 0),
+        output=(thought or 0) + (spoken or 0),
+    )
+    within_in, within_out = inside or (0, 0)
+    given = None if given is None or given < within_in else given - within_in
+    made = None if made is None or made < within_out else made - within_out
+    more_in, more_out = (0, 0) if inside else (_others(flat, "input_"), _others(flat, "output_"))
     return Usage(
         fresh=None if given is None else given + more_in,
         cache_read=read,
@@ -83,8 +92,15 @@ def counts_of(raw: Mapping[str, JSON]) -> Usage | None:
         cache_write_1h=long,
         visible=None if made is None else made + more_out,
         reasoning=thought,
-        **apart,
+        audio_in=heard,
+        image_in=seen,
+        audio_out=spoken,
     )
+
+
+def _sum(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _flat(raw: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -101,13 +117,27 @@ def _count(flat: Mapping[str, JSON], names: tuple[str, ...]) -> int | None:
     return next((found for name in names if (found := whole_number(flat.get(name))) is not None), None)
 
 
-def _is_inside(flat: Mapping[str, JSON], given: int | None, made: int | None, details: int) -> bool:
-    both, total = (given or 0) + (made or 0), _count(flat, _TOTAL)
-    if total is not None and details and total in {both, both + details}:
-        return total == both
-    return any("." in name for name in flat)
+def _inside(flat: Mapping[str, JSON], *, both: int, read: int, other_input: int, output: int) -> tuple[int, int] | None:
+    """What the input and the output hold of the details; `None` where nothing, which leaves kinds without a name apart too."""
+    total, details = _count(flat, _TOTAL), read + other_input + output
+    within = (read + other_input, output)
+    if total is not None and details:
+        if total == both:
+            return within
+        if total == both + details:
+            return None
+        # Some take out of the input what was read from a cache, or all that is no fresh input, and leave the rest in.
+        for beside, held in (
+            (read, (other_input, output)),
+            (read + other_input, (0, output)),
+            (output, (within[0], 0)),
+        ):
+            if beside and total == both + beside:
+                return held
+    return within if any("." in name for name in flat) else None
 
 
 def _others(flat: Mapping[str, JSON], prefix: str) -> int:
-    """Counts of a kind of its own (audio, images), which are billed too."""
-    return sum(whole_number(flat[name]) or 0 for name in flat if name.startswith(prefix) and name not in _NAMED)
+    """Counts of a kind of its own (video, text), which are billed too; a tier's share is of counts that are there already."""
+    kinds = (name for name in flat if name.startswith(prefix) and name not in _NAMED and "priority" not in name)
+    return sum(whole_number(flat[name]) or 0 for name in kinds)

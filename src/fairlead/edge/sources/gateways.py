@@ -1,4 +1,12 @@
-"""What gateways and proxies export: LiteLLM (logging payload, spend logs), Helicone and Portkey."""
+"""What gateways and proxies export: LiteLLM (logging payload, spend logs), Helicone and Portkey.
+
+Their counts, as their own code makes them: LiteLLM's `prompt_tokens` holds what was read from a cache and, but for its
+versions 1.65 to 1.75 (Bedrock: to 1.78), what was written to one (BerriAI/litellm `calculate_usage` and `transform_usage` under
+`llms/`, Vertex's Gemini with its thoughts in `completion_tokens`). Helicone's `prompt_tokens` holds neither, its
+`completion_tokens` no reasoning where that has a column, and both hold audio (Helicone/helicone `HandlerContext.ts`,
+`packages/cost/usage`). Portkey's gateway writes Anthropic's input without either (Portkey-AI/gateway
+`providers/anthropic/chatComplete.ts`); what its export's units hold is not public, so the body's counts go first.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +58,14 @@ def _asked(model: JSON, messages: JSON, parameters: Mapping[str, JSON], call_typ
     return {"model": model, **parameters, "messages": listed}
 
 
+_COLUMNS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
 def _usage(row: Row, given: JSON = None) -> Usage | None:
     found = openai.usage(given) if isinstance(given, dict) else Usage()
     if found.fresh is not None or found.visible is not None:
         return found
-    named = {name: row.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    named = {name: row.get(name) for name in _COLUMNS}
     return counts_of(named) if any(whole_number(value) for value in named.values()) else None
 
 
@@ -152,7 +163,7 @@ def _spend(row: Row) -> Iterable[Found]:
             "model_group": row.get("model_group"),
             "answered_from_cache": from_cache or None,
         },
-        usage=_usage(row, about.get("usage_object")),
+        usage=_usage(row, about.get("usage_object") or _older_usage(row, about)),
         fidelity=(Fidelity.TRUNCATED,) if _is_cut(asked, row.get("response")) else (),
     )
     failed = row.get("status") == "failure" or about.get("status") == "failure"
@@ -160,6 +171,14 @@ def _spend(row: Row) -> Iterable[Found]:
     answered = None if _is_redacted(row.get("response")) else _open(row.get("response"))
     is_free = from_cache and _is_nothing(row.get("spend"))
     yield pair(asked, answered, around, model=model, failure=failure, is_free=is_free)
+
+
+def _older_usage(row: Row, about: Mapping[str, JSON]) -> JSON:
+    """The counts of versions that kept the details of the columns apart from them."""
+    details = about.get("additional_usage_values")
+    if not isinstance(details, dict):
+        return None
+    return {**details, **{name: whole_number(row.get(name)) for name in _COLUMNS}}
 
 
 def _is_nothing(amount: JSON) -> bool:
@@ -196,15 +215,15 @@ def _helicone(row: Row) -> Iterable[Found]:
         (m for key in ("model", "response_model", "request_model") if (m := fields.text_or_none(row.get(key)))), None
     )
     counts: dict[str, JSON] = {
-        "input": row.get("prompt_tokens"),
-        "output": row.get("completion_tokens"),
+        "input": _without(row.get("prompt_tokens"), row.get("prompt_audio_tokens")),
+        "output": _without(row.get("completion_tokens"), row.get("completion_audio_tokens")),
         "input_cache_read": row.get("prompt_cache_read_tokens"),
         "input_cache_creation": row.get("prompt_cache_write_tokens"),
         "input_audio": row.get("prompt_audio_tokens"),
         "output_audio": row.get("completion_audio_tokens"),
         "output_reasoning": row.get("reasoning_tokens"),
     }
-    session = properties.get("Helicone-Session-Id")
+    session, from_cache = properties.get("Helicone-Session-Id"), _is_from_cache(row)
     around = Around(
         id=row.get("request_id") or row.get("response_id"),
         started_at=row.get("request_created_at"),
@@ -213,11 +232,32 @@ def _helicone(row: Row) -> Iterable[Found]:
         provider=_lower(row.get("provider")),
         conversation=session,
         user=row.get("request_user_id") or row.get("user_id"),
-        metadata=properties,
+        metadata={**properties, "answered_from_cache": from_cache or None},
         usage=counts_of(counts),
     )
     status = whole_number(row.get("response_status"))
-    yield pair(row.get("request_body"), row.get("response_body"), around, model=model, status=status)
+    asked, answered = _kept_body(row.get("request_body")), _kept_body(row.get("response_body"))
+    yield pair(asked, answered, around, model=model, status=status, is_free=from_cache)
+
+
+_NO_REFERENCE = "00000000-0000-0000-0000-000000000000"
+
+
+def _is_from_cache(row: Row) -> bool:
+    """Whether Helicone answered itself: the row then names the request that was answered before, and counts no tokens."""
+    answered_by = fields.label(row.get("cache_reference_id"))
+    return answered_by not in {None, "", _NO_REFERENCE} and not any(whole_number(row.get(name)) for name in _COLUMNS)
+
+
+def _kept_body(value: JSON) -> JSON:
+    """A body; none where a note of Helicone stands for one that was not exported."""
+    return None if "helicone_message" in _object(value) else value
+
+
+def _without(whole: JSON, part: JSON) -> JSON:
+    """A count without the part that is told apart, where it holds it."""
+    given, apart = whole_number(whole), whole_number(part)
+    return given - apart if given is not None and apart and apart <= given else whole
 
 
 def _seconds_of(thousandths: JSON) -> float | None:

@@ -2,8 +2,10 @@
 
 A sample's `events` hold every call with the messages sent, the tools and settings, and what came back. Long texts lie in
 the sample's `attachments` and, in newer logs, messages in a `message_pool` of which a call names ranges. Where a log was
-written without events, the sample's own messages give its last call. `input_tokens` excludes cached tokens or includes
-them, depending on the provider: `total_tokens` tells which.
+written without events, the sample's own messages give its last call. `input_tokens` excludes cached tokens, and before 2026-02-26 included
+them for OpenAI and Grok; Google's and Grok's reasoning was counted beside `output_tokens` (Google's no more), Perplexity's
+still is: `total_tokens` tells which. For Anthropic nothing ever changed, but logs of early 2025 count its reasoning a second
+time in the total (UKGovernmentBEIS/inspect_ai `_model_output.py` and `_providers`).
 """
 
 from __future__ import annotations
@@ -216,7 +218,7 @@ class _Sample:
             conversation=self._name,
             step=step,
             metadata=metadata,
-            usage=Usage() if is_cached else usage(output.get("usage")),
+            usage=Usage() if is_cached else usage(output.get("usage"), provider=provider),
             fidelity=fidelity,
         )
         failure = None if error is None else Failure(kind=FailureKind.SERVER_ERROR, detail=one_line(error))
@@ -277,10 +279,10 @@ def _first_text(*values: JSON) -> str | None:
     return None
 
 
-def usage(raw: JSON) -> Usage | None:
+def usage(raw: JSON, *, provider: str | None = None) -> Usage | None:
     """Return the tokens of a call; `None` when the log holds none.
 
-    The total tells whether cached tokens are within the input and reasoning within the output (Google counts it beside).
+    The total tells whether cached tokens are within the input and reasoning within the output; Anthropic's never and always are.
     """
     if not isinstance(raw, dict):
         return None
@@ -289,7 +291,7 @@ def usage(raw: JSON) -> Usage | None:
     fresh, output, reasoning = (counted.get(name) for name in ("input_tokens", "output_tokens", "reasoning_tokens"))
     cached, thought, total = (read or 0) + (written or 0), reasoning or 0, counted.get("total_tokens")
     are_cached_beside, is_thought_beside = True, False
-    if fresh is not None and output is not None and total is not None:
+    if fresh is not None and output is not None and total is not None and provider != "anthropic":
         both = fresh + output
         are_cached_beside = total not in {both, both + thought} or total == both + cached > both
         is_thought_beside = total not in {both, both + cached} and total in {both + thought, both + cached + thought}
@@ -297,7 +299,7 @@ def usage(raw: JSON) -> Usage | None:
         fresh = fresh - cached if fresh >= cached else None
     visible = output
     if output is not None and thought and not is_thought_beside:
-        visible = output - thought if thought <= output else None
+        visible = output - thought if thought <= output else output if provider == "perplexity" else None
     return Usage(fresh=fresh, cache_read=read, cache_write_5m=written, visible=visible, reasoning=reasoning)
 
 
