@@ -60,6 +60,13 @@ def test_what_cannot_be_the_time_of_a_call_is_set_aside(written):
     assert moment(written, now=NOW) == (None, True)
 
 
+@pytest.mark.parametrize("unit", [1, 1000, 10**6, 10**9])
+@pytest.mark.parametrize("second", [1782010100, 1793010200, 1793112300])
+def test_digits_are_counted_since_1970_even_where_they_could_be_a_day_of_long_ago(second, unit):
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert moment(str(second * unit), now=now).at == datetime.fromtimestamp(second, UTC)
+
+
 @pytest.mark.parametrize("written", [None, ""])
 def test_no_time_is_unknown_and_nothing_is_set_aside(written):
     assert moment(written, now=NOW) == (None, False)

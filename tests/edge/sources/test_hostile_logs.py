@@ -61,6 +61,25 @@ SPAN = {
     "events": [{"name": "gen_ai.choice", "attributes": [{"key": "message", "value": {"stringValue": '{"content": "x"}'}}]}],
     "status": {"code": 1},
 }  # fmt: skip
+STEP = {
+    "ai.operationId": "ai.streamText.doStream",
+    "ai.model.provider": "anthropic.messages",
+    "ai.model.id": "claude-x",
+    "ai.prompt.messages": json.dumps([{"role": "tool", "content": [{"type": "tool-result", "toolCallId": "c", "output": {"type": "text", "value": "x"}}]}]),
+    "ai.prompt.tools": ['{"type": "function", "name": "f", "inputSchema": {}}'],
+    "ai.prompt.toolChoice": '{"type": "tool", "toolName": "f"}',
+    "ai.response.toolCalls": '[{"toolCallId": "c", "toolName": "f", "input": {}}]',
+    "ai.response.finishReason": "tool-calls",
+    "ai.response.msToFirstChunk": 5.5,
+    "ai.response.providerMetadata": '{"anthropic": {"usage": {"input_tokens": 3}}}',
+    "ai.usage.inputTokens": 3,
+    "ai.usage.cachedInputTokens": 1,
+    "ai.usage.outputTokens": 3,
+    "ai.usage.reasoningTokens": 1,
+    "ai.settings.maxOutputTokens": 9,
+    "ai.telemetry.metadata.userId": "u",
+}  # fmt: skip
+EMBED = {"ai.operationId": "ai.embed.doEmbed", "ai.model.id": "m", "ai.values": ['"a"'], "ai.usage.tokens": 5}
 LOGS = {
     "pair": {"request": CHAT, "response": DONE, "id": "a", "metadata": {"session_id": "s"}},
     "stream": {
@@ -161,6 +180,20 @@ LOGS = {
         ],
     },
     "otlp": {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [SPAN]}]}]},
+    "ai sdk": {
+        "resourceSpans": [
+            {
+                "scopeSpans": [
+                    {
+                        "spans": [
+                            {**SPAN, "attributes": {**STEP, "ai.values": ['"a"']}},
+                            {**SPAN, "spanId": "u", "attributes": EMBED},
+                        ]
+                    }
+                ]
+            }
+        ]
+    },
     "otlp logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [{**SPAN, "body": {"stringValue": "x"}}]}]}]},
     "lm-eval": {"doc_id": 1, "arguments": [["x", {"until": ["y"]}]], "resps": [["z"]]},
     "claude code": {

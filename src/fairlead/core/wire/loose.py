@@ -218,6 +218,8 @@ def _result(raw: Mapping[str, JSON]) -> Part:
     wrapped = _first(raw, "functionResponse", "function_response")
     inner: Mapping[str, JSON] = wrapped if isinstance(wrapped, dict) else raw
     told = _first(inner, "response", "result", "output", "content", "text")
+    if isinstance(told, dict) and told.keys() == {"type", "value"}:  # as the AI SDK wraps it
+        told = told["value"]
     name = _first(inner, "name", "toolName", "function")
     return Part(
         kind=PartKind.TOOL_RESULT,

@@ -56,6 +56,8 @@ def _time(value: JSON) -> datetime | None:
 def _from_text(text: str) -> datetime | None:
     if len(text) > 64:
         return None
+    if text.isdecimal() and len(text) != 8:  # 1793010200000 is no second of January 1793, as ISO 8601 may be read
+        return _from_epoch(int(text))
     text = text.removesuffix(" UTC")
     try:
         at = datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)

@@ -45,7 +45,10 @@ _SOLD_BY_ONE: Sequence[tuple[re.Pattern[str], str]] = [
 ]
 """Model names that one provider alone sells, so that a log without a provider can still be priced."""
 
-_SAME: Mapping[str, str] = {"together_ai": "together", "fireworks_ai": "fireworks", "jina_ai": "jina", "xai": "x-ai"}
+_SAME: Mapping[str, str] = {
+    "together_ai": "together", "togetherai": "together", "fireworks_ai": "fireworks", "jina_ai": "jina",
+    "xai": "x-ai", "x_ai": "x-ai", "azure.ai.inference": "azure",
+}  # fmt: skip
 
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 200

@@ -15,6 +15,7 @@ from fairlead.core.wire import fields
 from fairlead.core.wire.decode import structure_or_text
 from fairlead.core.wire.failure import one_line
 from fairlead.core.wire.moment import seconds_between
+from fairlead.edge.sources import ai_sdk
 from fairlead.edge.sources.counts import counts_of, whole_number
 from fairlead.edge.sources.reader import Around, EachRow, Found, NotLogged, Passed, Row, Source, logged
 from fairlead.edge.sources.traced import Asked, answer_body, asked_body, asked_of, own_usage, tidy
@@ -166,6 +167,9 @@ def _model(call: Row) -> str | None:
 
 
 def _usage(call: Row) -> Usage | None:
+    told = ai_sdk.usage(_attributes(call))
+    if told is not None:  # the span's own counts: Langfuse takes from an input what was never in it
+        return told
     given = call.get("usageDetails") or call.get("usage")
     details = fields.mapping_or_empty(structure_or_text(given) if isinstance(given, str) else given)
     found = counts_of(details) if details else None

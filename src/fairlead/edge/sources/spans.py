@@ -16,6 +16,8 @@ from fairlead.core.wire import fields, loose
 from fairlead.core.wire.decode import structure_or_text
 from fairlead.core.wire.failure import failure_of
 from fairlead.core.wire.moment import seconds_between
+from fairlead.edge.sources import ai_sdk
+from fairlead.edge.sources.ai_sdk import in_conventions
 from fairlead.edge.sources.attributes import flat_otlp, nested, whole
 from fairlead.edge.sources.counts import whole_number
 from fairlead.edge.sources.kept import Kept
@@ -170,7 +172,7 @@ def _span_of(raw: Row, resource: Row) -> dict[str, JSON]:
         "status": None if isinstance(status, dict) else status,
         "message": fields.mapping_or_empty(raw.get("status")).get("message")
         or fields.mapping_or_empty(raw.get("status")).get("description"),
-        "attributes": flat_otlp(raw.get("attributes")),
+        "attributes": in_conventions(flat_otlp(raw.get("attributes"))),
         "body": whole(raw.get("body")),
         "events": [
             {"name": event.get("name"), "attributes": flat_otlp(event.get("attributes"))}
@@ -320,6 +322,9 @@ def _call(span: Row) -> Logged:
     body = asked_body(asked, model=model, settings=settings)
     if held.get("gen_ai.request.stream") is True or held.get("llm.is_streaming") is True:
         body["stream"] = True
+    chosen = ai_sdk.tool_choice(held)
+    if chosen is not None:
+        body["tool_choice"] = chosen
     if held.get("gen_ai.output.type") == "json" and "response_format" not in body:
         body["response_format"] = {"type": "json_object"}
     if instructions:
@@ -418,6 +423,9 @@ _TOTAL = ("llm.token_count.total", "llm.usage.total_tokens", "gen_ai.usage.total
 
 def _usage(held: Mapping[str, JSON]) -> Usage | None:
     """Disjoint counts. Cached tokens are within the input by convention; a total that says otherwise is believed."""
+    found = ai_sdk.usage(held)
+    if found is not None:
+        return found
     given = _count(held, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
     made = _count(held, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion")
     if given is None and made is None:
