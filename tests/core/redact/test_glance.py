@@ -16,7 +16,19 @@ from fairlead.core.redact import exchange as exchanges
 from fairlead.core.wire import openai
 
 NAMES = st.sampled_from(
-    ["password", "api_key", "phone", "card number", "tools", "max_tokens", "note", "x" * 70, "ann@example.org"]
+    [
+        "password",
+        "api_key",
+        "phone",
+        "card number",
+        "tools",
+        "max_tokens",
+        "note",
+        "name",
+        "value",
+        "x" * 70,
+        "ann@example.org",
+    ]
 )
 NUMBERS = st.sampled_from([0, 999_999, 1_000_000, 4000000000001232, 442079460958, -4000000000001232, 1.5, True, None])
 VALUES: st.SearchStrategy[JSON] = st.recursive(

@@ -11,10 +11,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from fairlead.core.redact.credentials import LONG_WORD, is_secret, is_secret_name, secret_kind, secrets
+from fairlead.core.nouns import JSON
+from fairlead.core.redact.credentials import (
+    LONG_WORD,
+    cookies,
+    is_password_name,
+    is_secret,
+    is_secret_name,
+    secret_kind,
+    secrets,
+)
 from fairlead.core.redact.kinds import SECRETS, Checks, Hit, Kind
 from fairlead.core.redact.numbers import Surroundings, lettered, numbers
 from fairlead.core.redact.words import announces
+from fairlead.core.redact.wrapped import whole
 
 Seen: TypeAlias = "str | bytes | tuple[str, str]"
 
@@ -67,7 +77,7 @@ _AT = ("%40", "\\u0040", "&#64;")
 _IPV6 = re.compile(r"(?<![\w:.])2[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{1,4}(?![\w:])")
 _UPI = re.compile(r"@(?:ok(?:axis|hdfcbank|icici|sbi)|ybl|ibl|axl|paytm|apl|upi|icici|sbi|hdfcbank|axisbank)(?![\w.-])")
 _ROLES = re.compile(
-    r"(?:info|service|support|sales|contact|help|helpdesk|no-?reply|do-?not-?reply|admin|billing|accounts?|office|hello|team"
+    r"(?:git|info|service|support|sales|contact|help|helpdesk|no-?reply|do-?not-?reply|admin|billing|accounts?|office|hello|team"
     r"|postmaster|webmaster|hostmaster|abuse|security|privacy|jobs|careers|press|marketing|orders|returns|feedback|customer[._-]?"
     r"(?:service|services|support|care))",
     re.IGNORECASE,
@@ -77,6 +87,9 @@ _PLAIN_WORD = re.compile(r"[a-z_-]*(?:[0-9][a-z_-]*){0,5}")
 """A short word as ids of sessions and users are: too short for a key, too few digits for a number, no capital for the rest."""
 _SHORT = 100
 _LONGEST_PLAIN_WORD = len(LONG_WORD) - 1
+PAIRED = ("value", "Value")
+"""Names of what another member names; never remembered as clean, so that whoever meets one looks for the other."""
+_LABELS = ("name", "key", "Name", "Key", "header")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -155,7 +168,7 @@ class Finder:
         for name in names:
             if len(self.clean_names) >= _NAMES:
                 self.clean_names.clear()
-            if len(name) <= _LONGEST_NAME:
+            if len(name) <= _LONGEST_NAME and name not in PAIRED:
                 self.clean_names[name] = self.telling(name)
 
     def telling(self, name: str) -> str:
@@ -169,6 +182,24 @@ class Finder:
             known = self._names[name] = _telling(name)
         return known
 
+    def paired(self, value: Mapping[str, JSON]) -> str:
+        """What the value of `{"name": "api_key", "value": …}` is announced as, or the empty string."""
+        for label in _LABELS if "value" in value or "Value" in value else ():
+            name = value.get(label)
+            if type(name) is str:
+                return self.telling(name)
+        return ""
+
+    def announced(self, values: list[JSON]) -> dict[int, str]:
+        """Which items of a list the one before announces: `["--password", …]`, `["x-api-key", …]`."""
+        found: dict[int, str] = {}
+        for place, name in enumerate(values[:-1], start=1):
+            if type(name) is str and (name[:2] == "--" or len(values) == 2):
+                told = self.telling(name.lstrip("-"))
+                if told and (name[:2] == "--" or (is_secret_name(told) and not is_password_name(told.lower()))):
+                    found[place] = told
+        return found
+
     def _remember(self, key: Seen, hits: tuple[Hit, ...], size: int) -> None:
         """Keep the last few million characters seen: what came again since the last turnover stays."""
         if size > _REMEMBERED_TEXT:
@@ -181,10 +212,13 @@ class Finder:
     def _hits(self, text: str, name: str) -> Iterator[Hit]:
         if not name and _is_plain_word(text):
             return
+        if name and is_secret_name(name):
+            if is_secret(name, text):
+                yield Hit(0, len(text), secret_kind(name))
+                return
+            if "cookie" in name.lower():
+                yield from cookies(text, 0, len(text))
         if is_binary(text):
-            return
-        if name and is_secret_name(name) and is_secret(name, text):
-            yield Hit(0, len(text), secret_kind(name))
             return
         yield from self._looked(text, name)
 
@@ -277,7 +311,8 @@ def in_order(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
     """Hits by position; where two overlap, the first keeps its place, and of the other the rest."""
     end = 0
     by_place = sorted(hits, key=lambda hit: (hit.start, hit.kind not in SECRETS, -hit.end))
-    for hit in by_place:
+    for each in by_place:
+        hit = whole(text, each) if each.kind in SECRETS else each
         if hit.start >= end:
             yield hit
             end = hit.end

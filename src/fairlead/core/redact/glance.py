@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from fairlead.core.nouns import JSON, Answer, Exchange, Request
-from fairlead.core.redact.find import Finder
+from fairlead.core.redact.find import PAIRED, Finder
 
 DEEPEST = 200
 """How deep values are followed; what lies deeper is not kept."""
@@ -118,6 +118,8 @@ class Glance:
                     self._members(each, inner)
                 elif type(each) is list:
                     self._items(each, name, inner)
+                elif type(each) is str:
+                    self._announced(each, name)
                 else:
                     self._other(each, name)
             if not inner:
@@ -128,11 +130,13 @@ class Glance:
     def _members(self, value: dict[str, JSON], inner: list[tuple[JSON, str]]) -> None:
         """Hundreds of members a call go through here, nearly all of them short texts that were seen before."""
         telling, seen, texts = self._finder.clean_names, self._finder.seen, self._texts
+        is_pair = False
         for name, member in value.items():
             told = telling.get(name)
             if told is None:
                 told = self._finder.telling(name)
                 self._names[name] = None
+                is_pair = is_pair or name in PAIRED
             if type(member) is str:
                 if told:
                     self._announced(member, told)
@@ -145,10 +149,26 @@ class Glance:
                     inner.append((member, told))
             elif told or type(member) not in _SIMPLE:
                 self._other(member, told)
+        if is_pair:
+            self._pair(value, inner)
+
+    def _pair(self, value: dict[str, JSON], inner: list[tuple[JSON, str]]) -> None:
+        """The value of a name that stands beside it: `{"name": "api_key", "value": …}`."""
+        told = self._finder.paired(value)
+        for member in [value.get(name) for name in PAIRED] if told else ():
+            if type(member) is str:
+                self._announced(member, told)
+            elif type(member) is list:
+                inner.append((member, told))
+            else:
+                self._other(member, told)
 
     def _items(self, value: list[JSON], name: str, inner: list[tuple[JSON, str]]) -> None:
         if value and type(value[0]) in NUMBERS and all(type(item) in NUMBERS for item in value):
             return  # a vector
+        if len(value) > 1 and type(value[0]) is str and not name:
+            for place, told in self._finder.announced(value).items():
+                inner.append((value[place], told))
         for item in value:
             if type(item) is str:
                 self._announced(item, name) if name else self.text(item)

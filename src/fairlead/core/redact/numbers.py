@@ -110,6 +110,13 @@ LETTERED: tuple[tuple[Kind, bytes, str, tuple[str, ...], tuple[str, ...]], ...] 
 )  # fmt: skip
 """Kind, what its shape must hold (`A` a capital, `0` a digit), how it is written, schemes, words needed in front."""
 
+_IBAN_BEGINS = re.compile(
+    r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))(?P<it>[A-Za-z]{2}[ .-]?(?:\d\d[ .-]{0,2}[A-Za-z]{4}[ .-]{0,2})?)$"
+)
+_IBAN = re.compile(r"[A-Za-z]{2}(?:[ \xa0.-]{0,2}[A-Za-z0-9]){13,32}")
+_LAST_GROUP = re.compile(r"[ \xa0.-]*[A-Za-z0-9]+$")
+_IBAN_REACH, _SHORTEST_IBAN = 16, 15
+_BEFORE_DIGITS = " .-\xa0"
 _TWO_DIGITS = re.compile(rb"00[0A]*")
 _SIDE = 40
 _SHORTEST_LETTERED = 7
@@ -140,10 +147,33 @@ def numbers(text: str, mapped: bytes, around: Surroundings, checks: Checks) -> I
             start -= 1
             if start and text[start - 1] in "(+" and text[start] != text[start - 1]:
                 start -= 1
+        iban = _iban(text, start, checks)
+        if iban is not None:
+            yield iban
+            continue
         if not _stands_alone(text, start, end):
             continue
         looks -= 1
         yield from _Run(text, start, end, around, checks, may_look=looks > 0).hits()
+
+
+def _iban(text: str, start: int, checks: Checks) -> Hit | None:
+    """The IBAN whose digits begin here, however it is spaced and in small letters too: `de89 3704…`, `DE89.3704…`, `gb82 west 1234…`."""
+    letters = text[max(0, start - 8) : start].rstrip(_BEFORE_DIGITS)
+    if not letters[-1:].isalpha() or (letters[-3:-2].isalnum() and not any(map(str.isdigit, letters[-6:-4]))):
+        return None  # neither a word of two letters nor one of four behind check digits
+    before = _IBAN_BEGINS.search(text, max(0, start - _IBAN_REACH), start)
+    found = _IBAN.match(text, before.start("it")) if before else None
+    if found is None:
+        return None
+    raw = found[0]
+    for _ in range(_ATTEMPTS):
+        if checks.is_valid("iban", "".join(letter for letter in raw if letter.isalnum()).upper()):
+            return Hit(found.start(), found.start() + len(raw), Kind.BANK_ACCOUNT)
+        raw = _LAST_GROUP.sub("", raw)
+        if len(raw) < _SHORTEST_IBAN:
+            break
+    return None
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

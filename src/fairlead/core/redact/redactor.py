@@ -19,7 +19,7 @@ from typing import TypeAlias, cast
 import msgspec
 
 from fairlead.core.nouns import JSON
-from fairlead.core.redact.find import Finder, in_order
+from fairlead.core.redact.find import PAIRED, Finder, in_order
 from fairlead.core.redact.glance import DEEPEST, NUMBERS, SAME_EVERY_CALL, SHORTEST_NUMBER, Glance
 from fairlead.core.redact.kinds import SECRETS, Checks, Hit, Kind, Policy
 
@@ -213,10 +213,12 @@ class Pass:
         """Hundreds of members a call go through here, nearly all of them short texts that were seen before."""
         finder, changed, renamed = self._finder, None, False
         names, seen, same = finder.clean_names, finder.seen, self._again is None
+        paired = finder.paired(value)
         for name, member in value.items():
             told = names.get(name)
             if told is None:
                 told, renamed = finder.telling(name), True
+            told = paired if paired and name in PAIRED else told
             kind = type(member)
             if isinstance(member, str):
                 if same and not told and seen.get(member) == ():
@@ -244,8 +246,9 @@ class Pass:
         if value and type(value[0]) in NUMBERS and all(type(member) in NUMBERS for member in value):
             return value  # a vector
         changed: list[JSON] | None = None
+        told = self._finder.announced(value) if len(value) > 1 and type(value[0]) is str and not name else {}
         for place, member in enumerate(value):
-            plain = self.value(member, name, depth + 1)
+            plain = self.value(member, told.get(place, name), depth + 1)
             if plain is not member:
                 changed = changed if changed is not None else list(value)
                 changed[place] = plain
