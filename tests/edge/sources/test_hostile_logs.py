@@ -179,6 +179,15 @@ LOGS = {
             }
         ],
     },
+    "langfuse inside itself": {
+        "id": "o",
+        "traceId": "t",
+        "type": "GENERATION",
+        "startTime": "2026-03-01T12:00:00Z",
+        "parentObservationId": "o",
+        "input": {"messages": TURNS},
+        "usageDetails": {"input": 3, "input_cache_creation": 0, "input_cache_creation_5m": 2, "total": 5},
+    },
     "otlp": {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [SPAN]}]}]},
     "ai sdk": {
         "resourceSpans": [

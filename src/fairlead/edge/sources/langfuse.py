@@ -1,14 +1,15 @@
 """Langfuse: the UI's download of a trace, and the batch export of observations (JSON, JSONL, CSV).
 
 An exchange is an observation of type GENERATION (or EMBEDDING). Two instrumentations often record one call twice, one
-inside the other: such a pair is one exchange, with the structured bodies of either and the counts of the inner one. Latency
+inside the other: such a pair is one exchange, in a trace with the structured bodies of either and the counts of the inner one,
+in an export, where the two come in any order, as `doubles` says. An observation is known again by its id. Latency
 is told from the times, as the export gives it in milliseconds, in seconds or not at all. Input comes as chat messages, as
 parts, as a provider's body or as one text; `loose` reads them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fairlead.core.nouns import JSON, Dialect, Failure, FailureKind, Fidelity, Usage
 from fairlead.core.wire import fields
@@ -17,11 +18,13 @@ from fairlead.core.wire.failure import one_line
 from fairlead.core.wire.moment import seconds_between
 from fairlead.edge.sources import ai_sdk
 from fairlead.edge.sources.counts import counts_of, whole_number
-from fairlead.edge.sources.reader import Around, EachRow, Found, NotLogged, Passed, Row, Source, logged
+from fairlead.edge.sources.doubles import Doubles
+from fairlead.edge.sources.reader import Around, Found, NotLogged, Passed, Row, Source, Taker, logged
 from fairlead.edge.sources.traced import Asked, answer_body, asked_body, asked_of, own_usage, tidy
 
 CALLS = frozenset({"GENERATION", "EMBEDDING"})
 _CONVERSATIONS = ("conversation_id", "session_id", "thread_id", "gen_ai.conversation.id", "session.id")
+_INPUT, _OUTPUT = ("inputUsage", "promptTokens", "inputTokens"), ("outputUsage", "completionTokens", "outputTokens")
 _USERS = ("user_id", "user.id", "langfuse_user_id")
 _PROVIDERS = ("gen_ai.provider.name", "llm.provider", "gen_ai.system", "ls_provider")
 
@@ -42,13 +45,61 @@ def _is_trace(row: Row) -> bool:
     return {"timestamp", "bookmarked"} <= row.keys() and bool({"userId", "user_id", "sessionId"} & row.keys())
 
 
-def _rows(row: Row) -> Iterable[Found]:
-    if isinstance(row.get("observations"), list):
-        yield from _trace(row)
-    elif _is_observation(row):
-        yield from _observation(_camel(row))
-    else:
-        yield NotLogged(reason="a Langfuse trace without its observations; export the observations")
+class Langfuse(Taker):
+    """Takes traces with their observations, and observations one by one, of which one may be recorded inside another."""
+
+    def __init__(self) -> None:
+        self._calls = Doubles(name=_name, outer=_outer, told=_told, both=lambda inner, outer: {**inner, _OUTER: outer})
+
+    def take(self, row: Row) -> Iterator[Found]:
+        """Give the calls of a trace, or an observation that is one."""
+        if isinstance(row.get("observations"), list):
+            yield from _trace(row)
+        elif not _is_observation(row):
+            yield NotLogged(reason="a Langfuse trace without its observations; export the observations")
+        else:
+            yield from self._one(_camel(row))
+
+    def _one(self, observation: dict[str, JSON]) -> Iterator[Found]:
+        self._calls.see(observation)
+        if fields.is_one_of(_kind(observation), CALLS):
+            yield from map(_observation, self._calls.take(observation))
+        else:
+            yield Passed()
+
+    def end(self) -> Iterator[Found]:
+        """Give the observations that waited for another record of their call."""
+        yield from map(_observation, self._calls.end())
+
+
+_OUTER = "recorded around"
+
+
+def _observation(call: dict[str, JSON] | None) -> Found:
+    if call is None:
+        return Passed()
+    outer = call.pop(_OUTER, None)
+    return _call(outer, call, {}, None) if isinstance(outer, dict) else _call(call, None, {}, None)
+
+
+def _name(call: Row) -> str | None:
+    """What an observation is called; `None` where it does not say of which trace and which it is."""
+    trace, own = fields.label(call.get("traceId")), fields.label(call.get("id"))
+    return f"{trace}/{own}" if trace and own else None
+
+
+def _outer(call: Row) -> str | None:
+    return _name({"traceId": call.get("traceId"), "id": call.get("parentObservationId")})
+
+
+def _told(call: Row) -> str | None:
+    """What an observation tells without another: what was counted, or that the call failed, with what was sent."""
+    if call.get("input") in (None, "", [], {}):
+        return None
+    used = _usage(call)
+    if used is not None:
+        return f"{used.input} {used.output}"
+    return "failed" if call.get("level") == "ERROR" else None
 
 
 def _trace(row: Row) -> Iterator[Found]:
@@ -70,10 +121,6 @@ def _trace(row: Row) -> Iterator[Found]:
         found = _call(call, double, trace, step + 1)
         step += not isinstance(found, NotLogged)
         yield found
-
-
-def _observation(call: Row) -> Iterator[Found]:
-    yield _call(call, None, {}, None) if fields.is_one_of(_kind(call), CALLS) else Passed()
 
 
 def _nested(calls: Sequence[Row]) -> tuple[dict[str, str], set[str]]:
@@ -103,7 +150,8 @@ def _kind(call: Row) -> JSON:
 
 
 def _call(call: Row, double: Row | None, trace: Row, step: int | None) -> Found:
-    both = [call] if double is None else [call, double]
+    """An exchange; `double` is a record of the same call inside `call`, by which it is named."""
+    both, inner = ([call], call) if double is None else ([call, double], double)
     asked = _best_prompt(both)
     output = _best_output(both)
     usage = own_usage(output) or next((u for one in reversed(both) if (u := _usage(one))), None)
@@ -112,7 +160,7 @@ def _call(call: Row, double: Row | None, trace: Row, step: int | None) -> Found:
         return NotLogged(reason=f"observation {fields.label(call.get('id'))} holds no input, output or usage")
     attributes = _attributes(call)
     around = Around(
-        id=call.get("id"),
+        id=inner.get("id"),
         started_at=call.get("startTime"),
         latency_s=seconds_between(call.get("startTime"), call.get("endTime")),
         first_token_s=seconds_between(call.get("startTime"), call.get("completionStartTime")),
@@ -129,7 +177,8 @@ def _call(call: Row, double: Row | None, trace: Row, step: int | None) -> Found:
         fidelity=asked.fidelity,
     )
     model = next((m for one in both if (m := _model(one))), None)
-    of: JSON = {"langfuse": call.get("id"), "call": tidy(dict(call)), "double": tidy(dict(double or {}))}
+    name = _name(inner)
+    of: JSON = {"call": tidy(dict(call)), "double": tidy(dict(double or {}))} if name is None else {"langfuse": name}
     if _kind(call) == "EMBEDDING":
         return logged(_embeddings(call, model), None, around, dialect=Dialect.OPENAI_EMBEDDINGS, failure=failure, of=of)
     body = asked_body(asked, model=model, settings=[one.get("modelParameters") for one in both])
@@ -177,10 +226,7 @@ def _usage(call: Row) -> Usage | None:
         return found
     counted = [
         whole_number(next((call[name] for name in names if call.get(name) is not None), None))
-        for names in (
-            ("inputUsage", "promptTokens", "inputTokens"),
-            ("outputUsage", "completionTokens", "outputTokens"),
-        )
+        for names in (_INPUT, _OUTPUT)
     ]
     # The download writes 0 where it knows nothing.
     return Usage(fresh=counted[0], visible=counted[1]) if any(counted) else None
@@ -218,6 +264,6 @@ LANGFUSE = Source(
     name="langfuse",
     fields=frozenset({"trace", "observations", "traceId", "type", "startTime", "endTime", "input", "output", "model"}),
     claims=_claims,
-    opened=lambda: EachRow(_rows),
+    opened=Langfuse,
     tables=(frozenset({"traceId", "type", "startTime"}), frozenset({"trace_id", "type", "start_time"})),
 )

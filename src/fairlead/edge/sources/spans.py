@@ -20,9 +20,9 @@ from fairlead.edge.sources import ai_sdk
 from fairlead.edge.sources.ai_sdk import in_conventions
 from fairlead.edge.sources.attributes import flat_otlp, nested, whole
 from fairlead.edge.sources.counts import whole_number
+from fairlead.edge.sources.doubles import Doubles
 from fairlead.edge.sources.kept import Kept
 from fairlead.edge.sources.reader import Around, Found, Logged, NotLogged, Passed, Row, Source, Taker, logged
-from fairlead.edge.sources.seen import SeenIds
 from fairlead.edge.sources.traced import answer_body, asked_body, asked_of, sampling
 
 _CALLS = frozenset({"chat", "generate_content", "text_completion", "completion", "embeddings"})
@@ -32,7 +32,7 @@ _MESSAGE_EVENTS: Mapping[str, str] = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
-_COUNTS = ("gen_ai.usage.", "llm.token_count.", "llm.usage.")
+_COUNTS = ("gen_ai.usage.", "llm.token_count.", "llm.usage.", "ai.usage.")
 _DETAILS = "gen_ai.client.inference.operation.details"
 _SETTINGS = {
     "gen_ai.request.temperature": "temperature",
@@ -63,10 +63,8 @@ class Spans(Taker):
     """Keeps spans whose prompt may still come as log records, and those inside another, which may be the same call."""
 
     def __init__(self) -> None:
-        self._waiting = Kept()
         self._records = Kept()
-        self._given = SeenIds()
-        self._around = SeenIds()
+        self._calls = Doubles(name=_key, outer=_outer, told=_told, both=_doubled)
 
     def take(self, row: Row) -> Iterator[Found]:
         """Give the calls among the spans of a record."""
@@ -82,26 +80,16 @@ class Spans(Taker):
         calls = {name: span for span in spans if _is_call(span) and (name := _key(span))}
         doubled = {outer for span in calls.values() if (outer := _outer(span)) in calls}
         for span in spans:
-            name = _key(span)
-            if not _is_call(span) or name in doubled or (name is not None and name in self._around):
+            self._calls.see(span)
+            name, around = _key(span), calls.get(_outer(span) or "")
+            if not _is_call(span):
+                yield Passed()
+            elif name is not None and name in doubled:
+                self._calls.pass_over(name)
                 yield Passed()
             else:
-                yield from self._span(span, calls)
-
-    def _span(self, span: dict[str, JSON], beside: Mapping[str, dict[str, JSON]]) -> Iterator[Found]:
-        """Give a call, or keep it until its prompt comes; one recorded around another is the other's, where it tells more."""
-        name, outer = _key(span), beside.get(_outer(span) or "")
-        if name is None:
-            yield _call(span)
-        elif _has_prompt(span) or (outer is not None and _has_prompt(outer)):
-            self._given.meet(name, "")
-            self._around.meet(_outer(span) or "", "")
-            yield _call(span if outer is None or _has_prompt(span) else _doubled(span, outer))
-        else:
-            waited = self._waiting.take(name)
-            if isinstance(waited, dict) and waited != span:
-                yield _call(waited)  # two spans under one name: neither is lost
-            self._waiting.put(name, span)
+                whole = span if around is None or _told(span) else _doubled(span, around)
+                yield from (Passed() if call is None else _call(call) for call in self._calls.take(whole))
 
     def _record(self, record: dict[str, JSON]) -> Iterator[Found]:
         """Keep what was logged about a call for its span; all else that programs log is no call."""
@@ -115,13 +103,30 @@ class Spans(Taker):
 
     def end(self) -> Iterator[Found]:
         """Give the spans that waited, with what came for them; and records that tell a whole call by themselves."""
-        for name, span in self._waiting.rest():
-            held = dict(fields.mapping_or_empty(span))
-            yield _call(_with_records(held, fields.list_or_empty(self._records.take(name))))
+        for call in self._calls.end():
+            yield Passed() if call is None else _call(self._with_its_records(call))
         for name, records in self._records.rest():
-            if name not in self._given:
+            if name not in self._calls:
                 for record in fields.list_or_empty(records):
                     yield _alone(dict(fields.mapping_or_empty(record)))
+
+    def _with_its_records(self, span: dict[str, JSON]) -> dict[str, JSON]:
+        for name in (_key(span), _outer(span)):
+            records = fields.list_or_empty(self._records.take(name)) if name is not None else []
+            if records:
+                return _with_records(span, records)
+        return span
+
+
+def _told(span: Row) -> str | None:
+    """What a span tells without another: what was counted, or that the call failed, with its prompt."""
+    if not _has_prompt(span):
+        return None
+    held = _attributes(span)
+    used = _usage(held)
+    if used is not None:
+        return f"{used.input} {used.output}"
+    return "failed" if _failure(span, held) is not None else None
 
 
 def _alone(record: dict[str, JSON]) -> Found:
@@ -213,6 +218,9 @@ def _is_embedding(held: Mapping[str, JSON]) -> bool:
 
 
 def _has_prompt(span: Row) -> bool:
+    given = _attributes(span).get("gen_ai.input.messages")
+    if isinstance(given, str) and len(given) > len("[]"):
+        return True  # what is in it is read once, when the call is given
     return bool(_prompt(span)[0]) or _is_embedding(_attributes(span))
 
 

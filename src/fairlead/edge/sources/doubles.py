@@ -1,0 +1,161 @@
+"""Calls that two instrumentations recorded, one inside the other, counted once in whatever order the two come.
+
+The inner record stands nearest to what was sent, and an outer one often sums up several: the inner one is given, with what it
+does not say taken from the outer one, and the outer one is passed over. In most logs what is inside ends first and comes
+first. Where records come in the order of their beginnings, a call waits while the next few thousand are read; one that
+does not tell its prompt or its counts waits to the end. Memory holds names, the rest lies on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fairlead.core.nouns import JSON
+from fairlead.core.wire import fields
+from fairlead.edge.sources.kept import Kept
+from fairlead.edge.sources.seen import Met, SeenIds
+
+HELD = 4096
+"""How many calls are held, and up to twice as many, where what is inside them is still to come."""
+
+
+class Doubles:
+    """Takes records of calls and gives each call once; `None` in its stead is a record of a call that is given by another.
+
+    `name` and `outer` tell which record one is, and in which it was recorded. `told` is what was counted, or how it failed,
+    of one that needs no other to be understood. `both` puts what an outer record says into an inner one that does not say it.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: Callable[[dict[str, JSON]], str | None],
+        outer: Callable[[dict[str, JSON]], str | None],
+        told: Callable[[dict[str, JSON]], str | None],
+        both: Callable[[dict[str, JSON], dict[str, JSON]], dict[str, JSON]],
+    ) -> None:
+        self._name = name
+        self._outer = outer
+        self._told = told
+        self._both = both
+        self._seen = SeenIds()
+        self._is_outer_first = False
+        self._held: Kept = Kept()
+        self._held_before: Kept = Kept()
+        self._number = 0
+        self._waiting = Kept()
+        self._awaited = SeenIds()
+        self._around = SeenIds()
+        self._given = SeenIds()
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a call of this name was given, or passed over for another record of it."""
+        return name in self._given or name in self._around
+
+    def see(self, record: dict[str, JSON]) -> None:
+        """Learn from any record, a call or not, whether what is outside comes first."""
+        name, outer = self._name(record), self._outer(record)
+        if outer is not None:
+            self._is_outer_first = outer in self._seen
+        if name is not None:
+            self._seen.meet(name, "")
+
+    def pass_over(self, name: str) -> None:
+        """Remember a record that is told by another."""
+        self._around.meet(name, "")
+
+    def take(self, call: dict[str, JSON]) -> Iterator[dict[str, JSON] | None]:
+        """Give a call, or keep it until more is told of it."""
+        name, outer = self._name(call), self._outer(call)
+        if name is None:
+            yield call
+            return
+        told = self._told(call)
+        if name in self._around or (outer is not None and self._is_given(outer, told)):
+            self._given.meet(name, "")
+            yield None
+            return
+        around = self._taken(outer) if outer is not None else None
+        if around is not None and outer is not None:
+            self._around.meet(outer, "")
+            yield None
+            call = self._both(call, around)
+            told = self._told(call)
+        if told and name not in self._awaited:
+            yield from self._give(name, outer, call, told)
+        else:
+            yield from self._wait(name, outer, call)
+
+    def _is_given(self, outer: str, told: str | None) -> bool:
+        """Whether the record around one was given, and counted the same: one that sums up several does not."""
+        return outer in self._given and self._given.meet(outer, told or "") is Met.SAME
+
+    def _taken(self, name: str) -> dict[str, JSON] | None:
+        """The record of this name that is held or waits, taken out."""
+        for kept in (self._held, self._held_before):
+            found = fields.mapping_or_empty(kept.take(name)).get("call")
+            if isinstance(found, dict):
+                return found
+        waited = self._waiting.take(name)
+        return waited if isinstance(waited, dict) else None
+
+    def _give(self, name: str, outer: str | None, call: dict[str, JSON], told: str) -> Iterator[dict[str, JSON]]:
+        if outer is not None:
+            self._around.meet(outer, "")
+        if not self._is_outer_first:
+            self._given.meet(name, told)
+            yield call
+            return
+        other = self._taken(name) if name in self._held or name in self._held_before else None
+        if other is not None:  # two records under one name: neither is lost
+            yield other
+        self._held.put(name, {"call": call, "told": told})
+        self._number += 1
+        if self._number >= HELD:
+            yield from self._released(self._held_before)
+            self._held_before, self._held, self._number = self._held, Kept(), 0
+
+    def _released(self, held: Kept) -> Iterator[dict[str, JSON]]:
+        """Give what is held and was not taken by what is inside it."""
+        for name, kept in held.rest():
+            told = fields.mapping_or_empty(kept)
+            call = told.get("call")
+            if isinstance(call, dict):
+                self._given.meet(name, str(told.get("told")))
+                yield call
+
+    def _wait(self, name: str, outer: str | None, call: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
+        other = self._waiting.take(name)
+        if isinstance(other, dict) and other != call:
+            yield other
+        self._waiting.put(name, call)
+        if outer is not None:
+            self._awaited.meet(outer, "")
+
+    def end(self) -> Iterator[dict[str, JSON] | None]:
+        """Give what is held, and what waited, each with the record around it where that waited too."""
+        yield from self._released(self._held_before)
+        yield from self._released(self._held)
+        later = Kept()
+        for name, call in self._waiting.rest():
+            if isinstance(call, dict) and name in self._awaited:
+                later.put(name, call)
+            elif isinstance(call, dict):
+                yield from self._ended(name, call, later)
+        for name, call in later.rest():
+            if isinstance(call, dict):
+                yield from self._ended(name, call, later)
+
+    def _ended(self, name: str, call: dict[str, JSON], later: Kept) -> Iterator[dict[str, JSON] | None]:
+        if name in self._around:
+            yield None
+            return
+        outer = self._outer(call)
+        around = None if outer is None else self._waiting.take(outer) or later.take(outer)
+        if isinstance(around, dict):
+            yield None
+            call = self._both(call, around)
+        if outer is not None:
+            self._around.meet(outer, "")
+        self._given.meet(name, "")
+        yield call

@@ -1,0 +1,152 @@
+"""One call recorded twice is one, in whatever order the records come."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.edge.sources.test_spans import CURRENT, OLD, otlp, span
+
+from fairlead.core.nouns import Usage
+from fairlead.edge.sources import doubles
+from fairlead.edge.sources.doubles import Doubles
+
+OBSERVATION = {"traceId": "t", "type": "GENERATION", "model": "gpt-4o", "input": [{"role": "user", "content": "Hi"}], "output": "Hello"}  # fmt: skip
+
+
+def observation(name, second, *, outer=None, counts=(9, 2), **more):
+    usage = {"input": counts[0], "output": counts[1]} if counts else {}
+    at = f"2026-03-01T12:00:{second:02}Z"
+    return {**OBSERVATION, "id": name, "startTime": at, "parentObservationId": outer, "usageDetails": usage, **more}
+
+
+ROOT = {"id": "root", "traceId": "t", "type": "AGENT", "startTime": "2026-03-01T12:00:00Z"}
+AGENT = [
+    ROOT,
+    observation("outer", 1, outer="root", counts=(30, 8)),
+    observation("one", 2, outer="outer", counts=(9, 2)),
+    observation("two", 3, outer="outer", counts=(12, 3)),
+]
+ENDED = [AGENT[2], AGENT[3], AGENT[1], ROOT]
+
+
+@pytest.mark.parametrize("rows", [AGENT, AGENT[::-1], ENDED], ids=["as begun", "latest first", "as ended"])
+def test_an_export_of_observations_counts_the_inner_calls_and_not_what_sums_them_up(scan_rows, rows):
+    found = scan_rows(*rows)
+    assert {each.id: each.usage for each in found.exchanges} == {
+        "one": Usage(fresh=9, visible=2),
+        "two": Usage(fresh=12, visible=3),
+    }
+    assert sum(found.reading.notes.values()) == 2
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("outer", [None, "elsewhere"])
+def test_two_observations_with_the_same_counts_one_inside_the_other_are_one_call(scan_rows, order, outer):
+    both = [observation("a", 1, outer=outer), observation("b", 2, outer="a")]
+    found = scan_rows(*both[::order])
+    assert [each.usage for each in found.exchanges] == [Usage(fresh=9, visible=2)]
+    assert sum(found.reading.notes.values()) == 1
+
+
+def test_a_call_is_the_same_row_in_a_downloaded_trace_and_in_an_export(scan_rows):
+    both = [observation("a", 1), observation("b", 2, outer="a")]
+    (whole,) = scan_rows({"trace": {"id": "t"}, "observations": both}).exchanges
+    (listed,) = scan_rows(*both).exchanges
+    (latest_first,) = scan_rows(*both[::-1]).exchanges
+    assert whole.row_hash == latest_first.row_hash
+    assert {whole.id, latest_first.id} == {"b"}
+    assert listed.usage == whole.usage
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_the_inner_observation_does_not_say_the_outer_one_does(scan_rows, order):
+    both = [ROOT, observation("a", 1, outer="root", counts=None), observation("b", 2, outer="a", input=None, counts=(9, 2))]  # fmt: skip
+    (only,) = scan_rows(*both[::order]).exchanges
+    assert (only.id, only.usage, only.request.messages[0].text) == ("b", Usage(fresh=9, visible=2), "Hi")
+
+
+def test_an_observation_is_known_again_by_its_id_and_not_by_what_is_said_of_it_later(scan_rows):
+    (first,) = scan_rows(observation("a", 1)).exchanges
+    (again,) = scan_rows(observation("a", 1, scores=[{"value": 1}], updatedAt="2026-03-02")).exchanges
+    (other,) = scan_rows(observation("a", 1, traceId="t2")).exchanges
+    assert first.row_hash == again.row_hash != other.row_hash
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("counts", [100, 999])
+def test_a_span_around_a_call_is_passed_over_also_where_it_comes_in_an_earlier_line(scan_rows, order, counts):
+    root = span({"gen_ai.operation.name": "invoke_agent"}, span_id="c0")
+    outer = span({**CURRENT, "gen_ai.usage.input_tokens": counts}, span_id="a1", parentSpanId="c0")
+    lines = [otlp(root), otlp(outer), otlp(span(CURRENT, parentSpanId="a1"))]
+    found = scan_rows(*lines[::order])
+    assert [each.id for each in found.exchanges] == ["b7"]
+    assert sum(found.reading.notes.values()) == 2
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_spans_without_prompts_are_one_call_where_one_is_inside_the_other(scan_rows, order):
+    bare = {name: value for name, value in OLD.items() if "usage" in name or name.startswith("gen_ai.request")}
+    lines = [otlp(span(bare, span_id="a1")), otlp(span(bare, parentSpanId="a1"))]
+    assert [each.id for each in scan_rows(*lines[::order]).exchanges] == ["b7"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_span_of_the_ai_sdk_takes_the_counts_that_another_instrumentation_made_inside_it(scan_rows, order):
+    held = {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.id": "gpt-4o",
+        "ai.model.provider": "openai.chat",
+        "ai.prompt.messages": json.dumps([{"role": "user", "content": "Hi"}]),
+    }
+    inner = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 2}  # fmt: skip
+    lines = [otlp(span(held, span_id="a1")), otlp(span(inner, parentSpanId="a1"))]
+    (only,) = scan_rows(*lines[::order]).exchanges
+    assert (only.id, only.usage, only.request.messages[0].text) == ("b7", Usage(fresh=9, visible=2), "Hi")
+
+
+def made():
+    return Doubles(
+        name=lambda call: call["name"],
+        outer=lambda call: call["outer"],
+        told=lambda call: str(call["count"]) if call["count"] else None,
+        both=lambda inner, outer: {**inner, "count": inner["count"] or outer["count"]},
+    )
+
+
+@st.composite
+def traces(draw):
+    """Trees of calls: a parent's count is the sum of its children's, as of one that sums up; children have counts of their own."""
+    records = []
+    for tree in range(draw(st.integers(1, 6))):
+        records.append({"name": f"{tree}", "outer": None, "count": 0, "is_call": False})
+        for outer in range(draw(st.integers(1, 3))):
+            inner = draw(st.lists(st.integers(1, 50), max_size=3))
+            calls = [{"name": f"{tree}/{outer}/{n}", "outer": f"{tree}/{outer}", "count": count, "is_call": True} for n, count in enumerate(inner)]  # fmt: skip
+            around = {"name": f"{tree}/{outer}", "outer": f"{tree}", "count": sum(inner) or 7, "is_call": True}
+            records += [around, *calls]
+    return records
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@given(records=traces(), held=st.integers(1, 4))
+def test_every_call_is_given_once_and_every_record_is_answered(records, held, order):
+    before, doubles.HELD = doubles.HELD, held
+    try:
+        taken = made()
+        got = []
+        for record in records[::order]:
+            taken.see(record)
+            if record["is_call"]:
+                got += taken.take(record)
+        got += taken.end()
+    finally:
+        doubles.HELD = before
+    outers = {record["outer"] for record in records if record["is_call"]}
+    calls = [record for record in records if record["is_call"]]
+    assert sorted(call["name"] for call in got if call is not None) == sorted(
+        call["name"] for call in calls if call["name"] not in outers
+    )
+    assert len(got) == len(calls)
