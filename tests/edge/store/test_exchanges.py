@@ -25,7 +25,9 @@ from fairlead.core.nouns import (
     Usage,
     Workload,
 )
+from fairlead.core.redact import Policy, Redactor, redacted
 from fairlead.core.wire.key import request_key
+from fairlead.edge.recognisers import Recognisers
 from fairlead.edge.store import Ledger
 
 _serial = count()
@@ -40,6 +42,23 @@ def test_any_exchange_comes_back_equal(ledger, made):
     made = replace(made, id=f"{made.id}{number}", row_hash=f"{made.row_hash}{number}")
     assert ledger.append_exchanges([made]) == 1
     assert ledger.exchange(made.id) == made
+
+
+def test_calls_whose_texts_were_dropped_share_one_body_and_each_keeps_its_own_mark(ledger):
+    redactor = Redactor(Recognisers(), policy=Policy.DROP, key=lambda: b"k" * 32)
+    made = [redacted(exchange(i, said=said), redactor) for i, said in enumerate(("Is it?", "Was it?"))]
+    ledger.append_exchanges(made)
+    assert list(ledger.exchanges()) == made
+    assert [ledger.request(each.seq) for each in ledger.rows()] == [each.request for each in made]
+    assert len({each.request_key for each in ledger.rows()}) == 2
+    assert len(ledger._database.rows("SELECT DISTINCT request_body FROM exchanges")) == 1
+
+
+@pytest.mark.parametrize("said", ["", "x", "x" * 5_000])
+def test_a_client_that_sends_a_parameter_of_the_marks_name_gets_it_back(ledger, said):
+    made = replace(exchange(1), request=replace(exchange(1).request, messages=(), parameters={"dropped": said, "n": 2}))
+    ledger.append_exchanges([made])
+    assert list(ledger.exchanges()) == [made]
 
 
 def test_exchanges_come_back_in_order_of_arrival(ledger):

@@ -25,6 +25,9 @@ GIVEN = "fairlead.redacted"
 _TEXTS = frozenset({"messages", "input", "contents", "system", "instructions", "tools"})
 """Fields of a request that say what is asked, not for whom."""
 
+_A_PROMPT = "<prompt 1>"
+"""What stands for every system prompt whose text was dropped."""
+
 _PIECES = "logprobs"
 """The answer once more, token by token: a value cut into tokens is not found there."""
 
@@ -237,13 +240,13 @@ def _renamed(value: JSON, hashed: Mapping[str, str]) -> JSON:
 
 
 def _dropped(exchange: Exchange, redactor: Redactor) -> Exchange:
-    """The exchange without its texts. Hashes stand for the prompt and the request, so that equal ones still count as equal."""
+    """The exchange without its texts. A hash stands for the request, so that equal ones still count as equal."""
     request = exchange.request
     mark = redactor.hashed(request_key(request), "request")
     kept = Request(
         endpoint=request.endpoint,
         model=request.model,
-        system=redactor.hashed(request.system, "prompt") if request.system else "",
+        system=_A_PROMPT if request.system else "",
         tools=tuple(Tool(name=tool.name, kind=tool.kind) for tool in request.tools),
         json_mode=request.json_mode,
         stream=request.stream,

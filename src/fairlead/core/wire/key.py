@@ -14,9 +14,12 @@ from collections.abc import Mapping
 import msgspec
 
 from fairlead.core.nouns import JSON, Message, Part, PartKind, Request, Tool
+from fairlead.core.quick import changed
 
 DROPPED = "dropped"
 """Name of the parameter that holds, in a request whose texts were dropped, the keyed hash of what was asked."""
+
+_LONGEST_MARK = 100
 
 _NOT_COUNTED = frozenset(
     {
@@ -33,7 +36,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 def request_key(request: Request) -> str:
     """Return a hash that is equal for equal asks; of one whose texts were dropped, the hash that was left in their place."""
-    if not request.messages and not request.inputs and isinstance(left := request.parameters.get(DROPPED), str):
+    if (left := _mark_of(request)) is not None:
         return left
     asked: list[object] = [
         request.endpoint.value,
@@ -47,6 +50,28 @@ def request_key(request: Request) -> str:
         _parameters(request.parameters),
     ]
     return hashlib.blake2b(_encoded(asked), digest_size=16).hexdigest()
+
+
+def without_mark(request: Request) -> Request:
+    """A request whose texts were dropped without the hash of what was asked, so that many are equal; any other as it is."""
+    mark = _mark_of(request)
+    return _marked(request, "") if mark and len(mark) <= _LONGEST_MARK else request
+
+
+def with_mark(request: Request, key: str) -> Request:
+    """What `without_mark` was given, by its key; any other request as it is."""
+    return _marked(request, key) if _mark_of(request) == "" else request
+
+
+def _mark_of(request: Request) -> str | None:
+    if request.messages or request.inputs:
+        return None
+    mark = request.parameters.get(DROPPED)
+    return mark if isinstance(mark, str) else None
+
+
+def _marked(request: Request, mark: str) -> Request:
+    return changed(request, parameters={**request.parameters, DROPPED: mark})
 
 
 def _name_of(tool: Tool) -> str:

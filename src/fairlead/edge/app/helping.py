@@ -35,6 +35,9 @@ from fairlead.edge.language import Languages
 from fairlead.edge.sources.parts import Part, PartReading
 from fairlead.edge.store import Ledger
 
+LEDGER_MB = 4
+"""How much of the ledger a process of a scan holds in memory: what it wrote it does not read, and what it reads it reads once."""
+
 _LOOK_S = 0.2
 _LOOKED_AT = 100
 _MOST_SAID = 4000
@@ -166,6 +169,7 @@ def _helped(
     read: list[tuple[str, scan.TakenIn]] = []
     mixed: list[str] = []
     with Ledger.open(job.ledger, create=False, wait_s=120) as ledger:
+        ledger.spare_memory(most_mb=LEDGER_MB)
         learning = scan.Learning(
             share.load(ledger).learner(), language_of=languages, whole=job.policy is Policy.DROP, spool=spool,
             processes=job.processes,

@@ -133,6 +133,7 @@ def run(
     Long logs are read by as many processes as there are processors, or by `processes`.
     """
     redactor = redactor_for(desk.settings.privacy, ledger=desk.where, policy=redact)
+    desk.ledger.spare_memory(most_mb=helping.LEDGER_MB)
 
     lines = read.read(paths, now=desk.now)
     parts, whole = together.divided(lines.files, number := processes or together.processes())

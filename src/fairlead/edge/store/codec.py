@@ -25,6 +25,7 @@ import zstandard
 
 from fairlead.core.ids import plain
 from fairlead.core.nouns import JSON, Answer, Request
+from fairlead.core.wire.key import without_mark
 
 Record = TypeVar("Record")
 Build = Callable[[Any], Any]
@@ -132,8 +133,11 @@ def _record_builder(kind: type[Any]) -> Build:
 
 
 def request_body(raw: JSON, request: Request) -> Body:
-    """What is kept of a request: the body as logged, with the request it was read as."""
-    return _body(raw, request)
+    """What is kept of a request: the body as logged, with the request it was read as.
+
+    Of one whose texts were dropped, the hash of what was asked is left to the column for its key.
+    """
+    return _body(raw, without_mark(request))
 
 
 def answer_body(raw: JSON, answer: Answer) -> Body:

@@ -26,7 +26,7 @@ from fairlead.core.nouns import (
     Ungrouped,
     Usage,
 )
-from fairlead.core.wire.key import request_key
+from fairlead.core.wire.key import request_key, with_mark
 from fairlead.edge.store.codec import (
     body_parts,
     decode,
@@ -84,12 +84,14 @@ SELECT_CALLS = (
 
 SELECT_METADATA = "SELECT seq, id, metadata FROM exchanges"
 
-SELECT_REQUESTS = "SELECT e.seq, q.hash, q.data, e.started_us FROM exchanges e JOIN bodies q ON q.id = e.request_body"
+SELECT_REQUESTS = (
+    "SELECT e.seq, q.hash, q.data, e.started_us, e.request_key FROM exchanges e JOIN bodies q ON q.id = e.request_body"
+)
 
 SELECT_EXCHANGES = (
     "SELECT e.seq, q.hash, q.data, a.hash, a.data, e.id, e.row_hash, e.dialect, e.provider,"
     f" {USAGE}, e.started_us, e.latency_s, e.first_token_s, e.fidelity, e.conversation, e.step, e.made_for, e.source,"
-    " e.metadata, e.tier"
+    " e.metadata, e.tier, e.request_key"
     " FROM exchanges e JOIN bodies q ON q.id = e.request_body JOIN bodies a ON a.id = e.response_body"
 )
 
@@ -165,7 +167,7 @@ def exchange_from(columns: Row, *, unpacked: Unpacked) -> Exchange:
     """The exchange in the columns of `SELECT_EXCHANGES`; `unpacked` gives a body's bytes."""
     _, request, packed_request, response, packed_response, id_column, row_hash, dialect, provider = columns[:9]
     (
-        started_us, latency_s, first_token_s, fidelity, conversation, step, made_for, source, metadata, tier,
+        started_us, latency_s, first_token_s, fidelity, conversation, step, made_for, source, metadata, tier, key_column,
     ) = columns[9 + _TOKENS :]  # fmt: skip
     request_raw, request_read = body_parts(Request, unpacked(request, packed_request))
     response_raw, answer = body_parts(Answer, unpacked(response, packed_response))
@@ -174,7 +176,7 @@ def exchange_from(columns: Row, *, unpacked: Unpacked) -> Exchange:
         id=shown(id_column),
         row_hash=shown(row_hash),
         dialect=Dialect(dialect),
-        request=request_read,
+        request=with_mark(request_read, shown(key_column)),
         answer=answer,
         request_body=request_raw,
         response_body=response_raw,
@@ -201,9 +203,10 @@ def flags_from(column: str | None) -> tuple[Fidelity, ...]:
 
 def ungrouped_from(columns: Row, *, unpacked: Unpacked) -> Ungrouped:
     """The request in the columns of `SELECT_REQUESTS`; `unpacked` gives a body's bytes."""
-    seq, request, packed, started_us = columns
+    seq, request, packed, started_us, key_column = columns
     _, read = body_parts(Request, unpacked(request, packed))
-    return Ungrouped(seq=seq, request=read, started_at=None if started_us is None else moment(started_us))
+    request_read = with_mark(read, shown(key_column))
+    return Ungrouped(seq=seq, request=request_read, started_at=None if started_us is None else moment(started_us))
 
 
 def reply_values(asker_id: str, request_key: str, reply: Reply, *, body: bytes) -> Row:
