@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.workload.making import asks, places, scanned, text
 from fairlead.core.workload import Grouper
-from fairlead.core.workload.naming import MAX_NAME, clean, phrase
+from fairlead.core.workload.naming import MAX_NAME, clean, names, phrase
+from fairlead.core.workload.tree import Leaf
 
 
 def named(prompt: str, **more: object) -> str:
@@ -34,10 +35,31 @@ def named(prompt: str, **more: object) -> str:
         ("You are the workspace assistant used by Ann.", "Workspace assistant"),
         ("Is the following statement supported by the passage?", "Is the statement supported by the passage"),
         ("Never lie to anyone. You write obituaries for a newspaper.", "Write obituaries for a newspaper"),
+        (
+            "Before the bot replies, look for typing errors in its letter. Be quick.",
+            "Look for typing errors in its letter",
+        ),
+        ("Mend the sentence below. Always mention the rule that was broken.", "Mend the sentence"),
+        ("The current year is 2031. As a ferry agent, you can help people find a berth.", "Help people find a berth"),
+        ("I keep bees in my garden. Name the flower that suits them best.", "Name the flower"),
+        ("Port this to Rust. Keep the comments.", "Port this"),
     ],
 )
 def test_a_workload_is_named_by_what_its_prompt_asks_for(prompt, name):
     assert named(prompt) == name
+
+
+def test_where_nothing_is_said_the_tools_or_the_only_message_give_the_name():
+    def name_of(jobs):
+        return (grouper := scanned(jobs)).name(places(grouper, jobs)[0])
+
+    assert name_of([asks("", text(i), tools=["ring_bell", "open_gate"]) for i in range(12)]) == "Open gate, ring bell"
+    assert name_of([asks("", text(i), tools=["sonar"]) for i in range(12)]) == "Work with sonar"
+    alone = Leaf("p1", "chat", said=("draw a card from the deck , and say which it is .",))
+    assert names({"w1": alone, "w2": Leaf("p2", "chat")}, taken={}) == {
+        "w1": "Draw a card from the deck",
+        "w2": "Tool calls of many kinds",
+    }
 
 
 @pytest.mark.parametrize(

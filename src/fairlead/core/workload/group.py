@@ -579,7 +579,7 @@ def _version(leaf: Leaf, held: Container[str]) -> str:
 
 
 def _leaf_to_json(leaf: Leaf) -> JSON:
-    lists: list[Iterable[str]] = [leaf.lines, leaf.tools, leaf.format, leaf.anchors, leaf.marks]
+    lists: list[Iterable[str]] = [leaf.lines, leaf.tools, leaf.format, leaf.anchors, leaf.marks, leaf.said]
     texts: list[JSON] = [[*texts] for texts in lists]
     return [leaf.id, leaf.family, texts, leaf.count, leaf.first, leaf.last, leaf.ad_hoc, {**leaf.written}]
 
@@ -587,7 +587,7 @@ def _leaf_to_json(leaf: Leaf) -> JSON:
 def _leaf_from_json(row: JSON) -> Leaf:
     assert isinstance(row, list)
     id_, family, texts, count, first, last, ad_hoc, written = row
-    lines, tools, paths, anchors, marks = (tuple(map(str, _rows(part))) for part in _rows(texts))
+    lines, tools, paths, anchors, marks, said = (tuple(map(str, _rows(part))) for part in _rows(texts))
     return Leaf(
         id=str(id_),
         family=str(family),
@@ -596,6 +596,7 @@ def _leaf_from_json(row: JSON) -> Leaf:
         format=paths,
         anchors=anchors,
         marks=marks,
+        said=said,
         count=int(str(count)),
         first=None if first is None else float(str(first)),
         last=None if last is None else float(str(last)),

@@ -45,6 +45,7 @@ _SPOKEN: Final = 0.01
 _SPOKEN_WORDS: Final = 8
 # Under a long prompt, messages split a group only if fixed wording covers nearly all of them.
 _LONG_FRAME: Final = 25
+_MOST_SAID: Final = 4
 _ANCHOR_SHARE: Final = 0.05
 _ANCHOR_COVER: Final = 0.8
 # Lines that tell versions of a prompt apart are not too rare, not too many, and come in a few combinations.
@@ -368,6 +369,7 @@ def _leaf(
         tools=_shared_names([(cell.frame.tools, cell.weight) for cell in cells]),
         format=_shared_names([(cell.frame.format, cell.weight) for cell in cells]),
         anchors=core(items) if _different(items) else (),
+        said=() if _different(items) or lines else core(items)[:_MOST_SAID],
         marks=_marks(frames, lines),
         count=total(items) if split else _weight_of(cells),
         first=min((cell.first for cell in cells if cell.first is not None), default=None),

@@ -23,6 +23,8 @@ _MOST_WORDS: Final = 11
 # A prompt says what it is for in its first lines; what sounds so further down is a rule of the house.
 _OPENS: Final = 4
 _AD_HOC: Final = "Ad hoc chat"
+_ANY_TOOLS: Final = "Tool calls of many kinds"
+"""Nothing is shared but that there are tools, others in every call."""
 _LABEL: Final = re.compile(
     r"^[\W_]*(?:<?(?:system|role|task|your task|instructions?|goal|objective|prompt|purpose|job)(?: tag)?\s?[:>]\s+)(?=\w+ )"
 )
@@ -31,6 +33,7 @@ _OPENING: Final = re.compile(
     r"(?:<x>\s*,?\s*)?(?:part of\s+)?(?:(?:a|an|the|our|my)\s+)?"
     r"|(?:your|the) (?:task|job|role|goal|purpose) is (?:to )?(?:act as )?"
     r"|(?:please|kindly|now|first|always|you (?:will|must|should|can|help(?: to)?|need to))\s+"
+    r"|as (?:a|an|the|our|my) [^,]{1,60}, ?you (?:(?:can|will|should|must|are to|need to) )?"
     r"|(?:i want you to|i need you to|help me(?: to)?|can you|could you|given [^,]{1,60},)\s*"
     r"|you (?=\w))"
 )
@@ -38,6 +41,15 @@ _OPENING: Final = re.compile(
 _RULE: Final = re.compile(
     r"^(?:never|always|not|do|don't|only|be|avoid|ensure|keep|stay|remain|may|cannot)\b", re.IGNORECASE
 )
+_ALWAYS: Final = re.compile(r"^(?:you (?:must |should |will )?)?always\b", re.IGNORECASE)
+# Who asks, what time it is, what there is: told along the way, and not what is to be done.
+_STATEMENT: Final = re.compile(
+    r"^(?:(?:i|we|they|he|she|my|our)\b(?! (?:want|need) you\b)|(?:it|there|today|now) (?:is|are|was|were|has|have)\b"
+    r"|(?:the|this|a|an)(?: \w+){1,3} (?:is|are|was|were) (?:<x>|below|above|given|provided|attached)\b"
+    r"|here (?:is|are)\b)"
+)
+# "Before the bot answers, check …": the job stands behind the comma.
+_BEFOREHAND: Final = re.compile(r"^(?:before|after|when|whenever|once|while) [^,.;:?!]{1,80} ?, (?!and\b|or\b)")
 _ARTICLES: Final = re.compile(r"^(?:a|an|the|this|that|these|following|each|every)\s+")
 _FOLLOWING: Final = re.compile(
     r"\b(?:the |this |these )?following (?=\w)|\bexactly (?=one)|\bgiven (?=text|passage|document)"
@@ -66,6 +78,7 @@ _CLAUSES: Final = "what whether how which that if when where why who whose while
 _CLAUSE_OPENS: Final = frozenset(_CLAUSES.split())
 _ARTICLES_AND_LIKE: Final = "a an the this that these those your its their his her our my all any"
 _DETERMINERS: Final = frozenset(_ARTICLES_AND_LIKE.split())
+_OBJECTS: Final = frozenset(("this", "these", "it"))
 _OWNERS: Final = ("'s", "’s", "s'", "s’")
 _STOPS: Final = r"<\s?/|[.:;!?()\[\]{}|\"“”«»]|, (?:and|who|that|which|you)\b|\bwho\b|\bwhose\b|\bthat (?=\w+s\b)|\bso that\b|\band (?:you|your)\b"
 _BREAK: Final = re.compile(rf"\s*(?:<x>|{_STOPS})")
@@ -98,6 +111,14 @@ def phrase(line: str) -> str:
     'sort the mail'
     """
     text = _LABEL.sub("", line.removeprefix("^ ").removeprefix("$ "))
+    later = _BEFOREHAND.sub("", text)
+    if later is not text and len(_led(_BREAK.split(later, maxsplit=1)[0].split())) > 1:
+        text = later
+    return _opened(text)
+
+
+def _opened(text: str) -> str:
+    """The first words of a text behind what opens it, with who does the work only where nothing else is said."""
     text = _ARTICLES.sub("", _OPENING.sub("", _OPENING.sub("", text)))
     bare = _cut(_QUALITIES.sub("", text))
     return bare if " " in bare else _cut(text)
@@ -128,7 +149,7 @@ def _short(words: list[str]) -> list[str]:
     if len(led) > 2 and (len(led) == _MAX_WORDS or follows in _DETERMINERS):  # the last word is not the end of anything
         if led[-1].endswith(_OWNERS):
             led = _led(led[:-1])
-        elif led[-2] in {"and", "or"}:
+        elif led[-2] in {"and", "or", "to"}:
             led = _led(led[:-2])
     opens = max((at for at, word in enumerate(led) if word in _CLAUSE_OPENS), default=0)
     return _led(led[:opens]) if opens >= 3 else led
@@ -150,6 +171,8 @@ def _led(words: list[str]) -> list[str]:
     """The words without those at the end that lead nowhere."""
     led = list(words)
     while led and led[-1].strip(",'’-&/") in _TAIL | {""}:
+        if len(led) == 2 and led[1] in _OBJECTS and led[0] not in _TAIL:
+            break  # "port this" says more than "port"
         led.pop()
     return led
 
@@ -195,30 +218,38 @@ def _proposals(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
         return
     phrases = list(_phrases(leaf, common))
     yield from phrases[:1]
+    if not phrases and leaf.tools:
+        yield _work_with(_tool_words(leaf))
     for detail in (*_tool_words(leaf), *_field_words(leaf), *phrases[1:4]):
         told = " ".join(_led(clean(detail, 24).split()))
         yield f"{clean(phrases[0], 36)} ({told})" if phrases and told else detail
     if not phrases:
-        yield "Chat with tools" if leaf.tools else "Unnamed work"
+        yield "Chat with tools" if leaf.tools else _ANY_TOOLS
 
 
 def _phrases(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
     """Phrases of the lines, the telling ones first: a line that many workloads share tells little."""
-    lines = [*leaf.anchors, *leaf.lines] if not leaf.lines else [*leaf.lines, *leaf.anchors]
+    lines = [*leaf.lines, *leaf.anchors] or [*leaf.said]
 
     def rank(entry: tuple[int, str]) -> tuple[int, int]:
         at, line = entry
         told = phrase(leaf.written.get(line, line))
         words = literal_words(told)
         opens = _LABEL.match(line) is not None or _OPENING.match(line) is not None
-        tells = words >= 2 and at < _OPENS and opens and _RULE.match(told) is None
-        return min(common[line], 6) - (3 if tells else 0) + (3 if words < 2 else 0) + (
-            2 if line.endswith(":") else 0
-        ), at
+        is_rule = _RULE.match(told) is not None or _ALWAYS.match(line) is not None
+        tells = words >= 2 and at < _OPENS and opens and not is_rule
+        is_aside = line.endswith(":") or _STATEMENT.match(line) is not None
+        return min(common[line], 6) - (3 if tells else 0) + (3 if words < 2 else 0) + (2 if is_aside else 0), at
 
     for _, line in sorted(enumerate(lines), key=rank):
         if literal_words(found := phrase(leaf.written.get(line, line))) >= 1 and len(found) > 3:
             yield found
+
+
+def _work_with(tools: Sequence[str]) -> str:
+    """What a job is called of which only the tools are known: `set device, set temperature`, `work with bash`."""
+    told = ", ".join(tools)
+    return told if " " in told else f"work with {told}"
 
 
 def _tool_words(leaf: Leaf) -> list[str]:
@@ -226,4 +257,7 @@ def _tool_words(leaf: Leaf) -> list[str]:
 
 
 def _field_words(leaf: Leaf) -> list[str]:
-    return [", ".join(name.replace("_", " ") for name in leaf.format[:2])] if leaf.format else []
+    named = [
+        name.replace("_", " ") for name in leaf.format[:2] if name != "json"
+    ]  # that it is JSON says nothing of the job
+    return [", ".join(named)] if named else []

@@ -35,8 +35,9 @@ class Leaf:
     """One version of one prompt.
 
     `lines`, `tools`, `format` and `anchors` are what (almost) all of its requests share, in the prompt's order; a leaf that shares
-    nothing is ad hoc. `marks` are the lines by which versions of it differ, `written` lines with the abbreviations that stand in
-    them. `first` and `last` are when it was seen, in seconds, where the log says.
+    nothing is ad hoc. `marks` are the lines by which versions of it differ, `said` is the message where all of its requests send the
+    same one (for its name only), `written` are lines with the abbreviations that stand in them. `first` and `last` are when it was
+    seen, in seconds, where the log says.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Leaf:
     format: tuple[str, ...] = ()
     anchors: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
     count: int = 0
     first: float | None = None
     last: float | None = None
