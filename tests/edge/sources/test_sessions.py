@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fairlead.core.nouns import Dialect, FailureKind, Fidelity, ToolCall, Usage
@@ -241,3 +243,39 @@ def test_an_item_under_two_filters_is_one_call_and_each_repeat_is_one(scan_rows)
 @pytest.mark.parametrize("pair", [[-1.5, False], ["-1.5", "False"], ["-inf", "True"]])
 def test_likelihoods_are_no_answers_however_they_are_written(scan_rows, pair):
     assert scan_rows({**SAMPLE, "resps": [[pair]]}).exchanges == []
+
+
+def asked_and_answered(number, text):
+    counts = {"input_tokens": 100 * number, "output_tokens": 5}
+    info = {"last_token_usage": counts, "total_token_usage": {**counts, "total_tokens": 300 * number}}
+    return [said("user", f"Do {number}"), said("assistant", text), codex("event_msg", type="token_count", info=info)]
+
+
+def at(hour, rows):
+    return [{**row, "timestamp": f"2026-03-01T{hour}:00:00Z"} for row in rows]
+
+
+def test_a_forked_codex_session_counts_only_what_it_did_itself(tmp_path, scan):
+    """A fork's file holds its parent's record and history, written anew at the time of the fork (openai/codex; ccusage/ccusage #897)."""
+    history = [*asked_and_answered(1, "One"), *asked_and_answered(2, "Two")]
+    root, child = codex("session_meta", id="r", instructions="You are Codex."), codex("session_meta", id="c", forked_from_id="r")  # fmt: skip
+    grandchild = codex("session_meta", id="g", forked_from_id="c")
+    more, last = asked_and_answered(3, "Three"), asked_and_answered(4, "Four")
+    files = {
+        "1": [root, *at(10, history), *at(10, asked_and_answered(3, "Done"))],
+        "2": [child, root, *at(11, history), *at(11, more)],
+        "3": [grandchild, child, *at(12, history), *at(12, more), *at(12, last)],
+    }
+    for name, rows in files.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = scan(tmp_path).exchanges
+    told = {each.row_hash: each for each in reversed(found)}
+    assert [each.answer.text for each in found] == ["One", "Two", "Done", "One", "Two", "Three", "One", "Two", "Three", "Four"]  # fmt: skip
+    assert sorted((each.answer.text, each.conversation) for each in told.values()) == [
+        ("Done", "r"),
+        ("Four", "g"),
+        ("One", "r"),
+        ("Three", "c"),
+        ("Two", "r"),
+    ]
+    assert {each.started_at.hour for each in told.values() if each.conversation == "r"} == {10}

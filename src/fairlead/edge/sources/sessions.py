@@ -166,10 +166,12 @@ class Codex(Taker):
     """Items come one a line; a call of the model ends with a line that counts its tokens, before or after its tools' results."""
 
     def __init__(self) -> None:
+        self._roots: dict[str, str] = {}
         self._begin()
 
     def _begin(self) -> None:
         self._session: str | None = None
+        self._root: str | None = None
         self._system = ""
         self._model: str | None = None
         self._first: JSON = None
@@ -185,8 +187,7 @@ class Codex(Taker):
         payload = fields.mapping_or_empty(row.get("payload"))
         match row.get("type"):
             case "session_meta":
-                self._session = fields.label(payload.get("id"))
-                self._system = _instructions(payload)
+                self._meta(payload)
                 yield Passed()
             case "turn_context":
                 self._model = fields.text_or_none(payload.get("model")) or self._model
@@ -195,6 +196,18 @@ class Codex(Taker):
                 yield from self._item(payload, row.get("timestamp"))
             case _:
                 yield from self._event(payload)
+
+    def _meta(self, payload: Row) -> None:
+        """Read what a session says of itself: a fork says so first, then repeats its parent's record and history."""
+        name, parent = fields.label(payload.get("id")), fields.label(payload.get("forked_from_id"))
+        self._session = self._session or name
+        self._system = _instructions(payload) or self._system
+        origin = parent or name
+        if origin is None or self._step or self._said:
+            return
+        self._root = self._roots.get(origin, origin)
+        if self._session is not None and self._session != self._root:
+            self._roots[self._session] = self._root
 
     def _item(self, item: Row, at: JSON) -> Iterator[Found]:
         kind = item.get("type")
@@ -218,20 +231,20 @@ class Codex(Taker):
             yield Passed()
             return
         self._counted = total
-        yield from self._finished(_codex_usage(last)) if self._said else (Passed(),)
+        yield from self._finished(_codex_usage(last), total) if self._said else (Passed(),)
 
     def end_of_file(self) -> Iterator[Found]:
         """Give the call that the file ends with."""
         yield from self._finished(None)
         self._begin()
 
-    def _finished(self, usage: Usage | None) -> Iterator[Found]:
+    def _finished(self, usage: Usage | None, total: JSON = None) -> Iterator[Found]:
         if not self._said:
             return
         self._step += 1
         said: list[Message] = [turn for item in self._said for turn in loose.message(item)]
         around = Around(
-            id=f"{self._session}/{self._step}" if self._session else None,
+            id=f"{self._session}/{self._step}" if self._session and self._session == self._root else None,
             started_at=self._started,
             provider="openai",
             conversation=self._session,
@@ -241,7 +254,8 @@ class Codex(Taker):
             fidelity=_LOST,
         )
         body = _body(self._first, self._new, model=self._model, system=self._system)
-        of: JSON = {"session": self._session, "step": self._step, "said": list[JSON](self._said)}
+        # A call that a fork copied is known by the session it was made in, its place there and what was counted until then.
+        of: JSON = {"session": self._root, "step": self._step, "said": list[JSON](self._said), "counted": total}
         yield logged(body, loose.completion(said, model=self._model), around, model=self._model, of=of)
         self._new, self._said, self._later, self._started = [*self._said, *self._later], [], [], None
 
