@@ -203,6 +203,31 @@ LOGS = {
             }
         ]
     },
+    "phoenix": {
+        "name": "x",
+        "span_kind": "LLM",
+        "start_time": "2026-03-01 12:00:00+00:00",
+        "end_time": 1772366401000,
+        "status_code": "ERROR",
+        "events": [],
+        "context.span_id": "s",
+        "context.trace_id": "t",
+        "attributes.llm.input_messages": "[{'message.role': 'user', 'message.content': 'x'}]",
+        "attributes.llm.output_messages": [{"message.tool_calls": [{"tool_call.function.name": "f"}]}],
+        "attributes.llm.invocation_parameters": {"temperature": 1},
+        "attributes.llm.token_count.prompt": 3.0,
+    },
+    "phoenix trace": {
+        "traceId": "t",
+        "spans": [
+            {
+                "name": "x",
+                "context": {"trace_id": "t", "span_id": "s"},
+                "span_kind": "LLM",
+                "attributes": {"input.value": "x"},
+            }
+        ],
+    },
     "otlp logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [{**SPAN, "body": {"stringValue": "x"}}]}]}]},
     "lm-eval": {"doc_id": 1, "arguments": [["x", {"until": ["y"]}]], "resps": [["z"]]},
     "claude code": {

@@ -215,7 +215,8 @@ def _header(head: bytes) -> _Header | None:
     text = first.decode("utf-8", "replace").strip()
     delimiter = max(",\t;", key=text.count)
     names = tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter), list[str]()))
-    is_header = len(names) >= 3 and all(_NAME.fullmatch(name) for name in names) and len(set(names)) == len(names)
+    # A dataframe written with its index may have the index' name twice.
+    is_header = len(names) >= 3 and all(_NAME.fullmatch(name) for name in names) and len(set(names)) >= len(names) - 1
     return _Header(names, delimiter) if is_header else None
 
 

@@ -1,6 +1,6 @@
 """Spans of calls of models: OpenTelemetry GenAI (current names, v1.36 names, events, logs) and OpenInference.
 
-They come as OTLP JSON (`resourceSpans`, the collector's file exporter) or as the Python SDK writes a span. Attributes are
+They come as OTLP JSON (`resourceSpans`, the collector's file exporter), as the Python SDK writes a span, or out of Phoenix. Attributes are
 read into one nested object, so that `llm.input_messages.0.message.role` and its nested form are the same. Prompts may
 stand in attributes, in the span's events, or in log records of the same span, which may come in another file: a span
 without a prompt waits for them. `gen_ai.usage.input_tokens` includes cached tokens by convention; where it is smaller
@@ -16,7 +16,7 @@ from fairlead.core.wire import fields, loose
 from fairlead.core.wire.decode import structure_or_text
 from fairlead.core.wire.failure import failure_of
 from fairlead.core.wire.moment import seconds_between
-from fairlead.edge.sources import ai_sdk
+from fairlead.edge.sources import ai_sdk, phoenix
 from fairlead.edge.sources.ai_sdk import in_conventions
 from fairlead.edge.sources.attributes import flat_otlp, nested, whole
 from fairlead.edge.sources.counts import whole_number
@@ -50,7 +50,7 @@ _SETTINGS = {
 def _claims(row: Row) -> bool:
     if isinstance(row.get("resourceSpans"), list) or isinstance(row.get("resourceLogs"), list):
         return True
-    return _is_span(row)
+    return _is_span(row) or phoenix.is_row(row) or phoenix.is_trace(row)
 
 
 def _is_span(row: Row) -> bool:
@@ -71,7 +71,7 @@ class Spans(Taker):
         records = [
             _span_of(record, around) for record, around in _of_otlp(row, "resourceLogs", "scopeLogs", "logRecords")
         ]
-        spans = [_span_of(row, {})] if _is_span(row) else []
+        spans = [_span_of(raw, {}) for raw in ([row] if _is_span(row) else phoenix.spans_of(row))]
         spans += [_span_of(span, around) for span, around in _of_otlp(row, "resourceSpans", "scopeSpans", "spans")]
         if not spans and not records:
             yield Passed()
@@ -167,6 +167,8 @@ def _span_of(raw: Row, resource: Row) -> dict[str, JSON]:
     context = fields.mapping_or_empty(raw.get("context"))
     status = raw.get("status")
     status = fields.mapping_or_empty(status).get("code") or fields.mapping_or_empty(status).get("status_code") or status
+    kind = raw.get("span_kind")  # as Phoenix says it of its spans
+    told: dict[str, JSON] = {"openinference.span.kind": kind} if isinstance(kind, str) else {}
     return {
         "trace": _first(raw, "traceId", "trace_id") or context.get("trace_id"),
         "span": _first(raw, "spanId", "span_id") or context.get("span_id"),
@@ -174,10 +176,11 @@ def _span_of(raw: Row, resource: Row) -> dict[str, JSON]:
         "name": raw.get("name") or raw.get("eventName"),
         "start": _first(raw, "startTimeUnixNano", "start_time", "timeUnixNano", "observedTimeUnixNano"),
         "end": _first(raw, "endTimeUnixNano", "end_time"),
-        "status": None if isinstance(status, dict) else status,
+        "status": raw.get("status_code") if status is None or isinstance(status, dict) else status,
         "message": fields.mapping_or_empty(raw.get("status")).get("message")
-        or fields.mapping_or_empty(raw.get("status")).get("description"),
-        "attributes": in_conventions(flat_otlp(raw.get("attributes"))),
+        or fields.mapping_or_empty(raw.get("status")).get("description")
+        or raw.get("status_message"),
+        "attributes": {**told, **in_conventions(flat_otlp(raw.get("attributes")))},
         "body": whole(raw.get("body")),
         "events": [
             {"name": event.get("name"), "attributes": flat_otlp(event.get("attributes"))}
@@ -481,4 +484,5 @@ SPANS = Source(
     fields=frozenset({"resourceSpans", "resourceLogs", "traceId", "spanId", "attributes", "events", "context", "name"}),
     claims=_claims,
     opened=Spans,
+    tables=(phoenix.TABLE,),
 )
