@@ -107,8 +107,21 @@ def test_a_span_of_the_ai_sdk_takes_the_counts_that_another_instrumentation_made
     assert (only.id, only.usage, only.request.messages[0].text) == ("b7", Usage(fresh=9, visible=2), "Hi")
 
 
-def made():
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_export_takes_the_better_body_of_either_record_and_none_of_one_around_several(scan_rows, order):
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    asked = {"messages": OBSERVATION["input"], "tools": tools}
+    both = [ROOT, observation("a", 1, outer="root", input=asked), observation("b", 2, outer="a", input="user: Hi")]
+    (only,) = scan_rows(*both[::order]).exchanges
+    assert (only.id, [tool.name for tool in only.request.tools], only.fidelity) == ("b", ["f"], ())
+    again = observation("c", 3, outer="a", input="user: Ho")
+    found = scan_rows(*[*both, again][::order]).exchanges
+    assert sorted((each.id, each.request.messages[0].text, len(each.request.tools)) for each in found) == [("b", "Hi", 0), ("c", "Ho", 0)]  # fmt: skip
+
+
+def made(*, holds=False):
     return Doubles(
+        holds=holds,
         name=lambda call: call["name"],
         outer=lambda call: call["outer"],
         told=lambda call: str(call["count"]) if call["count"] else None,
@@ -131,11 +144,11 @@ def traces(draw):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-@given(records=traces(), held=st.integers(1, 4))
-def test_every_call_is_given_once_and_every_record_is_answered(records, held, order):
+@given(records=traces(), held=st.integers(1, 4), holds=st.booleans())
+def test_every_call_is_given_once_and_every_record_is_answered(records, held, order, holds):
     before, doubles.HELD = doubles.HELD, held
     try:
-        taken = made()
+        taken = made(holds=holds)
         got = []
         for record in records[::order]:
             taken.see(record)

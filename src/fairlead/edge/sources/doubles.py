@@ -1,9 +1,9 @@
 """Calls that two instrumentations recorded, one inside the other, counted once in whatever order the two come.
 
 The inner record stands nearest to what was sent, and an outer one often sums up several: the inner one is given, with what it
-does not say taken from the outer one, and the outer one is passed over. In most logs what is inside ends first and comes
-first. Where records come in the order of their beginnings, a call waits while the next few thousand are read; one that
-does not tell its prompt or its counts waits to the end. Memory holds names, the rest lies on disk.
+does not say taken from the outer one if it stands for this one alone, and the outer one is passed over. In most logs what
+is inside ends first and comes first. Where records come in the order of their beginnings, a call is held while the next few
+thousand are read; one that does not tell its prompt or its counts waits to the end. Memory holds names, the rest is on disk.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Doubles:
 
     `name` and `outer` tell which record one is, and in which it was recorded. `told` is what was counted, or how it failed,
     of one that needs no other to be understood. `both` puts what an outer record says into an inner one that does not say it.
+    `holds` says that calls are held also where what is inside comes first: the outer record has more than the inner one needs.
     """
 
     def __init__(
@@ -33,16 +34,20 @@ class Doubles:
         outer: Callable[[dict[str, JSON]], str | None],
         told: Callable[[dict[str, JSON]], str | None],
         both: Callable[[dict[str, JSON], dict[str, JSON]], dict[str, JSON]],
+        holds: bool = False,
     ) -> None:
         self._name = name
         self._outer = outer
         self._told = told
         self._both = both
+        self._holds = holds
         self._seen = SeenIds()
         self._is_outer_first = False
         self._held: Kept = Kept()
         self._held_before: Kept = Kept()
         self._number = 0
+        self._inside: dict[str, str] = {}
+        self._inside_before: dict[str, str] = {}
         self._waiting = Kept()
         self._awaited = SeenIds()
         self._around = SeenIds()
@@ -73,18 +78,27 @@ class Doubles:
         told = self._told(call)
         if name in self._around or (outer is not None and self._is_given(outer, told)):
             self._given.meet(name, "")
+            self._hand_in(name, call)
             yield None
             return
         around = self._taken(outer) if outer is not None else None
-        if around is not None and outer is not None:
-            self._around.meet(outer, "")
+        if around is not None:
             yield None
-            call = self._both(call, around)
-            told = self._told(call)
+            if not told or name in self._awaited:
+                call, around = self._both(call, around), None
+                told = self._told(call)
         if told and name not in self._awaited:
-            yield from self._give(name, outer, call, told)
+            yield from self._give(name, outer, call, told, around)
         else:
             yield from self._wait(name, outer, call)
+
+    def _hand_in(self, name: str, outer: dict[str, JSON] | None) -> None:
+        """Keep the record around a held call with it, or keep none where it is around several."""
+        inner = self._inside[name] if name in self._inside else self._inside_before.get(name)
+        for kept in (self._held, self._held_before):
+            found = kept.take(inner) if inner else None
+            if inner and isinstance(found, dict):
+                kept.put(inner, {**found, "around": outer})
 
     def _is_given(self, outer: str, told: str | None) -> bool:
         """Whether the record around one was given, and counted the same: one that sums up several does not."""
@@ -93,36 +107,45 @@ class Doubles:
     def _taken(self, name: str) -> dict[str, JSON] | None:
         """The record of this name that is held or waits, taken out."""
         for kept in (self._held, self._held_before):
-            found = fields.mapping_or_empty(kept.take(name)).get("call")
-            if isinstance(found, dict):
-                return found
+            record = fields.mapping_or_empty(kept.take(name))
+            call, around = record.get("call"), record.get("around")
+            if isinstance(call, dict):
+                return self._both(call, around) if isinstance(around, dict) else call
         waited = self._waiting.take(name)
         return waited if isinstance(waited, dict) else None
 
-    def _give(self, name: str, outer: str | None, call: dict[str, JSON], told: str) -> Iterator[dict[str, JSON]]:
+    def _give(
+        self, name: str, outer: str | None, call: dict[str, JSON], told: str, around: dict[str, JSON] | None
+    ) -> Iterator[dict[str, JSON]]:
         if outer is not None:
             self._around.meet(outer, "")
-        if not self._is_outer_first:
+        if not (self._holds or self._is_outer_first or around is not None):
             self._given.meet(name, told)
             yield call
             return
+        if outer is not None and (outer in self._inside or outer in self._inside_before):
+            self._hand_in(outer, None)
+            self._inside[outer] = ""
+        elif outer is not None:
+            self._inside[outer] = name
         other = self._taken(name) if name in self._held or name in self._held_before else None
         if other is not None:  # two records under one name: neither is lost
             yield other
-        self._held.put(name, {"call": call, "told": told})
+        self._held.put(name, {"call": call, "told": told, "around": around})
         self._number += 1
         if self._number >= HELD:
             yield from self._released(self._held_before)
             self._held_before, self._held, self._number = self._held, Kept(), 0
+            self._inside_before, self._inside = self._inside, {}
 
     def _released(self, held: Kept) -> Iterator[dict[str, JSON]]:
         """Give what is held and was not taken by what is inside it."""
         for name, kept in held.rest():
-            told = fields.mapping_or_empty(kept)
-            call = told.get("call")
+            record = fields.mapping_or_empty(kept)
+            call, around = record.get("call"), record.get("around")
             if isinstance(call, dict):
-                self._given.meet(name, str(told.get("told")))
-                yield call
+                self._given.meet(name, str(record.get("told")))
+                yield self._both(call, around) if isinstance(around, dict) else call
 
     def _wait(self, name: str, outer: str | None, call: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
         other = self._waiting.take(name)
@@ -133,9 +156,10 @@ class Doubles:
             self._awaited.meet(outer, "")
 
     def end(self) -> Iterator[dict[str, JSON] | None]:
-        """Give what is held, and what waited, each with the record around it where that waited too."""
+        """Give what is held, and what waited, each with the record around it where that waited too; more may be taken then."""
         yield from self._released(self._held_before)
         yield from self._released(self._held)
+        self._number = 0
         later = Kept()
         for name, call in self._waiting.rest():
             if isinstance(call, dict) and name in self._awaited:

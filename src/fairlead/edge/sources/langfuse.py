@@ -1,8 +1,8 @@
 """Langfuse: the UI's download of a trace, and the batch export of observations (JSON, JSONL, CSV).
 
 An exchange is an observation of type GENERATION (or EMBEDDING). Two instrumentations often record one call twice, one
-inside the other: such a pair is one exchange, in a trace with the structured bodies of either and the counts of the inner one,
-in an export, where the two come in any order, as `doubles` says. An observation is known again by its id. Latency
+inside the other: such a pair is one exchange, with the structured bodies of either and the counts of the inner one, in an export
+too, where the two come in any order (`doubles`). An observation is known again by its id. Latency
 is told from the times, as the export gives it in milliseconds, in seconds or not at all. Input comes as chat messages, as
 parts, as a provider's body or as one text; `loose` reads them all.
 """
@@ -49,7 +49,9 @@ class Langfuse(Taker):
     """Takes traces with their observations, and observations one by one, of which one may be recorded inside another."""
 
     def __init__(self) -> None:
-        self._calls = Doubles(name=_name, outer=_outer, told=_told, both=lambda inner, outer: {**inner, _OUTER: outer})
+        self._calls = Doubles(
+            name=_name, outer=_outer, told=_told, both=lambda inner, outer: {**inner, _OUTER: outer}, holds=True
+        )
 
     def take(self, row: Row) -> Iterator[Found]:
         """Give the calls of a trace, or an observation that is one."""
@@ -67,8 +69,8 @@ class Langfuse(Taker):
         else:
             yield Passed()
 
-    def end(self) -> Iterator[Found]:
-        """Give the observations that waited for another record of their call."""
+    def end_of_file(self) -> Iterator[Found]:
+        """Give the observations that waited for another record of their call: an export is one file."""
         yield from map(_observation, self._calls.end())
 
 
