@@ -6,6 +6,9 @@ import json
 import multiprocessing
 import os
 import pickle
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -91,6 +94,44 @@ def test_a_scan_of_two_processes_that_was_killed_adds_nothing_twice_when_it_is_r
     again = scanned(log, tmp_path / "both.db", processes=2)
     assert (again.taken.exchanges, again.taken.new) == (211, 210 - kept)
     assert places(tmp_path / "both.db") == places(tmp_path / "alone.db")
+
+
+KILLED_AT_WORK = """
+import os, signal, sys
+from fairlead.edge.app import together
+from fairlead.edge.cli.main import main
+from fairlead.edge.sources.parts import parts_of
+
+def killed(helper, counts, queue, on_progress):
+    while not any(count.value for count in counts):
+        helper.join(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+together.parts_of = lambda path, number: parts_of(path, number, least=1)
+together._awaited = killed
+main(sys.argv[1:])
+"""
+
+
+def test_helpers_of_a_scan_that_was_killed_end_soon_and_leave_nothing_behind(log: Path, tmp_path: Path) -> None:
+    lines = log.read_text().splitlines()[:-1]
+    log.write_text("\n".join(line.replace('"id": "', f'"id": "{n}-', 1) for n in range(30) for line in lines) + "\n")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED_AT_WORK, "scan", log, "--ledger", tmp_path / "a.db", "--processes", "2"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    # Every process of the scan holds the pipe, which ends with the last of them.
+    assert process.communicate(timeout=120) == (b"", None)
+    assert process.returncode == -signal.SIGKILL
+    assert list(temporary.iterdir()) == []
+    kept = len(places(tmp_path / "a.db"))
+    assert kept < 30 * 210 / 2, "one read its share to the end"
+    again = scanned(log, tmp_path / "a.db", processes=1)
+    assert (again.taken.exchanges, again.taken.new) == (30 * 210, 30 * 210 - kept)
+    assert len(places(tmp_path / "a.db")) == 30 * 210
 
 
 @pytest.mark.parametrize("number", [2, 3, 7, 50])

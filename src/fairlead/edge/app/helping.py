@@ -21,6 +21,7 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from queue import Empty
+from shutil import rmtree
 from typing import Any
 
 from fairlead import scan
@@ -100,6 +101,8 @@ def help_together(
         for other in others:
             other.terminate()
             other.join()
+        if os.getppid() != job.parent:  # killed, it left its folder behind, in which words of the log lie
+            rmtree(job.spool, ignore_errors=True)
 
 
 def _await(other: BaseProcess, job: Job, queue: SimpleQueue[Any]) -> None:
