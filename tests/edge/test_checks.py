@@ -34,7 +34,7 @@ def found(name: str, **more: Any) -> checks.Check:
 def test_a_machine_without_anything_is_told_what_each_missing_thing_is_for() -> None:
     every = checks.all_checks(ledger=None, config=None, endpoints=[])
     assert [check.name for check in every][:4] == ["Python", "settings", "ledger", "disk"]
-    assert found("ledger").remedy == "`fairlead scan` makes it."
+    assert found("ledger").remedy == "`fairlead scan logs/` makes it."
     assert "--reask" in found("keys").remedy
     assert all(check.state != "missing" for check in every if check.name != "disk")
     assert not list(Path.cwd().iterdir()), "looking changes nothing"
@@ -58,6 +58,25 @@ def test_settings_that_cannot_be_read_are_missing_and_everything_else_is_still_l
     (folder / "fairlead.toml").write_text("leger = 3")
     assert found("settings").state == "missing"
     assert found("Python").state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (b'[serve]\nport = "many"', "port must be a number"),
+        (b"\xa2\xff", "not a text in UTF-8 (byte 1)"),
+        (b"[pilot\nmargin =", "not valid TOML"),
+    ],
+)
+def test_any_mistake_in_the_settings_is_told(folder: Path, written: bytes, says: str) -> None:
+    (folder / "fairlead.toml").write_bytes(written)
+    assert found("settings").state == "missing"
+    assert says in found("settings").finding
+
+
+def test_an_endpoint_that_is_no_address_is_told_from_one_that_is_silent() -> None:
+    assert checks.endpoint("localhost:8000/v1").finding == "not an address."
+    assert "http://localhost:8000/v1" in checks.endpoint("nonsense").remedy
 
 
 def test_a_ledger_that_opens_says_how_much_it_keeps(folder: Path) -> None:

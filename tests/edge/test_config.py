@@ -88,7 +88,7 @@ def test_a_named_file_that_is_absent_is_an_error(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("ledger = ", "is not valid TOML"),
-        (b"\xff\xfe", "is not valid TOML"),
+        (b"\xff\xfe", "is not a text in UTF-8"),
         ("leger = 'x'", "unknown name 'leger'; known are"),
         ("ledger = 3", "ledger must be text, not 3"),
         ("currency = []", "currency must be text"),

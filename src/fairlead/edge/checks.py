@@ -38,6 +38,8 @@ def all_checks(*, ledger: str | None, config: Path | None, endpoints: Sequence[s
     """Every check, in the order a newcomer needs them."""
     try:
         settings = settings_file.load(config)
+        if settings.serve:
+            gateway_settings(config)
         read = Check(name="settings", state="ok", finding=settings_words(settings, config))
     except FairleadError as error:
         settings, read = Settings(), Check(name="settings", state="missing", finding=str(error))
@@ -52,6 +54,14 @@ def all_checks(*, ledger: str | None, config: Path | None, endpoints: Sequence[s
         sandbox(),
         *(endpoint(url) for url in unique([*endpoints, *(c.endpoint for c in settings.candidates.values())])),
     ]
+
+
+def gateway_settings(config: Path | None) -> None:
+    """Read the gateway's part of the settings, for the mistakes in it."""
+    from fairlead.edge import operate_settings, route_settings, serve_settings  # noqa: PLC0415 - only where it is there
+
+    for part in (serve_settings, route_settings, operate_settings):
+        part.load(config)
 
 
 def python() -> Check:
@@ -82,7 +92,7 @@ def ledger_check(where: str) -> Check:
                 remedy="Name another place with --ledger.",
             )
         return Check(
-            name="ledger", state="note", finding=f"{where} is not there yet.", remedy="`fairlead scan` makes it."
+            name="ledger", state="note", finding=f"{where} is not there yet.", remedy="`fairlead scan logs/` makes it."
         )
     try:
         with Ledger.open(where, create=False) as ledger:
@@ -159,8 +169,10 @@ def endpoint(url: str) -> Check:
     name = f"endpoint {url}"
     try:
         answer = httpx2.get(url.rstrip("/") + "/models", timeout=5.0)
-    except httpx2.InvalidURL as error:
-        return Check(name=name, state="missing", finding=f"not an address: {error}.")
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+        return Check(
+            name=name, state="missing", finding="not an address.", remedy="One looks like http://localhost:8000/v1."
+        )
     except httpx2.HTTPError as error:
         return Check(
             name=name, state="missing", finding=f"no answer ({type(error).__name__}).", remedy="Is the server running?"

@@ -99,7 +99,9 @@ def load(path: Path | None = None) -> Settings:
         raw = tomllib.loads(chosen.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{chosen} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"{chosen} is not a text in UTF-8 (byte {error.start + 1}); write it again as one.") from error
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{chosen} is not valid TOML: {error}.") from error
     return settings(raw, where=str(chosen))
 

@@ -185,7 +185,7 @@ class PostgresDatabase:
         if found is None:
             if not create:
                 raise LedgerError(
-                    f"There is no ledger in {self.where}; `fairlead scan` makes one, or name another with --ledger."
+                    f"There is no ledger in {self.where}; `fairlead scan logs/` makes one, or name another with --ledger."
                 )
             self._refuse_what_is_not_ours()
         else:

@@ -257,7 +257,7 @@ class SqliteDatabase:
         if not header:
             if not create:
                 raise LedgerError(
-                    f"There is no ledger at {self.where}; `fairlead scan` makes one, or name another with --ledger."
+                    f"There is no ledger at {self.where}; `fairlead scan logs/` makes one, or name another with --ledger."
                 )
             _make(self._path, exclusive=True)
         elif not header.startswith(_MAGIC) or int.from_bytes(header[68:72], "big") != APPLICATION_ID:
