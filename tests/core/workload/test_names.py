@@ -213,3 +213,17 @@ def test_clean_text_is_one_printable_line_within_its_limit(words, limit):
 @given(st.text(max_size=200))
 def test_a_phrase_has_at_most_eleven_words(line):
     assert len(phrase(line.lower()).split()) <= 11
+
+
+@pytest.mark.parametrize(
+    ("anchors", "name"),
+    [
+        (("context tag",), "Messages with context"),
+        (("^ search_results tag", "date : <x>"), "Messages with search results"),
+        (("$ code block",), "Messages with code"),
+        (("document tag", "summarise the will ."), "Summarise the will"),
+    ],
+)
+def test_what_stands_for_a_block_of_data_is_no_name_for_a_job(anchors, name):
+    leaf = Leaf("w1", "chat", anchors=anchors)
+    assert names({"w1": leaf}, taken={}) == {"w1": name}

@@ -193,3 +193,11 @@ def test_output_that_cannot_hold_every_letter_is_written_all_the_same(office: Pa
     for command in (["scan"], ["plan"], ["scan", "--json"]):
         done = fairlead(*command, cwd=office, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
         assert (done.code, done.err) == (0, "")
+
+
+def test_an_option_in_front_of_the_command_is_told_where_it_stands(run: Run) -> None:
+    done = run("--ledger", "a.db", "scan")
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        "fairlead: No such option '--ledger'. Options stand behind the command: fairlead scan logs/ --ledger …"
+    ]

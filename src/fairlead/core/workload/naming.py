@@ -50,6 +50,8 @@ _STATEMENT: Final = re.compile(
 )
 # "Before the bot answers, check …": the job stands behind the comma.
 _BEFOREHAND: Final = re.compile(r"^(?:before|after|when|whenever|once|while) [^,.;:?!]{1,80} ?, (?!and\b|or\b)")
+# What stands for a block of data: it says what a message holds, and not what is to be done with it.
+_BLOCK: Final = re.compile(r"^(?:[\^$] )?(?:(\w+) tag|code block)(?: [.:])?$")
 _ARTICLES: Final = re.compile(r"^(?:a|an|the|this|that|these|following|each|every)\s+")
 _FOLLOWING: Final = re.compile(
     r"\b(?:the |this |these )?following (?=\w)|\bexactly (?=one)|\bgiven (?=text|passage|document)"
@@ -241,9 +243,17 @@ def _phrases(leaf: Leaf, common: Counter[str]) -> Iterator[str]:
         is_aside = line.endswith(":") or _STATEMENT.match(line) is not None
         return min(common[line], 6) - (3 if tells else 0) + (3 if words < 2 else 0) + (2 if is_aside else 0), at
 
+    blocks: list[str] = []
+    single: list[str] = []
     for _, line in sorted(enumerate(lines), key=rank):
-        if literal_words(found := phrase(leaf.written.get(line, line))) >= 1 and len(found) > 3:
-            yield found
+        if (block := _BLOCK.match(line)) is not None:
+            blocks.append(f"messages with {(block[1] or 'code').replace('_', ' ')}")
+        elif literal_words(found := phrase(leaf.written.get(line, line))) >= 1 and len(found) > 3:
+            if " " in found:
+                yield found
+            else:
+                single.append(found)
+    yield from (*blocks[:1], *single)  # one word of a text full of data is as likely a part of the data
 
 
 def _work_with(tools: Sequence[str]) -> str:

@@ -87,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 2
+    except click.NoSuchOption as error:
+        code = complain(error.format_message() + _behind(error))
     except click.ClickException as error:
         code = complain(error.format_message())
     except FairleadError as error:
@@ -103,6 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         code = complain(said)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _behind(error: click.NoSuchOption) -> str:
+    """What to do about an option that stands in front of the command."""
+    is_in_front = error.ctx is not None and error.ctx.parent is None
+    return f" Options stand behind the command: fairlead scan logs/ {error.option_name} …" if is_in_front else ""
 
 
 _OF_THIS_MACHINE: Mapping[int, str] = {
