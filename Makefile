@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST_WORKERS ?= auto
 QUICK := tests/core tests/plan tests/scan tests/serve
 
-.PHONY: help install pilot test check format docs lock clean
+.PHONY: help install pilot test check format docs schema lock clean
 
 # Tests start the command hundreds of times; where Python keeps no compiled modules, each start would compile them all.
 export PYTHONDONTWRITEBYTECODE =
@@ -34,6 +34,9 @@ format: .venv/ready-to-test  ## Put the code in the project's format
 
 docs: .venv/installed  ## Renew the generated pages of the documentation
 	@$(BIN)/python docs/make_commands.py
+
+schema: .venv/installed  ## Write the statements of a new ledger anew, after a migration was added
+	@$(BIN)/python -c 'from fairlead.edge.store.upgrade import write_statements; write_statements()'
 
 lock:  ## Renew requirements/*.txt (needs uv); releases younger than a week wait
 	requirements/lock

@@ -22,6 +22,7 @@ from weakref import WeakSet
 
 from fairlead.core.errors import LedgerError
 from fairlead.edge.store.database import Row, Values
+from fairlead.edge.store.new import made_new
 from fairlead.edge.store.version import APPLICATION_ID, VERSION, refuse_newer
 
 _HEADER_BYTES = 100
@@ -279,6 +280,8 @@ class SqliteDatabase:
 
     def _upgrade(self) -> None:
         """Bring the file to this version in one transaction: a kill leaves the old version or the new one."""
+        if made_new(self._bare_connection):
+            return
         from fairlead.edge.store.upgrade import upgrade_sqlite  # noqa: PLC0415 - Alembic loads slowly and is rarely needed
 
         upgrade_sqlite(self._bare_connection)

@@ -13,7 +13,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
-from fairlead.edge.store.version import APPLICATION_ID, VERSION
+from fairlead.edge.store.new import END, STATEMENTS
+from fairlead.edge.store.version import APPLICATION_ID, REVISION, VERSION, VERSION_TABLE
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -42,6 +43,23 @@ def upgrade_postgres(connect: Callable[[], Any], *, lock: int) -> None:
 def migrate(connection: sa.Connection) -> None:
     """Run the migrations that this database has not had."""
     command.upgrade(config(connection), "head")
+
+
+def statements() -> str:
+    """The statements that make a new SQLite ledger, as all migrations leave it: what `new_ledger.sql` holds."""
+    with _connected("sqlite://", lambda: sqlite3.connect(":memory:")) as connection:
+        migrate(connection)
+        made = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+        )
+        tables = [str(row[0]) for row in made]
+    version = f"INSERT INTO {VERSION_TABLE} (version_num) VALUES ('{REVISION}')"  # noqa: S608 - both stand in the code
+    return END.join([*tables, version]) + "\n"
+
+
+def write_statements() -> None:
+    """Write `new_ledger.sql` anew, after a migration was added."""
+    STATEMENTS.write_text(statements(), "utf-8")
 
 
 def config(connection: sa.Connection | None = None) -> Config:
