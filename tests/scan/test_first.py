@@ -12,7 +12,7 @@ from fairlead.scan.first import Candidacy, outlook, pairs_needed
 
 PRICE = TokenPrice(input=Decimal("0.1"), output=Decimal("0.4"))
 JOB = Candidacy(
-    id="w", category=Category.WRITING, spend_per_month=Decimal(100), calls_per_month=Decimal(10_000), input_mean=Decimal(1000),
+    id="w", category=Category.WRITING, spend=Decimal(100), calls=Decimal(10_000), input_mean=Decimal(1000),
     output_mean=Decimal(500), can_be_asked=5_000,
 )  # fmt: skip
 
@@ -45,7 +45,7 @@ def test_a_narrower_margin_needs_more_pairs():
     [
         ({"can_be_asked": 0}, "does not hold its requests"),
         ({"can_be_asked": 10}, "only 10 distinct requests"),
-        ({"spend_per_month": Decimal(1)}, "costs no more today"),
+        ({"spend": Decimal(1)}, "costs no more today"),
     ],
 )
 def test_a_pilot_that_cannot_begin_or_cannot_save_says_why(change, why):
@@ -55,8 +55,8 @@ def test_a_pilot_that_cannot_begin_or_cannot_save_says_why(change, why):
 def test_what_is_unknown_stays_unknown():
     assert looked(price=None).pilot_cost is None
     assert looked(replace(JOB, input_mean=None)).after is None
-    assert looked(replace(JOB, spend_per_month=None)).saving is None
-    assert looked(replace(JOB, spend_per_month=None)).weight == 0
+    assert looked(replace(JOB, spend=None)).saving is None
+    assert looked(replace(JOB, spend=None)).weight == 0
 
 
 def test_a_kind_of_work_that_closed_models_are_said_to_lead_comes_later():

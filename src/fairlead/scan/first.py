@@ -37,13 +37,13 @@ _MILLION = Decimal(1_000_000)
 class Candidacy:
     """What the order needs to know of a workload; money in one currency, `None` unknown.
 
-    `can_be_asked` are distinct requests that can be asked again as they were.
+    `spend` and `calls` are a month's, or those of the whole log where it does not tell what a month is; `can_be_asked` are distinct requests that can be asked again as they were.
     """
 
     id: str
     category: Category
-    spend_per_month: Decimal | None
-    calls_per_month: Decimal | None
+    spend: Decimal | None
+    calls: Decimal | None
     input_mean: Decimal | None
     output_mean: Decimal | None
     can_be_asked: int
@@ -55,7 +55,7 @@ class Outlook:
     """What a pilot of one workload would take and might show. `why_not` is empty where a pilot can begin.
 
     `needed` are about how many pairs decide the margin, `pairs` those of them that the log has requests for; `pilot_cost` is for
-    these; `after` is the workload's month at the reference price.
+    these; `after` is what the workload's `calls` would cost at the reference price.
     """
 
     id: str
@@ -73,8 +73,8 @@ def outlook(workload: Candidacy, price: TokenPrice | None, *, rate: Decimal, mar
     needed = pairs_needed(margin)
     pairs = min(needed, workload.can_be_asked)
     each = _each(workload, price, rate)
-    after = None if each is None or workload.calls_per_month is None else each * workload.calls_per_month
-    saving = None if after is None or workload.spend_per_month is None else workload.spend_per_month - after
+    after = None if each is None or workload.calls is None else each * workload.calls
+    saving = None if after is None or workload.spend is None else workload.spend - after
     return Outlook(
         id=workload.id,
         needed=needed,

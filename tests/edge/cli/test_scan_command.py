@@ -194,7 +194,8 @@ def test_a_log_of_less_than_a_day_says_what_it_cost_itself_and_asks_for_no_price
     bare_row = {**bare_row, "started_at": row["started_at"], "response": {**bare_row["response"], "usage": None}}
     shown = run("scan", write_lines(bare / "log.jsonl", [row, bare_row])).out
     told = " ".join(shown.split())
-    assert "the log covers less than a day. The log's own calls cost" in told
+    assert "the log covers less than a day. Amounts are for the log's own calls." in told
+    assert "In the log" in told
     assert "1 call has no known cost and is not in the sums (+): usage not recorded (1)." in told
     assert "Add prices" not in told
 
@@ -213,6 +214,9 @@ def test_below_a_day_there_is_no_month(run: Run, bare: Path) -> None:
     record = run("scan", write_lines(bare / "log.jsonl", rows), "--json").record
     assert record["month_unknown"] == "the log covers less than a day"
     assert all(row["spend_per_month"] is None and row["spend"] > 0 for row in record["workloads"])
+    table = run("scan").out
+    assert ("In the log" in table, "Per month " in table) == (True, False)
+    assert "Spend per month is unknown: the log covers less than a day. Amounts are for the log's own calls." in table
 
 
 def test_without_dates_there_is_no_month_either(run: Run, bare: Path) -> None:

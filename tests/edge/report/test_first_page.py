@@ -16,7 +16,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b\u202e{{ 7*7 }}</style><script>"
 
 WORKLOAD = PageWorkload(
     id="w1", name="Sort the mail", category="structured", confidence=0.9, reasons=("answers are JSON",), others=("writing",), calls=3_000,
-    requests=2_900, spend_per_month=Decimal(400), spend_is_partial=False, calls_a_day=100.0, calls_an_hour=4.2, peak_an_hour=77,
+    requests=2_900, spend=Decimal(400), spend_is_partial=False, calls_a_day=100.0, calls_an_hour=4.2, peak_an_hour=77,
     peak_at=datetime(2026, 6, 3, 9, tzinfo=UTC), inputs=(1200.0, 14_000.0), outputs=(20.0, 90.0), cached_share=0.4, prefix_reuse=0.7,
     latency=(0.6, 2.5), error_rate=0.002, steps=4.0, trajectories=500, growth=0.12, daily=(90, 100, 110, 120), models={"gpt-4o": 2_990, "gpt-4o-mini": 10},
     replayable=2_900, is_local_only=False, needed=1_600, pairs=1_600, pilot_cost=Decimal("1.20"), after=Decimal(30), saving=Decimal(370), weight=Decimal(333),
@@ -127,7 +127,7 @@ def test_it_loads_nothing_and_allows_only_its_own_style():
 
 def test_what_is_unknown_is_said_to_be():
     unknown = replace(
-        WORKLOAD, spend_per_month=None, calls_a_day=None, calls_an_hour=None, peak_an_hour=None, peak_at=None, inputs=(None, None), outputs=(None, None),
+        WORKLOAD, spend=None, calls_a_day=None, calls_an_hour=None, peak_an_hour=None, peak_at=None, inputs=(None, None), outputs=(None, None),
         cached_share=None, prefix_reuse=None, latency=(None, None), error_rate=None, steps=None, trajectories=0, growth=None, daily=(), pilot_cost=None,
         after=None, saving=None, weight=Decimal(0), why_not="the log does not hold its requests as they were asked",
     )  # fmt: skip
@@ -145,9 +145,19 @@ def test_what_is_unknown_is_said_to_be():
     assert "What a month costs is unknown: no exchange carries a date." in told
     assert "You run 1 workload." in told
     assert "Pilot these first" not in told
-    assert told.count("unknown") > 6
+    assert told.count("unknown") > 5
     assert "$0" not in told
     assert "the log does not hold its requests as they were asked" in told
+
+
+def test_where_no_month_is_known_the_page_tells_what_the_log_itself_cost_and_what_to_pilot():
+    told = text(replace(PAGE, month_unknown="the log covers less than a day"))
+    assert "The log's calls cost $" in told
+    assert "a month costs is unknown: the log covers less than a day. Amounts are for the log's own calls." in told
+    assert "would have saved up to" in told
+    assert "at most, of the log's $" in told
+    assert ("In the log" in told, "A month" in told, "Calls a day" in told) == (True, False, False)
+    assert f"{sum(each.calls for each in PAGE.workloads):,}" in told
 
 
 def test_a_page_of_nothing_is_a_page():
@@ -164,9 +174,7 @@ def test_a_partial_amount_is_marked_and_the_bill_is_shown():
 
 
 def test_money_that_leaves_calls_out_says_so_from_the_first_sentence_on():
-    unpriced = replace(
-        WORKLOAD, id="w2", category="agentic", spend_per_month=None, spend_is_partial=True, weight=Decimal(0)
-    )
+    unpriced = replace(WORKLOAD, id="w2", category="agentic", spend=None, spend_is_partial=True, weight=Decimal(0))
     page = replace(PAGE, workloads=(WORKLOAD, unpriced), calls_without_cost=1_200, calls_by_model={"gpt-4o": 1})
     told = text(page)
     assert "You spend at least $400.00+ a month on 2 workloads." in told
@@ -177,7 +185,7 @@ def test_money_that_leaves_calls_out_says_so_from_the_first_sentence_on():
 
 
 def test_what_costs_next_to_nothing_is_said_in_english():
-    rare = replace(WORKLOAD, spend_per_month=Decimal("0.001"), pilot_cost=Decimal("0.001"), calls_a_day=0.006)
+    rare = replace(WORKLOAD, spend=Decimal("0.001"), pilot_cost=Decimal("0.001"), calls_a_day=0.006)
     told = text(replace(PAGE, workloads=(rare,), calls_without_cost=1))
     assert "You spend under $0.01+ a month" in told
     assert "Finding out would cost under $0.01." in told

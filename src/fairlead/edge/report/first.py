@@ -31,7 +31,7 @@ _FIRST = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWorkload:
-    """One workload as the page needs it; money in the page's currency, `None` unknown."""
+    """One workload as the page needs it; money in the page's currency and for its period, `None` unknown."""
 
     id: str
     name: str
@@ -41,7 +41,7 @@ class PageWorkload:
     others: tuple[str, ...]
     calls: int
     requests: int
-    spend_per_month: Decimal | None
+    spend: Decimal | None
     spend_is_partial: bool
     calls_a_day: float | None
     calls_an_hour: float | None
@@ -83,7 +83,8 @@ class PageBill:
 class FirstPage:
     """Everything the first page shows. `spend_by_model` is over the log, not a month; `notes` say what is not known.
 
-    `calls_without_cost` are in none of the amounts.
+    Amounts are a month's; where the log does not tell what a month is (`month_unknown` says why), they are the log's own.
+    `calls_without_cost` are in none of them.
     """
 
     organisation: str
@@ -106,7 +107,7 @@ class FirstPage:
 def context(page: FirstPage) -> dict[str, Any]:
     """What the template places."""
     chosen = pilots(page)
-    top = max((w.spend_per_month or Decimal(0) for w in page.workloads), default=Decimal(0))
+    top = max((w.spend or Decimal(0) for w in page.workloads), default=Decimal(0))
     return {
         "org": shown(page.organisation),
         "version": page.version,
@@ -118,6 +119,7 @@ def context(page: FirstPage) -> dict[str, Any]:
         "total": _total(page),
         "pilots": [_pilot(each, page, rank) for rank, each in enumerate(chosen, start=1)],
         "later": [_later(each) for each in page.workloads if each.why_not and each.calls > 0][:8],
+        "of_log": bool(page.month_unknown),
         "margin": f"{page.margin * 100:g}",
         "references": [shown(each, longest=200) for each in page.references],
         "models": models(page),
@@ -146,7 +148,10 @@ def headline(page: FirstPage, number: int) -> tuple[str, str, str]:
     if spent is None:
         return f"You run {jobs}.{first}", "", ""
     least = page.calls_without_cost and spent >= CENT
-    return f"You spend {'at least ' if least else ''}", _spent(page, spent), f" a month on {jobs}.{first}"
+    at_least = "at least " if least else ""
+    if page.month_unknown:
+        return f"The log's calls cost {at_least}", _spent(page, spent), f", over {jobs}.{first}"
+    return f"You spend {at_least}", _spent(page, spent), f" a month on {jobs}.{first}"
 
 
 def lede(page: FirstPage) -> str:
@@ -163,16 +168,16 @@ def lede(page: FirstPage) -> str:
         costs = [each.pilot_cost for each in chosen if each.pilot_cost is not None]
         about = money(sum(costs, Decimal(0)), page.currency)
         cost = f" Finding out would cost {'' if about.startswith('under') else 'about '}{about}." if costs else ""
-        told.append(
-            f"If open-weight models turn out to be good enough, these would save up to {money(sum(saved, Decimal(0)), page.currency)} a month.{cost}"
-        )
+        up_to = f"up to {money(sum(saved, Decimal(0)), page.currency)}"
+        would = f"would have saved {up_to} of that" if page.month_unknown else f"would save {up_to} a month"
+        told.append(f"If open-weight models turn out to be good enough, these {would}.{cost}")
     if page.month_unknown:
-        told.append(f"What a month costs is unknown: {page.month_unknown}.")
+        told.append(f"What a month costs is unknown: {page.month_unknown}. Amounts are for the log's own calls.")
     return " ".join(told)
 
 
 def _sum(page: FirstPage) -> Decimal | None:
-    known = [each.spend_per_month for each in page.workloads if each.spend_per_month is not None]
+    known = [each.spend for each in page.workloads if each.spend is not None]
     return sum(known, Decimal(0)) if known else None
 
 
@@ -181,7 +186,7 @@ def _spent(page: FirstPage, spent: Decimal) -> str:
 
 
 def _row(each: PageWorkload, page: FirstPage, top: Decimal) -> dict[str, Any]:
-    spend = each.spend_per_month
+    spend = each.spend
     label = f"{each.name}: calls on each day of the log"
     return {
         "name": shown(each.name) or "(no name)",
@@ -189,7 +194,7 @@ def _row(each: PageWorkload, page: FirstPage, top: Decimal) -> dict[str, Any]:
         "category": each.category,
         "spend": _UNKNOWN if spend is None else money(spend, page.currency) + ("+" if each.spend_is_partial else ""),
         "bar": bar(float(spend / top) if spend is not None and top else 0.0),
-        "calls": _UNKNOWN if each.calls_a_day is None else count(each.calls_a_day),
+        "calls": _calls(each, page),
         "spark": spark(each.daily, label=shown(label, longest=160)),
         "growth": percent(each.growth, signed=True),
         "tokens": f"{tokens(each.inputs[0])} / {tokens(each.outputs[0])}",
@@ -240,12 +245,20 @@ def _detail(each: PageWorkload) -> list[tuple[str, str]]:
     return told
 
 
+def _calls(each: PageWorkload, page: FirstPage) -> str:
+    """Calls a day, or in the log where a day is not known."""
+    if page.month_unknown:
+        return f"{each.calls:,}"
+    return _UNKNOWN if each.calls_a_day is None else count(each.calls_a_day)
+
+
 def _total(page: FirstPage) -> dict[str, str]:
     spent = _sum(page)
-    calls = [each.calls_a_day for each in page.workloads if each.calls_a_day is not None]
+    daily = [each.calls_a_day for each in page.workloads if each.calls_a_day is not None]
+    calls = count(sum(daily)) if daily else _UNKNOWN
     return {
         "spend": _UNKNOWN if spent is None else _spent(page, spent),
-        "calls": count(sum(calls)) if calls else _UNKNOWN,
+        "calls": f"{sum(each.calls for each in page.workloads):,}" if page.month_unknown else calls,
     }
 
 
@@ -254,7 +267,7 @@ def _pilot(each: PageWorkload, page: FirstPage, rank: int) -> dict[str, Any]:
         "rank": rank,
         "name": shown(each.name) or "(no name)",
         "category": each.category,
-        "spend": _UNKNOWN if each.spend_per_month is None else money(each.spend_per_month, page.currency),
+        "spend": _UNKNOWN if each.spend is None else money(each.spend, page.currency),
         "after": _UNKNOWN if each.after is None else money(each.after, page.currency),
         "saving": _UNKNOWN if each.saving is None else money(each.saving, page.currency),
         "pairs": f"{each.pairs:,}",
@@ -292,13 +305,13 @@ def models(page: FirstPage) -> list[dict[str, Any]]:
 
 
 def categories(page: FirstPage) -> list[dict[str, Any]]:
-    """What kind of work is paid for, a month."""
+    """What kind of work is paid for."""
     sums: dict[str, Decimal | None] = {}
     partial = {each.category for each in page.workloads if each.spend_is_partial}
     numbers: dict[str, int] = {}
     for each in page.workloads:
         before = sums.get(each.category)
-        sums[each.category] = before if each.spend_per_month is None else (before or Decimal(0)) + each.spend_per_month
+        sums[each.category] = before if each.spend is None else (before or Decimal(0)) + each.spend
         numbers[each.category] = numbers.get(each.category, 0) + 1
     top = max((each for each in sums.values() if each is not None), default=Decimal(0))
     return [

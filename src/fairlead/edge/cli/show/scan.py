@@ -61,10 +61,11 @@ def days(span: LogSpan) -> str:
 
 
 def workloads(survey: scanning.Survey) -> Grid:
-    """The table of workloads."""
+    """The table of workloads; amounts are a month's, or the log's own where it does not tell what a month is."""
+    per = "In the log" if survey.month_unknown else "Per month"
     made = table(
         ("Workload", False), ("Category", False), ("Calls", True), ("Tokens in", True), ("cached", True),
-        ("Tokens out", True), ("Per month", True), ("Median", True), ("Answered by", False),
+        ("Tokens out", True), (per, True), ("Median", True), ("Answered by", False),
         optional=("Answered by", "cached", "Tokens out", "Tokens in", "Median"),
     )  # fmt: skip
     for found in survey.workloads:
@@ -75,7 +76,7 @@ def workloads(survey: scanning.Survey) -> Grid:
             count(found.input_tokens),
             share(found.cached_tokens, found.input_tokens),
             count(found.output_tokens),
-            monthly(found, survey),
+            spend(found, survey),
             seconds(found.latency_p50_s),
             name(incumbents(found), width=30),
         )
@@ -87,7 +88,7 @@ def workloads(survey: scanning.Survey) -> Grid:
         "",
         "",
         "",
-        total_per_month(survey),
+        total(survey),
         "",
         "",
         style="bold",
@@ -95,27 +96,27 @@ def workloads(survey: scanning.Survey) -> Grid:
     return made
 
 
-def monthly(found: scanning.FoundWorkload, survey: scanning.Survey) -> str:
-    """Spend per month, `unknown` where it is, with a mark when some calls have no known cost."""
-    if found.spend_per_month is None:
-        return UNKNOWN
-    mark = "+" if found.spend_unknown_calls else ""
-    return amount(found.spend_per_month, survey.rates.to) + mark
+def spend(found: scanning.FoundWorkload, survey: scanning.Survey) -> str:
+    """What a workload costs, `unknown` where it is, with a mark when some calls have no known cost."""
+    known = _spent(found, survey)
+    return UNKNOWN if known is None else amount(known, survey.rates.to) + ("+" if found.spend_unknown_calls else "")
 
 
-def total_per_month(survey: scanning.Survey) -> str:
+def total(survey: scanning.Survey) -> str:
     """The sum of what is known, with a mark when some calls have no known cost."""
-    known = [w.spend_per_month for w in survey.workloads if w.spend_per_month is not None]
+    known = [each for found in survey.workloads if (each := _spent(found, survey)) is not None]
     mark = "+" if any(w.spend_unknown_calls for w in survey.workloads) else ""
     return amount(sum(known, Decimal(0)), survey.rates.to) + mark if known else UNKNOWN
+
+
+def _spent(found: scanning.FoundWorkload, survey: scanning.Survey) -> Decimal | None:
+    return found.spend if survey.month_unknown else found.spend_per_month
 
 
 def notes(survey: scanning.Survey) -> Iterator[str]:
     """What a reader must know about the figures."""
     if survey.month_unknown and survey.workloads:
-        spent = [w.spend for w in survey.workloads if w.spend is not None]
-        whole = f" The log's own calls cost {amount(sum(spent, Decimal(0)), survey.rates.to)}." if spent else ""
-        yield f"Spend per month is unknown: {survey.month_unknown}.{whole}"
+        yield f"Spend per month is unknown: {survey.month_unknown}. Amounts are for the log's own calls."
     unpriced = sum(w.spend_unknown_calls for w in survey.workloads)
     if unpriced:
         reasons = survey.unknown_costs
