@@ -216,6 +216,7 @@ def test_below_a_day_there_is_no_month(run: Run, bare: Path) -> None:
     assert all(row["spend_per_month"] is None and row["spend"] > 0 for row in record["workloads"])
     table = run("scan").out
     assert ("In the log" in table, "Per month " in table) == (True, False)
+    assert "in the log" in run("workload", "show", record["workloads"][0]["id"]).out
     assert "Spend per month is unknown: the log covers less than a day. Amounts are for the log's own calls." in table
 
 

@@ -47,6 +47,8 @@ def facts(detail: workloads.Detail, *, currency: str) -> Iterator[tuple[str, str
     yield "calls", f"{found.calls:,}, {found.requests:,} of them distinct; {calls_an_hour(found)}"
     yield "growth", growth(found)
     yield "spend a month", UNKNOWN if found.spend_per_month is None else amount(found.spend_per_month, currency)
+    if found.spend_per_month is None and found.spend is not None:
+        yield "in the log", amount(found.spend, currency)
     yield "tokens in", spread(found.input_spread)
     yield "tokens out", spread(found.output_spread)
     yield (
