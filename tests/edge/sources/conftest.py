@@ -30,7 +30,8 @@ class Read:
         self.reading = read([str(path) for path in paths], now=NOW)
         items = list(self.reading)
         self.exchanges = [item for item in items if isinstance(item, Exchange)]
-        self.reasons = [item.reason for item in items if isinstance(item, Skipped)]
+        self.skipped = [item for item in items if isinstance(item, Skipped)]
+        self.reasons = [item.reason for item in self.skipped]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -119,6 +120,65 @@ def test_an_export_takes_the_better_body_of_either_record_and_none_of_one_around
     assert sorted((each.id, each.request.messages[0].text, len(each.request.tools)) for each in found) == [("b", "Hi", 0), ("c", "Ho", 0)]  # fmt: skip
 
 
+OUTERMOST, MIDDLE, INNERMOST = observation("o", 1), observation("x", 2, outer="o"), observation("y", 3, outer="x")
+
+
+@pytest.mark.parametrize("rows", list(permutations([OUTERMOST, MIDDLE, INNERMOST])))
+def test_three_records_inside_each_other_are_one_call_in_any_order_and_in_a_trace(scan_rows, rows):
+    (listed,) = scan_rows(*rows).exchanges
+    (whole,) = scan_rows({"trace": {"id": "t"}, "observations": list(rows)}).exchanges
+    assert listed.id == whole.id == "y"
+    assert listed.row_hash == whole.row_hash
+    assert listed.usage == whole.usage == Usage(fresh=9, visible=2)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_the_middle_one_of_three_records_leaves_open_the_outermost_says(scan_rows, order):
+    rows = [OUTERMOST, {**MIDDLE, "input": None, "usageDetails": {}}, {**INNERMOST, "usageDetails": {}}][::order]
+    for found in (scan_rows(*rows), scan_rows({"trace": {"id": "t"}, "observations": rows})):
+        assert [(each.id, each.usage) for each in found.exchanges] == [("y", Usage(fresh=9, visible=2))]
+
+
+def test_a_trace_whose_outermost_call_holds_one_that_sums_up_two_has_two_calls(scan_rows):
+    rows = [OUTERMOST, MIDDLE, INNERMOST, observation("z", 4, outer="x")]
+    assert [each.id for each in scan_rows({"trace": {"id": "t"}, "observations": rows}).exchanges] == ["y", "z"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_embedding_in_the_course_of_a_generation_does_not_stand_for_it(scan_rows, order):
+    embedding = observation("e", 2, outer="o", type="EMBEDDING", model="text-embedding-3-small", input="Hi", counts=(5, 0))  # fmt: skip
+    rows = [OUTERMOST, embedding][::order]
+    spans = [otlp(span(CURRENT, span_id="a1")), otlp(span({"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "e", "gen_ai.usage.input_tokens": 5}, parentSpanId="a1"))][::order]  # fmt: skip
+    for found in (scan_rows(*rows), scan_rows({"trace": {"id": "t"}, "observations": rows}), scan_rows(*spans)):
+        assert {each.request.endpoint.value for each in found.exchanges} == {"chat", "embeddings"}
+
+
+def test_a_record_that_names_itself_as_the_one_around_it_is_a_call(scan_rows):
+    assert [each.id for each in scan_rows({"trace": {"id": "t"}, "observations": [observation("a", 1, outer="a")]}).exchanges] == ["a"]  # fmt: skip
+    assert [each.id for each in scan_rows(otlp(span(CURRENT, parentSpanId="b7"))).exchanges] == ["b7"]
+
+
+def test_what_is_held_while_others_are_read_keeps_the_line_that_it_stands_in(scan_rows):
+    empty = observation("c", 3, counts=None, input=None, output=None)
+    found = scan_rows(observation("a", 1), observation("b", 2, counts=None), empty)
+    assert sorted((each.id, each.source.rpartition(":")[2]) for each in found.exchanges) == [("a", "1"), ("b", "2")]
+    assert [skipped.line for skipped in found.skipped] == [3]
+    bare = {name: value for name, value in OLD.items() if "usage" in name or name.startswith("gen_ai.request")}
+    assert [each.source.rpartition(":")[2] for each in scan_rows(otlp(span(CURRENT)), otlp(span(bare, span_id="a1"))).exchanges] == ["1", "2"]  # fmt: skip
+
+
+def test_counts_of_a_span_around_two_without_counts_are_counted_once(scan_rows):
+    bare = {name: value for name, value in OLD.items() if name.startswith("gen_ai.request")}
+    spans = [span(CURRENT, span_id="a1"), span(bare, span_id="b1", parentSpanId="a1"), span(bare, span_id="b2", parentSpanId="a1")]  # fmt: skip
+    whole = otlp(spans[0])
+    whole["resourceSpans"][0]["scopeSpans"][0]["spans"] += [
+        each for one in spans[1:] for each in otlp(one)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    ]
+    found = scan_rows(whole).exchanges
+    assert sorted(each.id for each in found) == ["b1", "b2"]
+    assert [each.usage.input for each in found if each.usage.input is not None] == [100]
+
+
 def made(*, holds=False):
     return Doubles(
         holds=holds,
@@ -131,20 +191,25 @@ def made(*, holds=False):
 
 @st.composite
 def traces(draw):
-    """Trees of calls: a parent's count is the sum of its children's, as of one that sums up; children have counts of their own."""
+    """Trees of records, calls and others: what is around calls counts their sum, as what sums up does."""
     records = []
-    for tree in range(draw(st.integers(1, 6))):
-        records.append({"name": f"{tree}", "outer": None, "count": 0, "is_call": False})
-        for outer in range(draw(st.integers(1, 3))):
-            inner = draw(st.lists(st.integers(1, 50), max_size=3))
-            calls = [{"name": f"{tree}/{outer}/{n}", "outer": f"{tree}/{outer}", "count": count, "is_call": True} for n, count in enumerate(inner)]  # fmt: skip
-            around = {"name": f"{tree}/{outer}", "outer": f"{tree}", "count": sum(inner) or 7, "is_call": True}
-            records += [around, *calls]
+
+    def grow(name, outer, depth):
+        place = len(records)
+        inner = draw(st.integers(0, 3)) if depth < 3 else 0
+        is_call = depth > 0 and draw(st.booleans())
+        counts = [grow(f"{name}/{n}", name, depth + 1) for n in range(inner)]
+        count = (sum(counts) or draw(st.integers(1, 50))) if is_call else 0
+        records.insert(place, {"name": name, "outer": outer, "count": count, "is_call": is_call})
+        return count
+
+    for tree in range(draw(st.integers(1, 4))):
+        grow(f"{tree}", None, 0)
     return records
 
 
 @pytest.mark.parametrize("order", [1, -1])
-@given(records=traces(), held=st.integers(1, 4), holds=st.booleans())
+@given(records=traces(), held=st.integers(40, 80), holds=st.booleans())
 def test_every_call_is_given_once_and_every_record_is_answered(records, held, order, holds):
     before, doubles.HELD = doubles.HELD, held
     try:

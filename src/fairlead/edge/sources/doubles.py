@@ -1,4 +1,4 @@
-"""Calls that two instrumentations recorded, one inside the other, counted once in whatever order the two come.
+"""Calls that several instrumentations recorded, one inside the other, counted once in whatever order the two come.
 
 The inner record stands nearest to what was sent, and an outer one often sums up several: the inner one is given, with what it
 does not say taken from the outer one if it stands for this one alone, and the outer one is passed over. In most logs what
@@ -8,7 +8,7 @@ thousand are read; one that does not tell its prompt or its counts waits to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from fairlead.core.nouns import JSON
 from fairlead.core.wire import fields
@@ -17,6 +17,8 @@ from fairlead.edge.sources.seen import Met, SeenIds
 
 HELD = 4096
 """How many calls are held, and up to twice as many, where what is inside them is still to come."""
+_SEEN = 65_536
+"""Of how many records before, and up to twice as many, it is known that they came before: far more than are held."""
 
 
 class Doubles:
@@ -41,7 +43,8 @@ class Doubles:
         self._told = told
         self._both = both
         self._holds = holds
-        self._seen = SeenIds()
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
         self._is_outer_first = False
         self._held: Kept = Kept()
         self._held_before: Kept = Kept()
@@ -49,6 +52,7 @@ class Doubles:
         self._inside: dict[str, str] = {}
         self._inside_before: dict[str, str] = {}
         self._waiting = Kept()
+        self._last = Kept()
         self._awaited = SeenIds()
         self._around = SeenIds()
         self._given = SeenIds()
@@ -61,13 +65,23 @@ class Doubles:
         """Learn from any record, a call or not, whether what is outside comes first."""
         name, outer = self._name(record), self._outer(record)
         if outer is not None:
-            self._is_outer_first = outer in self._seen
+            around = hash(outer)
+            self._is_outer_first = around in self._seen or around in self._seen_before
         if name is not None:
-            self._seen.meet(name, "")
+            self._seen.add(hash(name))
+        if len(self._seen) >= _SEEN:
+            self._seen_before, self._seen = self._seen, set()
 
-    def pass_over(self, name: str) -> None:
-        """Remember a record that is told by another."""
-        self._around.meet(name, "")
+    def pass_over(self, call: dict[str, JSON]) -> Iterator[None]:
+        """Remember a record whose call is given by one inside it: the record around it tells that call too."""
+        name, outer = self._name(call), self._outer(call)
+        around = self._taken_around(call)
+        for each in (name, outer):
+            if each is not None:
+                self._around.meet(each, "")
+        if name is not None:
+            self._hand_in(name, self._whole(call, around))
+        yield from [None] * (1 + len(around))
 
     def take(self, call: dict[str, JSON]) -> Iterator[dict[str, JSON] | None]:
         """Give a call, or keep it until more is told of it."""
@@ -75,20 +89,21 @@ class Doubles:
         if name is None:
             yield call
             return
+        if name in self._around:
+            yield from self.pass_over(call)
+            return
         told = self._told(call)
-        if name in self._around or (outer is not None and self._is_given(outer, told)):
-            self._given.meet(name, "")
-            self._hand_in(name, call)
+        if outer is not None and self._is_given(outer, told):
+            self._given.meet(name, told or "")
             yield None
             return
-        around = self._taken(outer) if outer is not None else None
-        if around is not None:
-            yield None
-            if not told or name in self._awaited:
-                call, around = self._both(call, around), None
-                told = self._told(call)
+        around = self._taken_around(call)
+        yield from [None] * len(around)
+        if around and (not told or name in self._awaited):
+            call, around = self._whole(call, around), []
+            told = self._told(call)
         if told and name not in self._awaited:
-            yield from self._give(name, outer, call, told, around)
+            yield from self._give(name, outer, call, told, self._whole(around[0], around[1:]) if around else None)
         else:
             yield from self._wait(name, outer, call)
 
@@ -104,6 +119,25 @@ class Doubles:
         """Whether the record around one was given, and counted the same: one that sums up several does not."""
         return outer in self._given and self._given.meet(outer, told or "") is Met.SAME
 
+    def _taken_around(self, call: dict[str, JSON]) -> list[dict[str, JSON]]:
+        """The records around one that are held or wait, taken out, from the inside out; they and the next around tell its call."""
+        found: list[dict[str, JSON]] = []
+        while (outer := self._outer(found[-1] if found else call)) is not None:
+            around = self._taken(outer)
+            if found or around is not None:
+                self._around.meet(outer, "")
+            if around is None:
+                break
+            found.append(around)
+        return found
+
+    def _whole(self, call: dict[str, JSON], around: Sequence[dict[str, JSON]]) -> dict[str, JSON]:
+        """A record with what those around it say, of which the nearer goes first."""
+        told: dict[str, JSON] | None = None
+        for each in reversed(around):
+            told = each if told is None else self._both(each, told)
+        return call if told is None else self._both(call, told)
+
     def _taken(self, name: str) -> dict[str, JSON] | None:
         """The record of this name that is held or waits, taken out."""
         for kept in (self._held, self._held_before):
@@ -111,8 +145,11 @@ class Doubles:
             call, around = record.get("call"), record.get("around")
             if isinstance(call, dict):
                 return self._both(call, around) if isinstance(around, dict) else call
-        waited = self._waiting.take(name)
-        return waited if isinstance(waited, dict) else None
+        for kept in (self._waiting, self._last):
+            waited = kept.take(name)
+            if isinstance(waited, dict):
+                return waited
+        return None
 
     def _give(
         self, name: str, outer: str | None, call: dict[str, JSON], told: str, around: dict[str, JSON] | None
@@ -149,7 +186,7 @@ class Doubles:
 
     def _wait(self, name: str, outer: str | None, call: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
         other = self._waiting.take(name)
-        if isinstance(other, dict) and other != call:
+        if isinstance(other, dict):
             yield other
         self._waiting.put(name, call)
         if outer is not None:
@@ -160,26 +197,22 @@ class Doubles:
         yield from self._released(self._held_before)
         yield from self._released(self._held)
         self._number = 0
-        later = Kept()
         for name, call in self._waiting.rest():
             if isinstance(call, dict) and name in self._awaited:
-                later.put(name, call)
+                self._last.put(name, call)
             elif isinstance(call, dict):
-                yield from self._ended(name, call, later)
-        for name, call in later.rest():
+                yield from self._ended(name, call)
+        for name, call in self._last.rest():
             if isinstance(call, dict):
-                yield from self._ended(name, call, later)
+                yield from self._ended(name, call)
 
-    def _ended(self, name: str, call: dict[str, JSON], later: Kept) -> Iterator[dict[str, JSON] | None]:
+    def _ended(self, name: str, call: dict[str, JSON]) -> Iterator[dict[str, JSON] | None]:
         if name in self._around:
             yield None
             return
-        outer = self._outer(call)
-        around = None if outer is None else self._waiting.take(outer) or later.take(outer)
-        if isinstance(around, dict):
-            yield None
-            call = self._both(call, around)
-        if outer is not None:
+        around = self._taken_around(call)
+        yield from [None] * len(around)
+        if (outer := self._outer(call)) is not None:
             self._around.meet(outer, "")
         self._given.meet(name, "")
-        yield call
+        yield self._whole(call, around)

@@ -9,7 +9,9 @@ parts, as a provider's body or as one text; `loose` reads them all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from fairlead.core.nouns import JSON, Dialect, Failure, FailureKind, Fidelity, Usage
 from fairlead.core.wire import fields
@@ -49,9 +51,7 @@ class Langfuse(Taker):
     """Takes traces with their observations, and observations one by one, of which one may be recorded inside another."""
 
     def __init__(self) -> None:
-        self._calls = Doubles(
-            name=_name, outer=_outer, told=_told, both=lambda inner, outer: {**inner, _OUTER: outer}, holds=True
-        )
+        self._calls = Doubles(name=_name, outer=_outer, told=_told, both=_both, holds=True)
 
     def take(self, row: Row) -> Iterator[Found]:
         """Give the calls of a trace, or an observation that is one."""
@@ -65,7 +65,7 @@ class Langfuse(Taker):
     def _one(self, observation: dict[str, JSON]) -> Iterator[Found]:
         self._calls.see(observation)
         if fields.is_one_of(_kind(observation), CALLS):
-            yield from map(_observation, self._calls.take(observation))
+            yield from map(_observation, self._calls.take({**observation, _AT: self.at}))
         else:
             yield Passed()
 
@@ -74,24 +74,42 @@ class Langfuse(Taker):
         yield from map(_observation, self._calls.end())
 
 
-_OUTER = "recorded around"
+_OUTER, _AT = "recorded around", "read at"
+
+
+def _both(inner: dict[str, JSON], outer: dict[str, JSON]) -> dict[str, JSON]:
+    """A call with the record around it; of several around each other the nearer says what it can."""
+    around: dict[str, JSON] = {}
+    for each in (outer.get(_OUTER), {**outer, _OUTER: None}, inner.get(_OUTER)):  # the farthest first
+        told = fields.mapping_or_empty(each)
+        around |= {name: value for name, value in told.items() if value not in (None, "", [], {})}
+    return {**inner, _OUTER: around}
 
 
 def _observation(call: dict[str, JSON] | None) -> Found:
     if call is None:
         return Passed()
-    outer = call.pop(_OUTER, None)
-    return _call(outer, call, {}, None) if isinstance(outer, dict) else _call(call, None, {}, None)
+    outer, at = call.pop(_OUTER, None), fields.text_or_none(call.pop(_AT, None))
+    found = _call(outer, call, {}, None) if isinstance(outer, dict) else _call(call, None, {}, None)
+    return found if isinstance(found, Passed) else replace(found, at=at)
 
 
-def _name(call: Row) -> str | None:
+def _key(call: Row) -> str | None:
     """What an observation is called; `None` where it does not say of which trace and which it is."""
     trace, own = fields.label(call.get("traceId")), fields.label(call.get("id"))
     return f"{trace}/{own}" if trace and own else None
 
 
+def _name(call: Row) -> str | None:
+    """What an observation is called among calls of its kind: an embedding in the course of a generation is not that once more."""
+    name = _key(call)
+    return f"embedding {name}" if name and _kind(call) == "EMBEDDING" else name
+
+
 def _outer(call: Row) -> str | None:
-    return _name({"traceId": call.get("traceId"), "id": call.get("parentObservationId")})
+    """What the observation around one is called, were it a call of the same kind."""
+    parent = call.get("parentObservationId")
+    return None if parent == call.get("id") else _name({**call, "id": parent})
 
 
 def _told(call: Row) -> str | None:
@@ -109,32 +127,30 @@ def _trace(row: Row) -> Iterator[Found]:
     trace = _camel(inner if isinstance(inner, dict) else row)
     seen = [_camel(raw) for raw in fields.list_or_empty(row["observations"]) if isinstance(raw, dict)]
     calls = [call for call in seen if fields.is_one_of(_kind(call), CALLS)]
-    inside, around = _nested(calls)
-    wanted = [call for call in calls if str(call.get("id")) not in inside and str(call.get("id")) not in around]
-    wanted.sort(key=lambda call: str(call.get("startTime")))
+    wanted = sorted(_innermost(calls), key=lambda pair: str((pair[1] or pair[0]).get("startTime")))
     if not wanted:
         yield NotLogged(reason=f"trace {fields.label(trace.get('id'))} holds no observation of type GENERATION")
     told = (_named(_attributes(call), _CONVERSATIONS) for call in calls)
     trace.setdefault("conversation", next((found for found in told if found), None))
-    doubles = {outer: call for call in calls for outer in [inside.get(str(call.get("id")))] if outer}
     step = 0
-    for call in wanted:
-        double = doubles.get(str(call.get("id")))
-        found = _call(call, double, trace, step + 1)
+    for call, around in wanted:
+        found = _call(call, None, trace, step + 1) if around is None else _call(around, call, trace, step + 1)
         step += not isinstance(found, NotLogged)
         yield found
 
 
-def _nested(calls: Sequence[Row]) -> tuple[dict[str, str], set[str]]:
-    """Calls recorded inside another call: those that are its double, and the outer ones that only sum up several."""
-    ids = {str(call.get("id")) for call in calls}
-    children: dict[str, list[str]] = {}
+def _innermost(calls: Sequence[dict[str, JSON]]) -> Iterator[tuple[dict[str, JSON], dict[str, JSON] | None]]:
+    """The calls that hold no other of their kind, each with what is told around it alone."""
+    named = {name: call for call in calls if (name := _name(call))}
+    inside = Counter(outer for call in calls if (outer := _outer(call)) in named)
     for call in calls:
-        parent = str(call.get("parentObservationId"))
-        if parent in ids:
-            children.setdefault(parent, []).append(str(call.get("id")))
-    inside = {inner[0]: outer for outer, inner in children.items() if len(inner) == 1}
-    return inside, {outer for outer, inner in children.items() if len(inner) > 1}
+        if _name(call) in inside:
+            continue
+        told, met, outer = call, {_name(call)}, _outer(call)
+        while outer is not None and inside[outer] == 1 and outer not in met:
+            told, met, outer = _both(told, named[outer]), {*met, outer}, _outer(named[outer])
+        around = told.get(_OUTER)
+        yield call, around if isinstance(around, dict) else None
 
 
 def _camel(row: Row) -> dict[str, JSON]:
@@ -179,7 +195,7 @@ def _call(call: Row, double: Row | None, trace: Row, step: int | None) -> Found:
         fidelity=asked.fidelity,
     )
     model = next((m for one in both if (m := _model(one))), None)
-    name = _name(inner)
+    name = _key(inner)
     of: JSON = {"call": tidy(dict(call)), "double": tidy(dict(double or {}))} if name is None else {"langfuse": name}
     if _kind(call) == "EMBEDDING":
         return logged(_embeddings(call, model), None, around, dialect=Dialect.OPENAI_EMBEDDINGS, failure=failure, of=of)

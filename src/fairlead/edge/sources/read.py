@@ -171,6 +171,7 @@ class Reading(Iterator[Exchange | Skipped]):
         taker = self._takers.get(self._last.name)
         if taker is None:
             taker = self._takers[self._last.name] = self._last.opened()
+        taker.at = where
         try:
             for i, found in enumerate(taker.take(piece.value)):
                 if isinstance(found, Passed):
@@ -188,12 +189,13 @@ class Reading(Iterator[Exchange | Skipped]):
                     yield self._one(found, Piece(0, None, b""), i, source)
 
     def _one(self, found: Logged | NotLogged, piece: Piece, index: int, where: str) -> Exchange | Skipped:
+        place = where if found.at is None else found.at
         if isinstance(found, NotLogged):
-            return _skipped(where, piece, found.reason)
+            return _skipped(place, found.reason)
         try:
-            read_row = exchange(found.row, row_hash=_identity(found, piece, index), source=where, now=self._now)
+            read_row = exchange(found.row, row_hash=_identity(found, piece, index), source=place, now=self._now)
         except UnreadableLine as error:
-            return _skipped(where, piece, error.reason)
+            return _skipped(place, error.reason)
         if read_row.notes:
             self._notes.update(read_row.notes)
         if found.unread:
@@ -216,8 +218,11 @@ class Reading(Iterator[Exchange | Skipped]):
         return replace(found, id=f"{found.id}~{found.row_hash[:12]}")
 
 
-def _skipped(where: str, piece: Piece, reason: str) -> Skipped:
-    return Skipped(source=where.rpartition(":")[0] if piece.line else where, line=piece.line or None, reason=reason)
+def _skipped(where: str, reason: str) -> Skipped:
+    source, _, line = where.rpartition(":")
+    if not line.isdigit():
+        return Skipped(source=where, line=None, reason=reason)
+    return Skipped(source=source, line=int(line), reason=reason)
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")

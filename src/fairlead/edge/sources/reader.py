@@ -25,19 +25,22 @@ Row: TypeAlias = Mapping[str, JSON]
 class Logged:
     """A canonical row, and the part of the export it came from: the same part read again is the same row.
 
-    `of` is `None` when it is the whole record. `unread` names fields of the record that were not understood.
+    `of` is `None` when it is the whole record. `unread` names fields of the record that were not understood. `at` is where it
+    stands (`Taker.at`), of one that is given only after others were read.
     """
 
     row: Row
     of: JSON = None
     unread: tuple[str, ...] = ()
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotLogged:
-    """A record that should hold an exchange and does not, and why; it is shown as skipped."""
+    """A record that should hold an exchange and does not, and why; it is shown as skipped, where it stands as `Logged.at` is."""
 
     reason: str
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,12 @@ Found: TypeAlias = Logged | NotLogged | Passed
 
 
 class Taker:
-    """Takes the records of a log in their order; override what applies. One is made for each run."""
+    """Takes the records of a log in their order; override what applies. One is made for each run.
+
+    `at` is where the record that is taken stands, as `file:line`: a taker that keeps records keeps it with them.
+    """
+
+    at: str = ""
 
     def take(self, row: Row) -> Iterable[Found]:
         """Give what this record holds; a record may also be kept for later."""

@@ -10,6 +10,7 @@ than they are it cannot, and is taken to exclude them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from fairlead.core.nouns import JSON, Dialect, Failure, Usage
 from fairlead.core.wire import fields, loose
@@ -64,7 +65,7 @@ class Spans(Taker):
 
     def __init__(self) -> None:
         self._records = Kept()
-        self._calls = Doubles(name=_key, outer=_outer, told=_told, both=_doubled)
+        self._calls = Doubles(name=_name, outer=_outer, told=_told, both=_doubled)
 
     def take(self, row: Row) -> Iterator[Found]:
         """Give the calls among the spans of a record."""
@@ -76,20 +77,21 @@ class Spans(Taker):
         if not spans and not records:
             yield Passed()
         for record in records:
-            yield from self._record(record)
-        calls = {name: span for span in spans if _is_call(span) and (name := _key(span))}
-        doubled = {outer for span in calls.values() if (outer := _outer(span)) in calls}
+            yield from self._record({**record, _AT: self.at})
+        calls = {name: span for span in spans if _is_call(span) and (name := _name(span))}
+        inner = _innermost(calls)
         for span in spans:
             self._calls.see(span)
-            name, around = _key(span), calls.get(_outer(span) or "")
+            name = _name(span)
             if not _is_call(span):
                 yield Passed()
-            elif name is not None and name in doubled:
-                self._calls.pass_over(name)
-                yield Passed()
+                continue
+            if name is not None and name in calls and name not in inner:
+                given: Iterator[dict[str, JSON] | None] = self._calls.pass_over(span)
             else:
-                whole = span if around is None or _told(span) else _doubled(span, around)
-                yield from (Passed() if call is None else _call(call) for call in self._calls.take(whole))
+                whole = inner[name] if name is not None and calls[name] is span else span
+                given = self._calls.take({**whole, _AT: self.at})
+            yield from (Passed() if call is None else _call(call) for call in given)
 
     def _record(self, record: dict[str, JSON]) -> Iterator[Found]:
         """Keep what was logged about a call for its span; all else that programs log is no call."""
@@ -106,12 +108,12 @@ class Spans(Taker):
         for call in self._calls.end():
             yield Passed() if call is None else _call(self._with_its_records(call))
         for name, records in self._records.rest():
-            if name not in self._calls:
+            if name not in self._calls and _embedding(name) not in self._calls:
                 for record in fields.list_or_empty(records):
                     yield _alone(dict(fields.mapping_or_empty(record)))
 
     def _with_its_records(self, span: dict[str, JSON]) -> dict[str, JSON]:
-        for name in (_key(span), _outer(span)):
+        for name in (_key(span), _parent(span)):
             records = fields.list_or_empty(self._records.take(name)) if name is not None else []
             if records:
                 return _with_records(span, records)
@@ -131,18 +133,64 @@ def _told(span: Row) -> str | None:
 
 def _alone(record: dict[str, JSON]) -> Found:
     """A log record without its span: a call if it tells one, which only the event with all details does."""
-    return _call(record) if _has_prompt(record) else NotLogged(reason="a log record of a span that is not here")
+    if _has_prompt(record):
+        return _call(record)
+    return NotLogged(reason="a log record of a span that is not here", at=fields.text_or_none(record.get(_AT)))
+
+
+_AT = "read at"
+"""Where a record stands, of one that may be given only when others were read."""
+
+
+def _name(span: Row) -> str | None:
+    """What a span is called among calls of its kind: an embedding in the course of a chat is not that chat once more."""
+    name = _key(span)
+    return name if name is None or not _is_embedding(_attributes(span)) else _embedding(name)
 
 
 def _outer(span: Row) -> str | None:
-    """The name of the span that this one was recorded in."""
-    return _key({"trace": span.get("trace"), "span": span.get("parent")})
+    """What the span that this one was recorded in is called, were it a call of the same kind."""
+    name = _parent(span)
+    return name if name is None or not _is_embedding(_attributes(span)) else _embedding(name)
+
+
+def _embedding(name: str) -> str:
+    return f"embedding {name}"
+
+
+def _parent(span: Row) -> str | None:
+    name = _key({"trace": span.get("trace"), "span": span.get("parent")})
+    return None if name == _key(span) else name
+
+
+def _innermost(calls: Mapping[str, dict[str, JSON]]) -> dict[str, dict[str, JSON]]:
+    """Of the calls of one record those that hold no other, each with what the one around it says where it needs that."""
+    inside: dict[str, list[str]] = {}
+    for name, span in calls.items():
+        if (outer := _outer(span)) is not None and outer in calls:
+            inside.setdefault(outer, []).append(name)
+    found = {name: span for name, span in calls.items() if name not in inside}
+    for outer, names in inside.items():
+        # The counts of one around several are their sum: they are nobody's where any counts for itself, else the first's.
+        around = _uncounted(calls[outer]) if any(_is_counted(calls[name]) for name in names) else calls[outer]
+        for name in names:
+            if name in found and not _told(found[name]):
+                found[name], around = _doubled(found[name], around), _uncounted(around)
+    return found
+
+
+def _is_counted(span: Row) -> bool:
+    return any(name.startswith(_COUNTS) for name in _attributes(span))
+
+
+def _uncounted(span: dict[str, JSON]) -> dict[str, JSON]:
+    held = {name: value for name, value in _attributes(span).items() if not name.startswith(_COUNTS)}
+    return {**span, "attributes": held}
 
 
 def _doubled(span: dict[str, JSON], outer: Row) -> dict[str, JSON]:
     """A call that two instrumentations recorded, one inside the other: what the inner one does not say, the outer one does."""
-    counted = any(name.startswith(_COUNTS) for name in _attributes(span))
-    around = {name: held for name, held in _attributes(outer).items() if not (counted and name.startswith(_COUNTS))}
+    around = _attributes(_uncounted(dict(outer)) if _is_counted(span) else outer)
     return {
         **span,
         "attributes": {**around, **_attributes(span)},
@@ -311,7 +359,12 @@ def _is_json(value: JSON) -> bool:
     return isinstance(value, str) and value[:1] in {"[", "{"}
 
 
-def _call(span: Row) -> Logged:
+def _call(found: Row) -> Logged:
+    span = {name: value for name, value in found.items() if name != _AT}
+    return replace(_logged(span), at=fields.text_or_none(found.get(_AT)))
+
+
+def _logged(span: Row) -> Logged:
     held = _attributes(span)
     sent, got = _prompt(span)
     model = _text(held, "gen_ai.request.model", "llm.model_name", "gen_ai.response.model", "embedding.model_name")
