@@ -40,8 +40,8 @@ class Mortal:
         method = getattr(self._ledger, name)
         return self._watched(method) if name in WRITES else method
 
-    def appending(self) -> Appending:
-        appending = self._ledger.appending()
+    def appending(self, *, left_until: int | None = None) -> Appending:
+        appending = self._ledger.appending(left_until=left_until)
         appending._keep = self._watched(appending._keep)
         return appending
 
@@ -76,11 +76,14 @@ def exchange(number: int) -> Exchange:
     )
 
 
-def scanned(ledger: Any, count: int = 60) -> tuple[Workload, ...]:
+def scanned(ledger: Any, count: int = 60, *, policy: Policy = Policy.KEEP, step: int = 1) -> tuple[Workload, ...]:
     """Scan so many exchanges, in batches of twenty."""
-    grouping = scan.Grouping(ledger, language_of=lambda _text: "en")
-    redactor = Redactor(Recognisers(), policy=Policy.KEEP)
-    scan.take_in(map(exchange, range(count)), ledger=ledger, redactor=redactor, on_new=grouping.learn)
+    grouping = scan.Grouping(ledger, language_of=lambda _text: "en", keeps_bodies=policy is not Policy.DROP)
+    redactor = Redactor(Recognisers(), policy=policy, key=lambda: b"k" * 32)
+    scan.take_in(
+        map(exchange, range(count)[::step]), ledger=ledger, redactor=redactor, on_new=grouping.learn,
+        on_left=grouping.learn_left, left_until=grouping.left_until,
+    )  # fmt: skip
     return grouping.finish()
 
 
@@ -122,6 +125,23 @@ def test_a_scan_killed_at_any_write_and_run_again_ends_the_same(tmp_path: Path, 
             scanned(ledger)
             assert content(ledger) == alone, f"killed {'after' if late else 'before'} write {lives}"
     assert died >= 14
+
+
+def test_a_scan_that_drops_texts_ends_the_same_too_in_whatever_order_the_log_is_read_again(
+    tmp_path: Path, small_batches: None
+) -> None:
+    with Ledger.open(tmp_path / "alone.db") as ledger:
+        assert len(scanned(ledger, policy=Policy.DROP)) == 2
+        whole = content(ledger)
+    for lives, late in kills():
+        for step in (1, -1):
+            with Ledger.open(tmp_path / f"{lives}-{late}-{step}.db") as ledger:
+                with suppress(Killed):
+                    scanned(Mortal(ledger, lives=lives, late=late), policy=Policy.DROP)
+                scanned(ledger, policy=Policy.DROP, step=step)
+                assert content(ledger) == whole, f"killed {'after' if late else 'before'} write {lives}"
+        if lives > 10:
+            break
 
 
 def test_a_scan_killed_twice_over_ends_the_same(tmp_path: Path, alone: tuple[object, ...]) -> None:

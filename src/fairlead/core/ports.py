@@ -135,9 +135,13 @@ class ReviewLedger(PilotLedger, Protocol):
 
 
 class ExchangeAppending(Protocol):
-    """Exchanges being kept: all that were taken in are written when the block ends."""
+    """Exchanges being kept: all that were taken in are written when the block ends.
+
+    `left` are those of the last taken in whose row was known and which a killed scan left without a workload.
+    """
 
     new: int
+    left: list[Exchange]
 
     def add(self, exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
         """Take some in; those of them whose row was not known, in their order."""
@@ -153,8 +157,11 @@ class ExchangeAppending(Protocol):
 class ExchangeLedger(Protocol):
     """What scanning writes and reads."""
 
-    def appending(self) -> ExchangeAppending:
-        """A block in which exchanges are kept a few at a time, skipping rows whose `row_hash` is known."""
+    def appending(self, *, left_until: int | None = None) -> ExchangeAppending:
+        """A block in which exchanges are kept a few at a time, skipping rows whose `row_hash` is known.
+
+        Rows up to `left_until` that belong to no workload are told; where it is `None`, none are.
+        """
         ...
 
     def exchanges(self, workload_id: str | None = None) -> Iterator[Exchange]:
@@ -167,6 +174,10 @@ class ExchangeLedger(Protocol):
 
     def unplaced(self) -> Iterator[tuple[int, str]]:
         """(`seq`, `row_hash`) of the exchanges that belong to no workload yet, in order of arrival."""
+        ...
+
+    def last_unplaced(self) -> int | None:
+        """The `seq` of the last exchange that belongs to no workload yet."""
         ...
 
     def is_placed(self, row_hash: str) -> bool:

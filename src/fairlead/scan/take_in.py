@@ -2,7 +2,7 @@
 
 Each exchange is redacted first, and so is each reason why a line was skipped: nothing else reaches the ledger. A line
 that cannot be read is counted, kept with its number and reason, and skipped; nothing else is lost. A row that is already
-in the ledger adds nothing, so a scan may be killed and run again.
+in the ledger adds nothing, so a scan may be killed and run again: what it says is then learned from, where the ledger does not hold it.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def take_in(
     ledger: ExchangeLedger,
     redactor: Redactor,
     on_new: Callable[[Exchange], None] | None = None,
+    on_left: Callable[[Exchange], None] | None = None,
+    left_until: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     set_aside: Callable[[], Mapping[str, int]] = dict[str, int],
 ) -> TakenIn:
@@ -80,7 +82,8 @@ def take_in(
 
     `on_new` is called for each that was new, `on_progress` with exchanges and skipped lines so far, `set_aside` at the end for
     what the reader did not understand. Where bodies are dropped,
-    `on_new` gets the exchange as it was read: what it says is learned from and not kept.
+    `on_new` gets the exchange as it was read: what it says is learned from and not kept. `on_left` gets those that a killed scan
+    left in the ledger, up to `left_until`, without a workload.
     """
     drops = redactor.policy is Policy.DROP
     skips: list[SkippedLine] = []
@@ -97,12 +100,14 @@ def take_in(
                 skips.append(SkippedLine(source=item.source, line=item.line, reason=reason))
 
     read = 0
-    with ledger.appending() as appending:
+    with ledger.appending(left_until=left_until) as appending:
         for batch in batches(exchanges(), size=BATCH):
             read_as = {exchange.row_hash: exchange for exchange in batch} if drops else {}
-            for exchange in appending.add([redacted(each, redactor) for each in batch]):
-                if on_new is not None:
-                    on_new(read_as.get(exchange.row_hash, exchange))
+            fresh = appending.add([redacted(each, redactor) for each in batch])
+            for found, told in ((fresh, on_new), (appending.left, on_left)):
+                if told is not None:
+                    for exchange in found:
+                        told(read_as.get(exchange.row_hash, exchange))
             read += len(batch)
             if on_progress is not None:
                 on_progress(read, reasons.total())

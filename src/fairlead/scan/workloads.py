@@ -3,7 +3,8 @@
 Two passes, because a template is only known once several of its calls were seen; what places an exchange is put aside in
 between (`spool`), so that no body is read twice and a ledger without bodies can be grouped too. Ids are minted once and kept
 in the grouper's state, which lies in the ledger: another scan, of more log, gives the same exchanges the same workload. The
-state is kept before the first exchange is placed, so that a scan killed on the way is finished by the next as it was begun.
+state is kept before the first exchange is placed, so that a scan killed on the way is finished by the next as it was begun. Where
+the ledger holds no texts, what such a scan left is placed by what is read of it again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fairlead.core.ports import ExchangeLedger
 from fairlead.core.workload import Assignment, CategoryTally, Grouper, LanguageOf, Shaped, share
 from fairlead.core.workload.memo import Memo
 from fairlead.core.workload.signals import signals
-from fairlead.scan.spool import Aside, Spool
+from fairlead.scan.spool import Aside, ByRow, Spool
 
 STATE = share.STATE
 TALLIES = "category tallies"
@@ -56,21 +57,38 @@ class Grouping:
         self._keeps_bodies = keeps_bodies
         self._grouper, is_sorted = kept(ledger.state(STATE))
         self._learned = 0
-        self._here = Learning(self._grouper, language_of=language_of, whole=not keeps_bodies)
+        self.left_until = None if keeps_bodies else ledger.last_unplaced()
+        self.is_left_learned = not is_sorted
+        self._here = Learning(
+            self._grouper, language_of=language_of, whole=not keeps_bodies, is_left_learned=self.is_left_learned
+        )
         self._spools = [self._here.spool]
+        if self.left_until is not None:
+            return
         if not is_sorted:
-            self._sort(left={row.workload_id: row.endpoint for row in ledger.rows() if row.workload_id is not None})
-        self._catch_up()
+            self._sort(left=self._placed_before())
+        self._catch_up(None)
 
-    def _catch_up(self) -> None:
-        """Learn from what a killed scan has left ungrouped."""
-        for left in self._ledger.ungrouped():
-            self._grouper.learn(left.request, at=left.started_at)
-            self._learned += 1
+    def _placed_before(self) -> dict[str, Endpoint]:
+        """The workloads of a killed scan which may not be described yet."""
+        return {row.workload_id: row.endpoint for row in self._ledger.rows() if row.workload_id is not None}
+
+    def _catch_up(self, again: ByRow | None) -> None:
+        """Learn from what a killed scan has left ungrouped, and what was not read `again`."""
+        for (seq, row_hash), left in zip(self._ledger.unplaced(), self._ledger.ungrouped(), strict=False):
+            if again is not None and (seq > (self.left_until or 0) or seq != left.seq):
+                break
+            if again is None or row_hash not in again:
+                self._grouper.learn(left.request, at=left.started_at)
+                self._learned += 1
 
     def learn(self, exchange: Exchange) -> None:
         """Take in a new exchange."""
         self._here.learn(exchange)
+
+    def learn_left(self, exchange: Exchange) -> None:
+        """Take in an exchange that a killed scan left in the ledger, up to `left_until`, without what it said."""
+        self._here.learn_left(exchange)
 
     def absorb(self, news: JSON, *, spool: Path, learned: int) -> None:
         """Take in what another process has learned (`Learning.news`) and put aside."""
@@ -80,18 +98,23 @@ class Grouping:
 
     def finish(self) -> tuple[Workload, ...]:
         """Give every ungrouped exchange its workload and return all workloads, the ones known before included."""
-        if self._learned + self._here.learned:
+        again = None if self.left_until is None else ByRow(self._spools)
+        if again is not None and not self.is_left_learned:
+            self._catch_up(again)
+        if self._learned + self._here.learned or again is not None:
             if not self._keeps_bodies:
                 self._grouper.forget_rare_news()
             self._grouper = share.share(self._ledger, self._grouper, is_sorted=False)
-            self._sort(left={})
+            self._sort(left=self._placed_before() if again is not None and self.is_left_learned else {}, again=again)
         return tuple(self._ledger.workloads())
 
-    def _sort(self, *, left: Mapping[str, Endpoint]) -> None:
+    def _sort(self, *, left: Mapping[str, Endpoint], again: ByRow | None = None) -> None:
         """Place every ungrouped exchange and describe the workloads that got some; a killed scan `left` some already."""
         unread = {self._grouper.resolve(id_): endpoint for id_, endpoint in left.items()}
-        placed = _Placed(self._ledger, self._grouper, self._spools, keeps_bodies=self._keeps_bodies)
+        placed = _Placed(self._ledger, self._grouper, self._spools, again=again, keeps_bodies=self._keeps_bodies)
         for count in placed.all():
+            if not self._keeps_bodies:
+                self._keep_tallies(placed.tallies)
             self._report("sorting exchanges", count)
         unread |= placed.unread | self._merge()
         touched = {**placed.touched, **unread}
@@ -99,6 +122,16 @@ class Grouping:
         found = self._described(touched, placed.tallies, unread=set(unread))
         self._ledger.set_workloads([*others, *found])
         self._ledger.change_state(STATE, is_sorted_now)
+
+    def _keep_tallies(self, fresh: dict[str, CategoryTally]) -> None:
+        """Keep what was read for the categories with the exchanges it was read of: it cannot be read again."""
+        before = self._ledger.state(TALLIES)
+        known = dict(before) if isinstance(before, dict) else {}
+        for workload_id, tally in fresh.items():
+            held = CategoryTally.from_json(known[workload_id]) if workload_id in known else CategoryTally()
+            known[workload_id] = held.merged(tally).to_json()
+        self._ledger.set_state(TALLIES, known)
+        fresh.clear()
 
     def _merge(self) -> dict[str, Endpoint]:
         """Move the exchanges of workloads that turned out to be another's; returns those others, with their endpoint."""
@@ -138,14 +171,23 @@ class Learning:
     """What one process learns from new exchanges, in the order it takes them in: counts for `grouper`, and a spool.
 
     It is one of `processes` that read the log, and together they read the first fifty exchanges of each kind for the category.
+    `is_left_learned` says that the killed scan which left some had learned from them.
     """
 
     def __init__(
-        self, grouper: Grouper, *, language_of: LanguageOf, whole: bool, spool: Spool | None = None, processes: int = 1
+        self,
+        grouper: Grouper,
+        *,
+        language_of: LanguageOf,
+        whole: bool,
+        spool: Spool | None = None,
+        processes: int = 1,
+        is_left_learned: bool = False,
     ) -> None:
         self.grouper = grouper
         self.spool = spool or Spool()
         self.learned = 0
+        self._shaper = grouper.learner() if is_left_learned else None
         self._language_of = language_of
         self._whole = whole
         self._first = -(-_FIRST_OF_A_KIND // processes)
@@ -157,6 +199,14 @@ class Learning:
         shaped = self.grouper.take(exchange.request, at=exchange.started_at, whole=self._whole)
         self.spool.put(exchange.row_hash, shaped, self._signals(exchange, shaped))
         self.learned += 1
+
+    def learn_left(self, exchange: Exchange) -> None:
+        """Take in an exchange that a killed scan left."""
+        if self._shaper is None:
+            self.learn(exchange)
+            return
+        shaped = self._shaper.take(exchange.request, at=exchange.started_at, whole=self._whole)
+        self.spool.put(exchange.row_hash, shaped, self._signals(exchange, shaped))
 
     def _signals(self, exchange: Exchange, shaped: Shaped) -> Mapping[str, float] | None:
         """What the exchange shows of its kind of work: of the first of each kind, then of some, chosen by their rows."""
@@ -184,12 +234,19 @@ class _Placed:
     """The second pass: every exchange that belongs nowhere yet is placed by what was put aside of it, else by its request."""
 
     def __init__(
-        self, ledger: ExchangeLedger, grouper: Grouper, spools: Sequence[Spool], *, keeps_bodies: bool
+        self,
+        ledger: ExchangeLedger,
+        grouper: Grouper,
+        spools: Sequence[Spool],
+        *,
+        again: ByRow | None,
+        keeps_bodies: bool,
     ) -> None:
         self._ledger = ledger
+        self._again = again
         self._keeps_bodies = keeps_bodies
         self._grouper = grouper
-        self._asides = [spool.read() for spool in spools]
+        self._asides = [spool.read() for spool in spools] if again is None else []
         self._heads: list[Aside | None] = [next(aside, None) for aside in self._asides]
         self.touched: dict[str, Endpoint] = {}
         self.unread: dict[str, Endpoint] = {}
@@ -206,7 +263,7 @@ class _Placed:
             yield count
 
     def _one(self, seq: int, row_hash: str, here: set[str]) -> tuple[int, str, str | None]:
-        aside = self._taken_out(row_hash, here)
+        aside = self._taken_out(row_hash, here) if self._again is None else self._again.get(row_hash)
         if aside is not None:
             found = self._grouper.assign_shape(aside.shaped)
             if found is None and not self._keeps_bodies:

@@ -55,6 +55,8 @@ class Job:
     spool: str
     parent: int
     processes: int
+    left_until: int | None = None
+    is_left_learned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,7 @@ def _helped(
         ledger.spare_memory(most_mb=LEDGER_MB)
         learning = scan.Learning(
             share.load(ledger).learner(), language_of=languages, whole=job.policy is Policy.DROP, spool=spool,
-            processes=job.processes,
+            processes=job.processes, is_left_learned=job.is_left_learned,
         )  # fmt: skip
         for part in parts:
             reading = PartReading(part, now=job.now)
@@ -195,6 +197,8 @@ def _helped(
                 ledger=ledger,
                 redactor=redactor,
                 on_new=learning.learn,
+                on_left=learning.learn_left,
+                left_until=job.left_until,
                 on_progress=told,
                 set_aside=reading.set_aside,
             )

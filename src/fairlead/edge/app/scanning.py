@@ -157,7 +157,7 @@ def run(
             redactor.hashed("", "key")  # a key is made once, before several processes ask for it
             job = helping.Job(
                 ledger=desk.where, privacy=desk.settings.privacy, policy=redactor.policy, now=desk.now, spool="", parent=os.getpid(),
-                processes=number,
+                processes=number, left_until=grouping.left_until, is_left_learned=grouping.is_left_learned,
             )  # fmt: skip
             helped, again = together.take_in_parts(parts, job, grouping, number=number, on_progress=reading)
             taken.append(helped)
@@ -170,6 +170,8 @@ def run(
                     ledger=desk.ledger,
                     redactor=redactor,
                     on_new=grouping.learn,
+                    on_left=grouping.learn_left,
+                    left_until=grouping.left_until,
                     on_progress=reading,
                     set_aside=rest.set_aside,
                 )

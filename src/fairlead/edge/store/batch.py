@@ -73,19 +73,36 @@ class Appending:
     """Exchanges being kept one group after the other: what waits is written when there is enough, and when the block ends.
 
     When the block ends by an error, what was taken in before it is written too, unless it was the writing that failed.
+    `left` says of rows that are known which of them a killed scan left without a workload.
     """
 
-    def __init__(self, *, known: Callable[[Sequence[str]], set[str]], keep: Callable[[Waiting], int]) -> None:
+    def __init__(
+        self,
+        *,
+        known: Callable[[Sequence[str]], set[str]],
+        keep: Callable[[Waiting], int],
+        left: Callable[[Sequence[str]], set[str]] | None = None,
+    ) -> None:
         self._known = known
         self._keep = keep
+        self._left = left
+        self._met: set[int] = set()
         self._waiting = Waiting()
         self._has_failed = False
         self.new = 0
+        self.left: list[Exchange] = []
 
     def add(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
         """Take a few exchanges in; those of them whose row the ledger does not know, in their order."""
         columns = [key(exchange.row_hash) for exchange in exchanges]
         known = self._known(columns)
+        if self._left is not None:
+            left = self._left([row_hash for row_hash in columns if row_hash in known]) if known else set[str]()
+            self.left = [
+                each
+                for column, each in zip(columns, exchanges, strict=True)
+                if column in left and self._is_first(column)
+            ]
         fresh: list[Exchange] = []
         for row_hash, exchange in zip(columns, exchanges, strict=True):
             if row_hash in known or row_hash in self._waiting.rows:
@@ -96,6 +113,13 @@ class Appending:
             if self._waiting.is_full:
                 self.write()
         return fresh
+
+    def _is_first(self, column: str) -> bool:
+        """Whether a row that was left comes for the first time."""
+        number = hash(column)
+        is_first = number not in self._met
+        self._met.add(number)
+        return is_first
 
     def write(self) -> None:
         """Write what waits."""

@@ -175,9 +175,19 @@ class Ledger:
                 appending.add(few)
         return appending.new
 
-    def appending(self) -> Appending:
-        """A block in which exchanges are kept a few at a time; the last of them are written when it ends."""
-        return Appending(known=self._known, keep=self._keep)
+    def appending(self, *, left_until: int | None = None) -> Appending:
+        """A block in which exchanges are kept a few at a time; the last of them are written when it ends.
+
+        It also tells which of them are known, belong to no workload and have a `seq` up to `left_until`.
+        """
+
+        def left(row_hashes: Sequence[str]) -> set[str]:
+            sql, values = any_of(
+                "SELECT row_hash, seq FROM exchanges WHERE workload_id IS NULL AND row_hash", row_hashes
+            )
+            return {row[0] for row in self._database.rows(sql, values) if row[1] <= (left_until or 0)}
+
+        return Appending(known=self._known, keep=self._keep, left=None if left_until is None else left)
 
     def _keep(self, waiting: Waiting) -> int:
         with self._database.write() as transaction:
@@ -244,6 +254,11 @@ class Ledger:
         chosen = _Chosen("workload_id IS NULL", ())
         for page in self._pages("SELECT seq, row_hash FROM exchanges", chosen, size=_ROWS_AT_ONCE):
             yield from page
+
+    def last_unplaced(self) -> int | None:
+        """The `seq` of the last exchange that belongs to no workload yet."""
+        ((last,),) = self._database.rows("SELECT max(seq) FROM exchanges WHERE workload_id IS NULL")
+        return None if last is None else int(last)
 
     def is_placed(self, row_hash: str) -> bool:
         """Whether the exchange of this row belongs to a workload, or is no longer there."""
