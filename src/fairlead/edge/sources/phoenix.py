@@ -22,6 +22,8 @@ SPAN, TRACE = "context.span_id", "context.trace_id"
 TABLE = frozenset({SPAN, "span_kind", "start_time"})
 _BEFORE = "attributes."
 _LONGEST_LITERAL = 1024 * 1024
+_MOST_PARTS = 100_000
+"""How many parts a literal may have: Python makes a kilobyte of each while it reads them."""
 _SETTINGS = "llm.invocation_parameters"
 
 
@@ -65,7 +67,9 @@ def _span(row: Mapping[str, JSON]) -> dict[str, JSON]:
 def _opened(value: JSON) -> JSON:
     """A list or an object that stands in a cell, as JSON or as Python writes it; any other value as it is."""
     found = structure_or_text(value) if isinstance(value, str) and value[:1] in {"[", "{"} else value
-    if not isinstance(found, str) or found is not value or found[:1] not in {"[", "{"} or len(found) > _LONGEST_LITERAL:
+    if not isinstance(found, str) or found is not value or found[:1] not in {"[", "{"}:
+        return found
+    if len(found) > _LONGEST_LITERAL or sum(map(found.count, ",.+-[({")) > _MOST_PARTS:
         return found
     try:
         with warnings.catch_warnings():  # an escape that Python does not know is a warning to who wrote it, not to us
