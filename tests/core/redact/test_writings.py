@@ -10,7 +10,7 @@ import pytest
 from core.redact.test_redactor import CHECKS
 from core.redact.test_secrets import BODY, JWT
 from fairlead.core.nouns import JSON
-from fairlead.core.redact import Policy, Redactor
+from fairlead.core.redact import Policy, Redactor, find, wrapped
 
 HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 SIGN = "zV2x9Lw4Qp7Tn0Rk3Ys6Hb1Uc8Ad5Ef2"
@@ -167,3 +167,17 @@ def test_the_words_after_a_key_that_ends_a_line_stay() -> None:
 def test_keys_that_stand_line_by_line_are_several() -> None:
     keys = "\n".join(f"sk-proj-{BODY}{i}" for i in range(3))
     assert Redactor(CHECKS).text(keys) == "<api key 1>\n<api key 2>\n<api key 3>"
+
+
+def test_each_line_of_a_text_of_nothing_but_keys_in_quotes_is_followed_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(find, "whole", lambda text, hit: asked.append(hit) or wrapped.whole(text, hit))
+    text = f'"sk-{SIGN}"\n' * 800
+    assert SIGN not in Redactor(CHECKS, policy=Policy.KEEP).text(text)
+    assert len(asked) < 10
+
+
+def test_a_long_list_of_keys_is_no_encoded_file():
+    text = "".join(f"sk-{n:03}{SIGN}\n" for n in range(200))
+    assert SIGN not in Redactor(CHECKS, policy=Policy.KEEP).text(text)
+    assert Redactor(CHECKS, policy=Policy.KEEP).text(cut(BLOB * 40, 76)) == cut(BLOB * 40, 76)

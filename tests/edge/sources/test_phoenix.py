@@ -8,6 +8,7 @@ import io
 import pytest
 
 from fairlead.core.nouns import Dialect, FailureKind, ToolCall, Usage
+from fairlead.edge.sources import phoenix
 from fairlead.edge.sources.phoenix import undotted
 
 CALL = {
@@ -125,3 +126,9 @@ def test_dotted_names_become_objects_in_lists_too():
         {"f": 3},
         "x.y",
     ]
+
+
+def test_a_cell_of_a_great_many_parts_stays_a_text():
+    small, great = "[" + "0," * 10 + "]", "[" + "0," * 200_000 + "]"
+    assert phoenix._opened(small) == [0] * 10
+    assert phoenix._opened(great) is great

@@ -124,6 +124,10 @@ _PARTED: tuple[tuple[str, str, Kind, str], ...] = (
 )
 """Keys of several words, of which the long one may stand behind the prefix: behind which letter comes first."""
 
+_LISTED = "|".join(re.escape(prefix) for prefix, _, _ in _PREFIXED if "-" in prefix or "_" in prefix)
+KEY_ON_A_LINE = re.compile(rf"(?:\A|\n)(?:{_LISTED})")
+"""A line that begins as a key does and no line of a file in base64: a list of keys has nothing but the letters of one."""
+
 _Pattern = tuple[Kind, re.Pattern[str]]
 
 

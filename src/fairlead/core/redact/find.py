@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from fairlead.core.nouns import JSON
 from fairlead.core.redact.credentials import (
+    KEY_ON_A_LINE,
     LONG_WORD,
     cookies,
     is_password_name,
@@ -274,7 +275,9 @@ def is_binary(text: str) -> bool:
         return False
     if text.startswith("data:") and _DATA_URL.match(text):
         return True
-    return " " not in text[:_BINARY_FROM] and text.isascii() and not text.encode().translate(None, _BINARY)
+    if " " in text[:_BINARY_FROM] or not text.isascii() or text.encode().translate(None, _BINARY):
+        return False
+    return "\n" not in text or KEY_ON_A_LINE.search(text) is None
 
 
 def _telling(name: str) -> str:
@@ -312,7 +315,8 @@ def in_order(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
     end = 0
     by_place = sorted(hits, key=lambda hit: (hit.start, hit.kind not in SECRETS, -hit.end))
     for each in by_place:
-        hit = whole(text, each) if each.kind in SECRETS else each
+        # Of a secret in many parts each part may look like one: it is followed once, or it would take quadratic time.
+        hit = whole(text, each) if each.kind in SECRETS and each.end > end else each
         if hit.start >= end:
             yield hit
             end = hit.end
