@@ -177,6 +177,15 @@ def test_each_line_of_a_text_of_nothing_but_keys_in_quotes_is_followed_once(monk
     assert len(asked) < 10
 
 
+@pytest.mark.parametrize(("mark", "length"), [("AKIA", 16), ("AIza", 35), ("ghp_", 36), ("hf_", 34), ("xoxb-", 24)])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_keys_without_a_mark_of_their_own_are_found_in_a_long_list_of_them(mark, length, end):
+    letters = str.maketrans("0123456789", "QWXRTYPSDF")
+    keys = [mark + f"{7_919 * n**3:0{length}}".translate(letters) for n in range(1, 60)]
+    plain = Redactor(CHECKS, policy=Policy.KEEP).text(end.join(keys))
+    assert [each for each in keys if each in plain] == []
+
+
 def test_a_long_list_of_keys_is_no_encoded_file():
     text = "".join(f"sk-{n:03}{SIGN}\n" for n in range(200))
     assert SIGN not in Redactor(CHECKS, policy=Policy.KEEP).text(text)

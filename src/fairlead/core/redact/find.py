@@ -65,6 +65,7 @@ _HIDES = re.compile(f"[{_UNSEEN}]")
 
 _BINARY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-\r\n"
 _BINARY_FROM = 1_000
+_SHORTEST_CUT = 60
 _DATA_URL = re.compile(r"data:[\w.+-]{0,60}/?[\w.+-]{0,60}(?:;[\w=.+-]{0,60}){0,4};base64,")
 
 _LATIN = "".join(letter for letter in map(chr, range(0xC0, 0x250)) if letter.isalpha())
@@ -277,7 +278,13 @@ def is_binary(text: str) -> bool:
         return True
     if " " in text[:_BINARY_FROM] or not text.isascii() or text.encode().translate(None, _BINARY):
         return False
-    return "\n" not in text or KEY_ON_A_LINE.search(text) is None
+    return "\n" not in text or (_is_wrapped(text) and KEY_ON_A_LINE.search(text) is None)
+
+
+def _is_wrapped(text: str) -> bool:
+    """Whether the lines of a text are as long as those of an encoded file, which is cut at 64 or 76 letters: most keys are shorter."""
+    lines = text[: 40 * _SHORTEST_CUT].strip().splitlines()[:-1]
+    return min(map(len, lines), default=_SHORTEST_CUT) >= _SHORTEST_CUT
 
 
 def _telling(name: str) -> str:
