@@ -15,7 +15,7 @@ from fairlead import scan
 from fairlead.core.calls import Calls
 from fairlead.core.money import Costs, Rates, Spend
 from fairlead.core.nouns import JSON, Category, Endpoint, ExchangeRow, Money, Workload
-from fairlead.core.redact import DataClass, Policy
+from fairlead.core.redact import DataClass, Policy, Redactor
 from fairlead.core.span import DAYS_A_MONTH, LogSpan
 from fairlead.edge.app import helping, together
 from fairlead.edge.app.desk import Desk
@@ -163,23 +163,32 @@ def run(
             taken.append(helped)
             whole += again
         if whole:
-            rest = read.read(whole, now=desk.now)
-            taken.append(
-                scan.take_in(
-                    rest,
-                    ledger=desk.ledger,
-                    redactor=redactor,
-                    on_new=grouping.learn,
-                    on_left=grouping.learn_left,
-                    left_until=grouping.left_until,
-                    on_progress=reading,
-                    set_aside=rest.set_aside,
-                )
-            )
+            taken.append(_read_here(desk, whole, grouping, redactor, reading))
         grouping.finish()
     taken_in = helping.combined(taken)
     desk.ledger.add_scan(_record(desk, paths, taken_in, redactor.policy))
     return Scan(taken=taken_in, survey=survey(desk, currency=currency), policy=redactor.policy)
+
+
+def _read_here(
+    desk: Desk,
+    files: Sequence[str],
+    grouping: scan.Grouping,
+    redactor: Redactor,
+    on_progress: Callable[[int, int], None],
+) -> scan.TakenIn:
+    """Take in what no other process reads."""
+    lines = read.read(files, now=desk.now)
+    return scan.take_in(
+        lines,
+        ledger=desk.ledger,
+        redactor=redactor,
+        on_new=grouping.learn,
+        on_left=grouping.learn_left,
+        left_until=grouping.left_until,
+        on_progress=on_progress,
+        set_aside=lines.set_aside,
+    )
 
 
 def _record(desk: Desk, paths: Sequence[str], taken: scan.TakenIn, policy: Policy) -> JSON:

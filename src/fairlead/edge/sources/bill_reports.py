@@ -229,17 +229,14 @@ REPORTS: Sequence[Report] = (
         knows=_names(f"{_ANTHROPIC_ROW} {_API_ROW} model cost_type token_type"),
         lines=_anthropic_cost_report,
     ),
-    Report(
-        name="OpenAI costs",
-        needs=_names("start_time amount.value"),
-        knows=_names(f"{_OPENAI_ROW} line_item amount.currency model quantity"),
-        lines=_openai_cost,
-    ),
-    Report(
-        name="OpenAI costs table",
-        needs=_names("start_time amount_value"),
-        knows=_names(f"{_OPENAI_ROW} line_item amount_currency model quantity"),
-        lines=_openai_cost,
+    *(
+        Report(
+            name=name,
+            needs=_names(f"start_time amount{point}value"),
+            knows=_names(f"{_OPENAI_ROW} line_item amount{point}currency model quantity"),
+            lines=_openai_cost,
+        )
+        for name, point in (("OpenAI costs", "."), ("OpenAI costs table", "_"))
     ),
     Report(
         name="OpenAI usage",
