@@ -206,6 +206,14 @@ def test_a_span_without_any_prompt_still_costs(scan_rows):
     assert only.usage == Usage(fresh=9, visible=2)
 
 
+@pytest.mark.parametrize("odd", ["nonsense", 3, True])
+def test_a_span_whose_attributes_are_none_is_skipped_with_the_reason(scan_rows, odd):
+    result = scan_rows(otlp(span(CURRENT), {**span(CURRENT, span_id="c9"), "attributes": odd}))
+    assert len(result.exchanges) == 1
+    assert [each.reason for each in result.skipped] == ["a span's attributes are neither a list nor an object"]
+    assert [each.line for each in result.skipped] == [1]
+
+
 def test_spans_of_tools_and_agents_are_counted_and_are_no_exchanges(scan_rows):
     result = scan_rows(
         otlp(span({"gen_ai.operation.name": "execute_tool"}), span({"http.method": "GET"}), span(CURRENT))

@@ -84,7 +84,7 @@ class Spans(Taker):
             self._calls.see(span)
             name = _name(span)
             if not _is_call(span):
-                yield Passed()
+                yield NotLogged(reason=_ODD, at=self.at) if span["odd"] else Passed()
                 continue
             if name is not None and name in calls and name not in inner:
                 given: Iterator[dict[str, JSON] | None] = self._calls.pass_over(span)
@@ -198,6 +198,9 @@ def _doubled(span: dict[str, JSON], outer: Row) -> dict[str, JSON]:
     }
 
 
+_ODD = "a span's attributes are neither a list nor an object"
+
+
 def _of_otlp(row: Row, outer: str, middle: str, inner: str) -> Iterator[tuple[Row, Row]]:
     for resource in _objects(row.get(outer)):
         about = flat_otlp(fields.mapping_or_empty(resource.get("resource")).get("attributes"))
@@ -229,6 +232,7 @@ def _span_of(raw: Row, resource: Row) -> dict[str, JSON]:
         or fields.mapping_or_empty(raw.get("status")).get("description")
         or raw.get("status_message"),
         "attributes": {**told, **in_conventions(flat_otlp(raw.get("attributes")))},
+        "odd": not isinstance(raw.get("attributes"), (dict, list, type(None))),
         "body": whole(raw.get("body")),
         "events": [
             {"name": event.get("name"), "attributes": flat_otlp(event.get("attributes"))}
